@@ -1,0 +1,20 @@
+-- Roles belong to the whole server: they go only when no other database needs them.
+
+DROP TABLE applied_migrations;
+
+REVOKE USAGE ON SCHEMA public FROM todo_app, todo_auth;
+
+DO $roles$
+DECLARE
+    unwanted text;
+BEGIN
+    FOREACH unwanted IN ARRAY ARRAY['todo_app', 'todo_auth'] LOOP
+        BEGIN
+            EXECUTE format('DROP ROLE IF EXISTS %I', unwanted);
+        EXCEPTION
+            WHEN dependent_objects_still_exist OR insufficient_privilege THEN
+                NULL;
+        END;
+    END LOOP;
+END
+$roles$;

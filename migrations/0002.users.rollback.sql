@@ -1,0 +1,2 @@
+DROP FUNCTION find_credentials(text);
+DROP TABLE users;

@@ -1,0 +1,3 @@
+DROP FUNCTION begin_session(uuid, uuid);
+DROP FUNCTION begin_request(uuid);
+DROP TABLE sessions;

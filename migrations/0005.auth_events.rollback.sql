@@ -1,0 +1,2 @@
+DROP FUNCTION auth_event_room(inet);
+DROP TABLE auth_events;

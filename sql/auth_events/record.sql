@@ -1,0 +1,23 @@
+-- Record what a known user did, or was refused.
+--
+-- Parameters: event        see the constraint auth_events_event_known
+--             reason       a word for it, or null
+--             address      the client's address
+--             user_agent   at most 256 characters, or null
+--             request_id   the request's id, as in its answer and its log line
+--             bounded      true: leave no row when the client left 60 within a minute
+-- Returns:    nothing
+-- Index:      users_pkey; auth_events_of_network inside auth_event_room
+-- Locks:      the user's row against deletion; when bounded, an advisory lock of the client's
+--             network; both until commit
+INSERT INTO auth_events (event, reason, user_id, address, user_agent, request_id)
+SELECT
+    %(event)s::text,
+    %(reason)s::text,
+    user_id,
+    %(address)s::inet,
+    %(user_agent)s::text,
+    %(request_id)s::text
+FROM users
+WHERE user_id = %s
+    AND CASE WHEN %(bounded)s::boolean THEN auth_event_room(%(address)s::inet) ELSE TRUE END

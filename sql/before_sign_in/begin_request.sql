@@ -1,0 +1,9 @@
+-- Open a transaction for somebody who is not signed in: take the role todo_app, set the bounds, and
+-- let row security show the rows of one user (whose credentials were just proven) or of nobody.
+--
+-- Why here:   it runs before anyone is signed in
+-- Parameters: user_id   the user, or null for nobody
+-- Returns:    nothing of interest
+-- Index:      none
+-- Locks:      none
+SELECT begin_request(%(user_id)s::uuid)

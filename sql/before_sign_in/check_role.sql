@@ -1,0 +1,37 @@
+-- Who this transaction works as, and what would let it past row security.
+--
+-- Why here:   start-up checks it and refuses to serve; nobody is signed in
+-- Parameters: none
+-- Returns:    role        who this transaction works as
+--             bypasses    the roles that it is, or could become, and that may bypass row security
+--             owns        the tables that it, or a role that it could become, owns
+--             unguarded   the tables with a user_id whose row security is off or not forced
+-- Index:      none: catalogues
+-- Locks:      none
+SELECT
+    current_user::text AS role,
+    ARRAY(
+        SELECT candidate.rolname::text
+        FROM pg_catalog.pg_roles AS candidate
+        WHERE (candidate.rolsuper OR candidate.rolbypassrls)
+            AND pg_has_role(current_user, candidate.oid, 'MEMBER')
+        ORDER BY candidate.rolname
+    ) AS bypasses,
+    ARRAY(
+        SELECT owned.relname::text
+        FROM pg_catalog.pg_class AS owned
+        WHERE owned.relnamespace = 'public'::regnamespace
+            AND owned.relkind IN ('r', 'p')
+            AND pg_has_role(current_user, owned.relowner, 'MEMBER')
+        ORDER BY owned.relname
+    ) AS owns,
+    ARRAY(
+        SELECT guarded.relname::text
+        FROM pg_catalog.pg_class AS guarded
+        INNER JOIN pg_catalog.pg_attribute AS owner_column
+            ON guarded.oid = owner_column.attrelid AND owner_column.attname = 'user_id'
+        WHERE guarded.relnamespace = 'public'::regnamespace
+            AND guarded.relkind IN ('r', 'p')
+            AND NOT (guarded.relrowsecurity AND guarded.relforcerowsecurity)
+        ORDER BY guarded.relname
+    ) AS unguarded

@@ -1,0 +1,12 @@
+-- Find the account of an address, for login.
+--
+-- Why here:   login has to know the user before anyone is signed in. The function is the only
+--             way to a password hash; it answers for one address.
+-- Parameters: email   trimmed, NFC, lower case
+-- Returns:    the account, or no row
+-- Index:      users_email_key, inside the function
+-- Locks:      none
+SELECT
+    user_id,
+    password_hash
+FROM find_credentials(%(email)s::text)

@@ -1,0 +1,8 @@
+-- Whether this database has ever been migrated.
+--
+-- Why here:   start-up asks it; nobody is signed in
+-- Parameters: none
+-- Returns:    found   true or false
+-- Index:      none
+-- Locks:      none
+SELECT to_regclass('public.applied_migrations') IS NOT NULL AS found

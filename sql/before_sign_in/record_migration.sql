@@ -1,0 +1,10 @@
+-- Remember what a migration looked like when it was applied.
+--
+-- Why here:   runs as the owner of the schema, in the migration's own transaction
+-- Parameters: id         the file's name without .sql
+--             checksum   SHA-256 of the file
+-- Returns:    nothing
+-- Index:      applied_migrations_pkey
+-- Locks:      none that anyone waits for
+INSERT INTO applied_migrations (id, checksum)
+VALUES (%(id)s::text, %(checksum)s::text)

@@ -1,0 +1,9 @@
+-- Try to become the only one that migrates this database. The lock ends with the connection, so a
+-- killed process blocks nobody. Polled: to wait inside PostgreSQL deadlocks with CREATE INDEX CONCURRENTLY.
+--
+-- Why here:   start-up; nobody is signed in
+-- Parameters: none
+-- Returns:    locked   true or false
+-- Index:      none
+-- Locks:      one advisory lock, until the connection ends
+SELECT pg_try_advisory_lock(hashtext('todo_api'), hashtext('migrations')) AS locked

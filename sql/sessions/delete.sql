@@ -1,0 +1,10 @@
+-- End one session of the user: its token is dead from the commit on.
+--
+-- Parameters: session_id   the token's jti
+-- Returns:    one row, or none when it was gone already
+-- Index:      sessions_pkey
+-- Locks:      the session's row, until commit
+DELETE FROM sessions
+WHERE user_id = %s
+    AND id = %(session_id)s::uuid
+RETURNING user_id

@@ -1,0 +1,18 @@
+-- Delete a task, and count it out.
+--
+-- Parameters: task_id   the task; null, or another user's, finds nothing
+-- Returns:    one row when a task was deleted, otherwise none
+-- Index:      tasks_pkey, task_counts_pkey
+-- Locks:      the task's row, then the user's row of task_counts, until commit
+WITH deleted AS (
+    DELETE FROM tasks
+    WHERE user_id = %s
+        AND id = %(task_id)s::uuid
+    RETURNING user_id
+)
+
+UPDATE task_counts
+SET tasks = greatest(tasks - 1, 0)
+WHERE user_id = %s
+    AND user_id IN (SELECT deleted.user_id FROM deleted)
+RETURNING user_id

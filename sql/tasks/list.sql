@@ -1,0 +1,17 @@
+-- All tasks of the user, newest first.
+--
+-- Parameters: none beyond the user
+-- Returns:    one row a task
+-- Index:      tasks_newest_first, which is in this order already: no sort
+-- Locks:      none
+SELECT
+    id,
+    user_id,
+    title,
+    completed_at IS NOT NULL AS is_completed,
+    completed_at,
+    created_at,
+    updated_at
+FROM tasks
+WHERE user_id = %s
+ORDER BY created_at DESC, id DESC

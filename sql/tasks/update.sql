@@ -1,0 +1,33 @@
+-- Change a task's title, its completion, or both. What is null keeps its value, and updated_at
+-- moves only when something really changes.
+--
+-- Parameters: task_id        the task; null, or another user's, finds nothing
+--             title          1 to 500 characters, trimmed; null: as it is
+--             is_completed   true sets completed_at once, false clears it; null: as it is
+-- Returns:    the task as it is now, or no row
+-- Index:      tasks_pkey
+-- Locks:      the task's row, until commit
+UPDATE tasks
+SET
+    title = coalesce(%(title)s::text, title),
+    completed_at = CASE %(is_completed)s::boolean
+        WHEN TRUE THEN coalesce(completed_at, now())
+        WHEN FALSE THEN NULL
+        ELSE completed_at
+    END,
+    updated_at = CASE
+        WHEN title IS DISTINCT FROM coalesce(%(title)s::text, title) THEN now()
+        WHEN (completed_at IS NOT NULL) IS DISTINCT FROM coalesce(%(is_completed)s::boolean, completed_at IS NOT NULL)
+            THEN now()
+        ELSE updated_at
+    END
+WHERE user_id = %s
+    AND id = %(task_id)s::uuid
+RETURNING
+    id,
+    user_id,
+    title,
+    completed_at IS NOT NULL AS is_completed,
+    completed_at,
+    created_at,
+    updated_at

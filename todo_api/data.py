@@ -1,0 +1,175 @@
+"""The way to the data: statements of sql/ on pooled connections, one request in one round trip."""
+
+import select
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
+from psycopg.rows import class_row, tuple_row
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from todo_api.statements import Statement, load_statements
+
+POOL_TIMEOUT_S = 1.5  # a client hears 503 within 2 s when no connection can be had
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_SESSION_ENDED = "TD401"  # raised by begin_session
+# Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_PASSING_CLASSES = ("08", "40", "53", "57", "58")
+_PASSING = (errors.LockNotAvailable, errors.ReadOnlySqlTransaction)
+
+
+class Unavailable(Exception):
+    """The database can't answer now; nothing was stored, or it can't be told whether it was."""
+
+
+class SessionEnded(Exception):
+    """The token's session is not alive: logged out, expired, or its user is gone."""
+
+
+class Taken(Exception):
+    """A unique constraint, named by the message, holds the value already."""
+
+
+class SignedIn(NamedTuple):
+    """A verified token's user and session; both are UUIDs in lower case."""
+
+    user_id: str
+    session_id: str
+
+
+class Call(NamedTuple):
+    """A statement of sql/ with its named parameters; `row` makes the rows, which are tuples otherwise."""
+
+    name: str
+    parameters: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    row: type | None = None
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. Belongs to one process: open it after a fork."""
+
+    def __init__(self, url: str, *, connections: int) -> None:
+        self._statements = load_statements()
+        self._pool = ConnectionPool(
+            url,
+            kwargs={
+                "autocommit": True,  # what is sent between two syncs is one implicit transaction
+                "cursor_factory": psycopg.RawCursor,  # $1: the statements are compiled already
+                "connect_timeout": 2,
+                "fallback_application_name": "todo-api",
+            },
+            min_size=min(2, connections),
+            max_size=connections,
+            timeout=POOL_TIMEOUT_S,
+            # Gives up soon and is tried again by the next request, instead of backing off for minutes.
+            reconnect_timeout=1,
+            configure=_read_as_text,
+            check=_refuse_stale,
+            open=False,
+        )
+        self._pool.open()
+
+    def close(self) -> None:
+        """End every connection."""
+        self._pool.close()
+
+    def as_user(self, who: SignedIn, *calls: Call) -> list[list[Any]]:
+        """Run `calls` as one transaction of the signed-in user; the rows of each.
+
+        Raises SessionEnded (then nothing has run), Unavailable or Taken.
+        """
+        opening = {"user_id": who.user_id, "session_id": who.session_id}
+        return self._run(who.user_id, Call("before_sign_in/begin_session", opening), calls)
+
+    def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[list[Any]]:
+        """Run `calls` as one transaction of nobody or, once the password was proven, of `user_id`.
+
+        Raises Unavailable or Taken.
+        """
+        opening = Call("before_sign_in/begin_request", {"user_id": user_id})
+        return self._run(user_id, opening, calls)
+
+    def _run(self, user_id: str | None, opening: Call, calls: Sequence[Call]) -> list[list[Any]]:
+        bound = [
+            (statement, statement.bind(user_id, call.parameters), call.row)
+            for call in (opening, *calls)
+            for statement in (self._statements[call.name],)
+        ]
+        # A read that lost its connection is asked again, once. A write is not: it may have happened.
+        attempts = 2 if all(statement.reads_only for statement, _, _ in bound) else 1
+        while True:
+            attempts -= 1
+            try:
+                return self._send(bound)[1:]
+            except (PoolTimeout, PoolClosed) as error:
+                raise Unavailable from error
+            except psycopg.Error as error:
+                if error.sqlstate == _SESSION_ENDED:
+                    raise SessionEnded from error
+                if isinstance(error, errors.UniqueViolation):
+                    raise Taken(error.diag.constraint_name) from error
+                lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+                lost = lost or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
+                if lost and attempts:
+                    continue
+                if lost or isinstance(error, _PASSING) or (error.sqlstate or "")[:2] in _PASSING_CLASSES:
+                    raise Unavailable from error
+                raise
+
+    def _send(self, bound: list[tuple[Statement, list[Any], type | None]]) -> list[list[Any]]:
+        connection = self._pool.getconn()
+        try:
+            cursors = []
+            with connection.pipeline():  # its end sends one sync: one round trip, one transaction
+                for statement, values, row in bound:
+                    factory: Any = class_row(row) if row else tuple_row
+                    cursor = connection.cursor(binary=True, row_factory=factory)
+                    cursors.append(cursor.execute(statement.text, values))
+            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        finally:
+            self._pool.putconn(connection)
+
+
+def _refuse_stale(connection: psycopg.Connection[Any]) -> None:
+    """Raise OperationalError when the server has hung up; an idle connection has nothing to say otherwise.
+
+    A look at the socket (2 µs) instead of a round trip: after a restart of the database no request
+    is spent on finding out.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP)
+    if poll.poll(0):
+        connection.close()
+        raise psycopg.OperationalError("the server has closed the connection")
+
+
+class _UuidAsText(Loader):
+    """Ids stay text on their way to JSON."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        digits = bytes(data).hex()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+class _TimeAsText(Loader):
+    """Times are RFC 3339 in UTC with all six digits, whatever the session's time zone."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        microseconds = int.from_bytes(bytes(data), "big", signed=True)
+        moment = _EPOCH + timedelta(microseconds=microseconds)
+        return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _read_as_text(connection: psycopg.Connection[Any]) -> None:
+    connection.adapters.register_loader("uuid", _UuidAsText)
+    connection.adapters.register_loader("timestamptz", _TimeAsText)

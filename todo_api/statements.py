@@ -1,0 +1,77 @@
+"""The statements of sql/: found, checked and compiled once, at start."""
+
+import re
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from todo_api.shipped import shipped
+
+USER = "%s"
+_PLACEHOLDER = re.compile(r"%s|%\((\w+)\)s")
+_COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One file of sql/, with PostgreSQL's own placeholders; `parameters` names $1, $2, … in order."""
+
+    name: str
+    text: str
+    parameters: tuple[str, ...]
+    reads_only: bool
+
+    def bind(self, user_id: str | None, values: dict[str, Any]) -> list[Any]:
+        """Arrange `values` by placeholder; KeyError for a missing one, TypeError for one too many."""
+        if values.keys() - set(self.parameters):
+            unknown = ", ".join(sorted(values.keys() - set(self.parameters)))
+            raise TypeError(f"sql/{self.name}.sql has no parameter {unknown}")
+        return [user_id if name == USER else values[name] for name in self.parameters]
+
+
+def compile_statement(name: str, source: str) -> Statement:
+    """Turn `%s` and `%(name)s` into $1, $2, …; ValueError for a file that breaks a rule of sql/."""
+    header, body = [], source
+    while match := _COMMENT.match(body):
+        header.append(match[0])
+        body = body[match.end() :]
+    body = body.strip()
+    if not header or not body:
+        raise ValueError(f"sql/{name}.sql: a header of comment lines, then one statement")
+    if ";" in body:
+        raise ValueError(f"sql/{name}.sql: one statement, without a semicolon")
+    numbers: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        parameter = match[1] or USER
+        return f"${numbers.setdefault(parameter, len(numbers) + 1)}"
+
+    text = _PLACEHOLDER.sub(number, body)
+    if (USER in numbers) == name.startswith("before_sign_in/"):
+        raise ValueError(f"sql/{name}.sql: %s is the signed-in user, in all files but before_sign_in/")
+    # The leading comment leads from the server's log and pg_stat_statements back to the file.
+    return Statement(
+        name=name,
+        text=f"/* {name} */ {text}",
+        parameters=tuple(numbers),
+        reads_only=body.startswith("SELECT"),
+    )
+
+
+def load_statements(root: Traversable | None = None) -> dict[str, Statement]:
+    """Compile every file of sql/ (or `root`), by its path without `.sql`."""
+    folder = root or shipped("sql")
+    return {
+        name: compile_statement(name, source.read_text(encoding="utf-8"))
+        for name, source in _walk(folder, "")
+    }
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
+    found: list[tuple[str, Traversable]] = []
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            found += _walk(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".sql"):
+            found.append((prefix + entry.name.removesuffix(".sql"), entry))
+    return found
