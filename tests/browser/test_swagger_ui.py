@@ -1,0 +1,101 @@
+"""/docs: Swagger UI in a browser."""
+
+import uuid
+
+from playwright.sync_api import Page, expect
+
+from .chromium import Record, overflow
+from .swagger import authorize, execute, operation
+
+SIGNUP = '[data-path="/api/auth/signup"]'
+
+
+def test_it_shows_every_operation_of_the_document(page: Page, live_url: str) -> None:
+    document = page.request.get(f"{live_url}/openapi.json").json()
+    described = {
+        (method, path)
+        for path, item in document["paths"].items()
+        for method in item.keys() & {"get", "put", "post", "patch", "delete"}
+    }
+    page.goto(f"{live_url}/docs")
+    page.locator(SIGNUP).wait_for()
+    shown = {
+        (block.locator(".opblock-summary-method").inner_text().lower(), path)
+        for block in page.locator(".opblock").all()
+        if (path := block.locator("[data-path]").get_attribute("data-path"))
+    }
+    assert page.title() == "Todo API"
+    assert shown == described
+
+
+def test_it_loads_from_this_server_alone_and_without_complaint(
+    page: Page, live_url: str, record: Record
+) -> None:
+    page.goto(f"{live_url}/docs")
+    for toggle in page.locator(".opblock-summary-control").all():
+        toggle.click()
+    page.get_by_role("button", name="Execute", exact=True).first.wait_for()
+    assert f"{live_url}/openapi.json" in record.requests
+    assert record.foreign(live_url) == []
+    assert record.complaints == []
+
+
+def test_its_policy_allows_no_inline_code_and_no_eval(page: Page, live_url: str) -> None:
+    answer = page.goto(f"{live_url}/docs")
+    assert answer is not None
+    policy = answer.header_value("content-security-policy") or ""
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+
+
+def test_a_person_signs_up_authorizes_and_creates_a_task(
+    page: Page, live_url: str, record: Record
+) -> None:
+    page.goto(f"{live_url}/docs")
+
+    signup = operation(page, "POST", "/api/auth/signup")
+    credentials = {"email": f"{uuid.uuid4()}@example.org", "password": "correct horse battery"}
+    account = execute(signup, credentials, 201)["data"]
+    authorize(page, account["access_token"])
+    create = operation(page, "POST", "/api/{user_id}/tasks")
+    task = execute(create, {"title": "Água às 🌱"}, 201, user_id=account["user_id"])["data"]
+
+    assert task["title"] == "Água às 🌱"
+    assert task["user_id"] == account["user_id"]
+    expect(create.locator(".response-col_description").first).to_be_visible()
+    expect(create.get_by_text("Request duration")).to_be_visible()
+    assert record.foreign(live_url) == []
+    assert record.complaints == []
+
+
+def test_a_reload_forgets_the_token(page: Page, live_url: str) -> None:
+    page.goto(f"{live_url}/docs")
+    authorize(page, "a-token")
+    expect(page.locator(".auth-wrapper .authorize.locked")).to_be_visible()
+    page.reload()
+    expect(page.locator(".auth-wrapper .authorize.unlocked")).to_be_visible()
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+
+
+def test_a_deep_link_unfolds_its_operation(page: Page, live_url: str) -> None:
+    page.goto(f"{live_url}/docs")
+    operation(page, "POST", "/api/auth/signup")
+    link = page.url
+    assert "#/" in link
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.locator(".opblock.is-open").filter(has=page.locator(SIGNUP))).to_be_visible()
+
+
+def test_it_works_inside_a_frame_of_another_site(page: Page, live_url: str, record: Record) -> None:
+    page.set_content(f'<iframe src="{live_url}/docs" width="900" height="700"></iframe>')
+    framed = page.frame_locator("iframe")
+    expect(framed.locator(SIGNUP)).to_be_visible()
+    assert record.complaints == []
+
+
+def test_it_fits_a_phone(phone: Page, live_url: str) -> None:
+    phone.goto(f"{live_url}/docs")
+    operation(phone, "POST", "/api/auth/signup")
+    assert overflow(phone) == 0
