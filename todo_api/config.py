@@ -15,7 +15,12 @@ from platformdirs import user_data_path
 Network = IPv4Network | IPv6Network
 
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: a key for HS256 has at least the size of the hash
-WELL_KNOWN_SECRETS = ("change-me", "change_me", "changeme", "a-string-secret-at-least-256-bits-long")
+WELL_KNOWN_SECRETS = (
+    "change-me",
+    "change_me",
+    "changeme",
+    "a-string-secret-at-least-256-bits-long",
+)
 
 
 class ConfigError(Exception):
@@ -67,7 +72,12 @@ def _origins(text: str) -> tuple[str, ...]:
         parts = urlsplit(origin)
         exact = f"{parts.scheme}://{parts.netloc}".lower()
         plain = origin.isascii() and not set(origin) & set("*\\[]()?^$|{} ") - set("[]")
-        if parts.scheme not in ("http", "https") or not parts.hostname or exact != origin or not plain:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or exact != origin
+            or not plain
+        ):
             raise ValueError(f"{origin!r} is not an origin such as https://app.example.com")
         if "[" in origin:
             raise ValueError(f"{origin!r}: write a host name instead of an IPv6 address")
@@ -118,7 +128,8 @@ class Config:
         "direct connection for migrations, when DATABASE_URL is a pooler; unset: DATABASE_URL"
     )
     jwt_secret: str | None = _setting(
-        "signs the tokens, at least 32 bytes; required with DATABASE_URL, otherwise made once and kept in DATA_DIR",
+        "signs the tokens, at least 32 bytes; required with DATABASE_URL, otherwise made once "
+        "and kept in DATA_DIR",
         _secret,
     )
     cors_origins: tuple[str, ...] = _setting(
@@ -147,15 +158,24 @@ class Config:
     ratelimit_storage_uri: str | None = _setting(
         "where attempts are counted, such as redis://127.0.0.1:6379; unset: the database"
     )
-    bcrypt_rounds: int = _setting("cost of a password hash, as a power of two", _whole_number(4, 20), 12)
-    max_tasks_per_user: int = _setting("tasks that a user may hold", _whole_number(1, 2_000_000_000), 10_000)
+    bcrypt_rounds: int = _setting(
+        "cost of a password hash, as a power of two", _whole_number(4, 20), 12
+    )
+    max_tasks_per_user: int = _setting(
+        "tasks that a user may hold", _whole_number(1, 2_000_000_000), 10_000
+    )
     trusted_proxies: tuple[Network, ...] = _setting(
-        "comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto count; unset: none",
+        "comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto count; "
+        "unset: none",
         _networks,
         (),
     )
     migrate_on_start: bool = _setting("whether serve migrates the database first", _yes_or_no, True)
-    log_level: str = _setting("", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+    log_level: str = _setting(
+        "DEBUG, INFO, WARNING or ERROR; INFO has a line for each request",
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "INFO",
+    )
     log_format: str | None = _setting(
         "text or json; unset: text on a terminal, json otherwise", _one_of("text", "json")
     )
@@ -167,7 +187,7 @@ class Config:
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field."""
+    """The environment variable of a setting."""
     return name.upper()
 
 
@@ -188,9 +208,9 @@ def load(options: Mapping[str, str | None], environ: Mapping[str, str], folder: 
             values[setting.name] = setting.metadata["parse"](text)
         except ValueError as error:
             problems.append(f"{name} {error}")
-    if "database_url" in values and not any(line.startswith("JWT_SECRET") for line in problems):
-        if "jwt_secret" not in values:
-            problems.append("JWT_SECRET is required with DATABASE_URL")
+    bad_secret = any(line.startswith("JWT_SECRET") for line in problems)
+    if "database_url" in values and "jwt_secret" not in values and not bad_secret:
+        problems.append("JWT_SECRET is required with DATABASE_URL")
     if "migrate_url" in values and "database_url" not in values:
         problems.append("MIGRATE_URL needs DATABASE_URL")
     if problems:

@@ -21,7 +21,12 @@ _SESSION_ENDED = "TD401"  # raised by begin_session
 # Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
-_PASSING = (errors.LockNotAvailable, errors.ReadOnlySqlTransaction)
+_PASSING = (
+    errors.LockNotAvailable,
+    errors.ReadOnlySqlTransaction,
+    errors.UndefinedTable,  # not migrated yet, or rolled back
+    errors.UndefinedFunction,
+)
 
 
 class Unavailable(Exception):
@@ -34,6 +39,10 @@ class SessionEnded(Exception):
 
 class Taken(Exception):
     """A unique constraint, named by the message, holds the value already."""
+
+
+class StatementFailed(Exception):
+    """A bug: PostgreSQL refused a statement. Names it and the reason, never a value or the SQL."""
 
 
 class SignedIn(NamedTuple):
@@ -118,9 +127,15 @@ class Database:
                 lost = lost or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
                 if lost and attempts:
                     continue
-                if lost or isinstance(error, _PASSING) or (error.sqlstate or "")[:2] in _PASSING_CLASSES:
+                if (
+                    lost
+                    or isinstance(error, _PASSING)
+                    or (error.sqlstate or "")[:2] in _PASSING_CLASSES
+                ):
                     raise Unavailable from error
-                raise
+                reason = f"{type(error).__name__} {error.diag.constraint_name or ''}".rstrip()
+                names = ", ".join(call.name for call in calls)
+                raise StatementFailed(f"{reason} in {names}") from None
 
     def _send(self, bound: list[tuple[Statement, list[Any], type | None]]) -> list[list[Any]]:
         connection = self._pool.getconn()

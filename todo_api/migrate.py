@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class MigrationError(Exception):
     """The schema could not be brought up to date; the message is for the operator."""
 
 
-class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no types
+class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untyped
     """yoyo on one direct connection: a migration, its checksum and its mark commit together.
 
     yoyo itself marks a migration in a transaction of its own, so a process killed between the two
@@ -101,6 +102,7 @@ def migration_files(folder: Path | None = None) -> Iterator[MigrationList]:
         yield migrations
 
 
+@cache
 def shipped_ids() -> frozenset[str]:
     """The ids of the migrations that ship with the service."""
     with migration_files() as migrations:
@@ -135,6 +137,12 @@ def rollback(url: str, count: int | None = None, folder: Path | None = None) -> 
         return [migration.id for migration in applied]
 
 
+def newest(url: str, count: int) -> list[str]:
+    """The ids of the newest `count` applied migrations, newest first. Raises MigrationError."""
+    with _locked(url) as backend, migration_files() as migrations:
+        return [migration.id for migration in backend.to_rollback(migrations)[:count]]
+
+
 @contextmanager
 def _locked(url: str) -> Iterator[Backend]:
     try:
@@ -162,7 +170,9 @@ def _explained(migration_id: str) -> Iterator[None]:
         ) from error
     except psycopg.Error as error:
         hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-        raise MigrationError(f"migration {migration_id} failed: {_one_line(error)}{hint}") from error
+        raise MigrationError(
+            f"migration {migration_id} failed: {_one_line(error)}{hint}"
+        ) from error
 
 
 def _refuse_edited(backend: Backend, migrations: MigrationList) -> None:

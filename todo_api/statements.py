@@ -48,7 +48,9 @@ def compile_statement(name: str, source: str) -> Statement:
 
     text = _PLACEHOLDER.sub(number, body)
     if (USER in numbers) == name.startswith("before_sign_in/"):
-        raise ValueError(f"sql/{name}.sql: %s is the signed-in user, in all files but before_sign_in/")
+        raise ValueError(
+            f"sql/{name}.sql: %s is the signed-in user, in all files but before_sign_in/"
+        )
     # The leading comment leads from the server's log and pg_stat_statements back to the file.
     return Statement(
         name=name,

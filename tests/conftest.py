@@ -1,0 +1,176 @@
+"""One PostgreSQL for the run, a migrated template in it, and a clone of that for each test."""
+
+import itertools
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg.conninfo import make_conninfo
+from werkzeug.test import TestResponse
+
+from todo_api import create_app, embedded
+from todo_api.config import Config
+from todo_api.migrate import migrate
+
+SECRET = "a secret that only the tests know, 0123456789"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a superuser on the run's server: PostgreSQL 18, or the one whose programs PG_BIN names."""
+    folder = Path(tempfile.mkdtemp(prefix="todo-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get in
+    programs = os.environ.get("PG_BIN")
+    try:
+        with embedded.running(folder, Path(programs) if programs else None) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def admin(postgres: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection, for what tests arrange and check behind the service's back."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str, admin: psycopg.Connection[Any]) -> str:
+    admin.execute("CREATE DATABASE template_of_tests")
+    migrate(make_conninfo(postgres, dbname="template_of_tests"))
+    return "template_of_tests"
+
+
+@pytest.fixture
+def empty_database_url(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[str]:
+    """A database with nothing in it."""
+    name = f"empty_{next(_numbers)}"
+    admin.execute(f"CREATE DATABASE {name}")
+    yield make_conninfo(postgres, dbname=name)
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(
+    postgres: str, template: str, admin: psycopg.Connection[Any]
+) -> Iterator[str]:
+    """A migrated database without rows."""
+    name = f"test_{next(_numbers)}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield make_conninfo(postgres, dbname=name)
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def superuser(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to the test's database."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def config(database_url: str) -> Config:
+    """Settings for tests: cheap hashes, and a rate limit that nobody meets by accident."""
+    return Config(
+        database_url=database_url,
+        jwt_secret=SECRET,
+        bcrypt_rounds=4,
+        auth_rate_limit="1000 per minute",
+        threads=4,
+    )
+
+
+@pytest.fixture
+def make_app(config: Config) -> Iterator[Callable[..., Flask]]:
+    """Makes applications whose settings differ from `config` as the arguments say."""
+    made = []
+
+    def make(**settings: Any) -> Flask:
+        made.append(create_app(replace(config, **settings)))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["database"].close()
+        app.extensions["hasher"].close()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+class Account:
+    """A user as a client has it: an id, a token, and calls that carry the token."""
+
+    def __init__(self, client: FlaskClient, email: str, password: str) -> None:
+        self.client, self.email, self.password = client, email, password
+        answer = client.post("/api/auth/signup", json={"email": email, "password": password})
+        assert answer.status_code == 201, answer.text
+        self.id: str = answer.json["data"]["user_id"]
+        self.token: str = answer.json["data"]["access_token"]
+        self.tasks = f"/api/{self.id}/tasks"
+
+    def call(self, method: str, path: str, **rest: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.token}", **rest.pop("headers", {})}
+        return self.client.open(path, method=method, headers=headers, **rest)
+
+    def get(self, path: str, **rest: Any) -> TestResponse:
+        return self.call("GET", path, **rest)
+
+    def post(self, path: str, **rest: Any) -> TestResponse:
+        return self.call("POST", path, **rest)
+
+    def put(self, path: str, **rest: Any) -> TestResponse:
+        return self.call("PUT", path, **rest)
+
+    def patch(self, path: str, **rest: Any) -> TestResponse:
+        return self.call("PATCH", path, **rest)
+
+    def delete(self, path: str, **rest: Any) -> TestResponse:
+        return self.call("DELETE", path, **rest)
+
+    def add(self, title: str = "Buy oat milk") -> dict[str, Any]:
+        """A new task, as the API answers it."""
+        answer = self.post(self.tasks, json={"title": title})
+        assert answer.status_code == 201, answer.text
+        return answer.json["data"]
+
+    def path_of(self, task: dict[str, Any]) -> str:
+        return f"{self.tasks}/{task['id']}"
+
+
+@pytest.fixture
+def sign_up(client: FlaskClient) -> Callable[..., Account]:
+    """Signs a new user up."""
+
+    def sign_up(email: str | None = None, password: str = "correct horse battery") -> Account:
+        return Account(client, email or f"{uuid.uuid4().hex}@example.com", password)
+
+    return sign_up
+
+
+@pytest.fixture
+def ann(sign_up: Callable[..., Account]) -> Account:
+    return sign_up("ann@example.com")
+
+
+@pytest.fixture
+def bob(sign_up: Callable[..., Account]) -> Account:
+    return sign_up("bob@example.com")

@@ -1,0 +1,59 @@
+"""Every answer that is a success: `{"data": …, "meta": …}`, written by msgspec."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import msgspec
+from flask import Response
+
+from todo_api import request_id
+from todo_api.schemas import (
+    AnswerMeta,
+    ListMeta,
+    Session,
+    SessionAnswer,
+    Task,
+    TaskAnswer,
+    TaskListAnswer,
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def one_task(
+    task: Task, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    """A task."""
+    return _json(TaskAnswer(data=task, meta=_meta()), status, headers)
+
+
+def task_list(tasks: list[Task]) -> Response:
+    """Tasks and their number."""
+    meta = ListMeta(timestamp=_now(), request_id=request_id.current(), count=len(tasks))
+    return _json(TaskListAnswer(data=tasks, meta=meta))
+
+
+def session(session: Session, status: int = HTTPStatus.OK) -> Response:
+    """A new session with its token."""
+    return _json(SessionAnswer(data=session, meta=_meta()), status)
+
+
+def nothing() -> Response:
+    """Success without a body."""
+    response = Response(status=HTTPStatus.NO_CONTENT)
+    del response.headers["Content-Type"]
+    return response
+
+
+def _meta() -> AnswerMeta:
+    return AnswerMeta(timestamp=_now(), request_id=request_id.current())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _json(
+    body: msgspec.Struct, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(_encode(body), status, headers, content_type="application/json")

@@ -1,0 +1,54 @@
+"""The application factory: wiring only."""
+
+from flask import Flask
+from flask_cors import CORS
+
+from todo_api import headers, limits, logs, problems, tokens
+from todo_api.auth import auth
+from todo_api.bodies import MAX_BODY_BYTES
+from todo_api.config import Config
+from todo_api.data import Database
+from todo_api.docs import docs
+from todo_api.health import health
+from todo_api.passwords import Hasher
+from todo_api.tasks import tasks
+
+PREFLIGHT_S = 7200  # as long as Chromium keeps one
+CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
+
+
+def create_app(config: Config) -> Flask:
+    """An application on `config.database_url`. Its pool belongs to the process that calls this."""
+    if not (config.database_url and config.jwt_secret):
+        raise ValueError("an application needs database_url and jwt_secret")
+    app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
+    database = Database(
+        config.database_url, connections=max(2, int(config.threads * CONNECTIONS_PER_THREAD))
+    )
+    app.extensions["database"] = database
+    app.extensions["hasher"] = Hasher(config.bcrypt_rounds, config.hashing_slots)
+    # after_request runs in reverse order: the log line comes last and sees the whole answer
+    logs.init_app(app)
+    headers.init_app(app, config)
+    CORS(
+        app,
+        origins=list(config.cors_origins),
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        expose_headers=[
+            "X-Request-ID", "Location", "Retry-After",
+            "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+        ],
+        max_age=PREFLIGHT_S,
+        supports_credentials=False,
+        always_send=False,
+    )  # fmt: skip
+    problems.init_app(app)
+    tokens.init_app(app, config.jwt_secret)
+    limits.init_app(app, config, database)
+    for blueprint in (auth, tasks, health, docs):
+        app.register_blueprint(blueprint)
+    return app

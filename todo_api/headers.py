@@ -1,0 +1,29 @@
+"""Headers that every answer carries."""
+
+from flask import Flask, Response, request
+
+from todo_api import request_id
+from todo_api.config import Config
+
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+HSTS = "max-age=31536000"
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Add what is not there yet: a page may have a policy and a lifetime of its own."""
+
+    @app.after_request
+    def complete(response: Response) -> Response:
+        headers = response.headers
+        headers["X-Request-ID"] = request_id.current()
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers.setdefault("Content-Security-Policy", API_POLICY)
+        headers.setdefault("Cache-Control", "no-store")
+        if request.is_secure:
+            headers["Strict-Transport-Security"] = HSTS
+        if config.cors_origins:
+            response.vary.add(
+                "Origin"
+            )  # also where no origin was sent: caches must not mix them up
+        return response

@@ -1,0 +1,87 @@
+"""Log lines: JSON for machines, text for a terminal, one line for each request."""
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from todo_api import request_id
+
+# Each of these warns of what is answered and logged here anyway, in words of its own.
+_QUIET = ("yoyo", "flask-limiter", "psycopg", "psycopg.pool", "waitress.queue")
+
+access = logging.getLogger("todo_api.access")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; what a client sent can't break out of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class TextFormatter(logging.Formatter):
+    """Short lines for people; control characters are shown, not sent to the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line, and a traceback below it where there is one."""
+        moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        fields = " ".join(f"{key}={value}" for key, value in getattr(record, "fields", {}).items())
+        message = "".join(
+            c if c.isprintable() else c.encode("unicode_escape").decode()
+            for c in f"{record.getMessage()} {fields}".rstrip()
+        )
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return f"{moment} {record.levelname:<7} {message}{trace}"
+
+
+def setup(level: str, form: str | None) -> None:
+    """Send all log lines to standard error; without a `form`, text on a terminal and JSON elsewhere."""
+    handler = logging.StreamHandler()
+    text = form == "text" or (form is None and sys.stderr.isatty())
+    handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def init_app(app: Flask) -> None:
+    """Log each request when it is answered."""
+
+    @app.before_request
+    def start() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        if access.isEnabledFor(logging.INFO):
+            route = request.url_rule.rule if request.url_rule else None
+            who = g.get("signed_in")
+            fields = {
+                "method": request.method,
+                "route": route,
+                "status": response.status_code,
+                "ms": round((time.perf_counter() - g.started) * 1000, 2),
+                "request_id": request_id.current(),
+                "user_id": who.user_id if who else None,
+                "address": request.remote_addr,
+            }
+            if event := g.get("auth_event"):
+                fields["auth_event"] = event
+            access.info("request", extra={"fields": fields})
+        return response

@@ -1,0 +1,317 @@
+"""What each call takes and answers, for the OpenAPI document: one entry for each route."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from todo_api.schemas import (
+    Credentials,
+    Health,
+    NewTask,
+    SessionAnswer,
+    TaskAnswer,
+    TaskChange,
+    TaskListAnswer,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A success: what it means and what is in it."""
+
+    description: str
+    body: type[msgspec.Struct] | None = None
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+    media_type: str | None = None
+    headers: tuple[str, ...] = ()
+    example: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A method of a path; `problems` are the codes that it can fail with."""
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    description: str = ""
+    needs_token: bool = False
+    limited: bool = False
+    parameters: tuple[str, ...] = ()
+    body: type[msgspec.Struct] | None = None
+    body_examples: dict[str, Any] = field(default_factory=dict)
+    answers: dict[int, Answer]
+    problems: tuple[str, ...] = ("internal-error",)
+
+
+_USER = "0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301"
+_TASK_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
+_MOMENT = "2026-11-23T15:04:05.123456Z"
+_META = {"timestamp": _MOMENT, "request_id": "4f7c1c1e-0a53-4b93-8a94-8a4f2f0f9d11"}
+_TASK = {
+    "id": _TASK_ID,
+    "user_id": _USER,
+    "title": "Buy oat milk",
+    "is_completed": False,
+    "completed_at": None,
+    "created_at": _MOMENT,
+    "updated_at": _MOMENT,
+}
+_DONE = _TASK | {"is_completed": True, "completed_at": _MOMENT}
+_SESSION = {
+    "data": {
+        "user_id": _USER,
+        "email": "ann@example.com",
+        "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoi…",
+        "token_type": "Bearer",
+        "expires_in": 86400,
+    },
+    "meta": _META,
+}
+_CREDENTIALS = {"ann": {"email": "ann@example.com", "password": "correct horse battery"}}
+
+_BODY = ("malformed-request", "payload-too-large", "unsupported-media-type", "validation-error")
+_FAULTS = ("internal-error", "unavailable")
+_TOKEN = ("unauthorized", "forbidden")
+_JSON = "application/json"
+
+
+def _session(status: int, description: str) -> dict[int, Answer]:
+    return {
+        status: Answer(
+            description=description, body=SessionAnswer, media_type=_JSON, example=_SESSION
+        )
+    }
+
+
+def _task(status: int, description: str, task: dict[str, Any], *headers: str) -> dict[int, Answer]:
+    example = {"data": task, "meta": _META}
+    return {
+        status: Answer(
+            description=description,
+            body=TaskAnswer,
+            media_type=_JSON,
+            headers=headers,
+            example=example,
+        )
+    }
+
+
+def _page(description: str, media_type: str = "text/html; charset=utf-8") -> dict[int, Answer]:
+    return {200: Answer(description=description, media_type=media_type)}
+
+
+def _health(status: str, description: str) -> Answer:
+    return Answer(
+        description=description, body=Health, media_type=_JSON, example={"status": status}
+    )
+
+
+_LIST = "/api/{user_id}/tasks"
+_ONE = "/api/{user_id}/tasks/{task_id}"
+
+_ALL = (
+    Operation(
+        id="signup",
+        method="post",
+        path="/api/auth/signup",
+        tag="auth",
+        summary="Open an account",
+        description="Answers with a first session, so no login is needed.",
+        limited=True,
+        body=Credentials,
+        body_examples=_CREDENTIALS,
+        answers=_session(201, "The account and its first session."),
+        problems=(*_BODY, "email-taken", "rate-limited", *_FAULTS),
+    ),
+    Operation(
+        id="login",
+        method="post",
+        path="/api/auth/login",
+        tag="auth",
+        summary="Start a session",
+        limited=True,
+        body=Credentials,
+        body_examples=_CREDENTIALS,
+        answers=_session(200, "The new session."),
+        problems=(*_BODY, "invalid-credentials", "rate-limited", *_FAULTS),
+    ),
+    Operation(
+        id="logout",
+        method="post",
+        path="/api/auth/logout",
+        tag="auth",
+        summary="End this session",
+        description="The token is dead at once; the user's other sessions live on.",
+        needs_token=True,
+        answers={204: Answer(description="The session has ended.")},
+        problems=("unauthorized", *_FAULTS),
+    ),
+    Operation(
+        id="list_tasks",
+        method="get",
+        path=_LIST,
+        tag="tasks",
+        summary="All tasks, newest first",
+        needs_token=True,
+        parameters=("user_id",),
+        answers={
+            200: Answer(
+                description="Every task of the user.",
+                body=TaskListAnswer,
+                media_type=_JSON,
+                example={"data": [_TASK], "meta": _META | {"count": 1}},
+            )
+        },
+        problems=(*_TOKEN, *_FAULTS),
+    ),
+    Operation(
+        id="create_task",
+        method="post",
+        path=_LIST,
+        tag="tasks",
+        summary="Add a task",
+        needs_token=True,
+        parameters=("user_id",),
+        body=NewTask,
+        body_examples={"milk": {"title": "Buy oat milk"}},
+        answers=_task(201, "The new task.", _TASK, "Location"),
+        problems=(*_TOKEN, *_BODY, "task-quota-exceeded", *_FAULTS),
+    ),
+    Operation(
+        id="get_task",
+        method="get",
+        path=_ONE,
+        tag="tasks",
+        summary="One task",
+        needs_token=True,
+        parameters=("user_id", "task_id"),
+        answers=_task(200, "The task.", _TASK),
+        problems=(*_TOKEN, "not-found", *_FAULTS),
+    ),
+    Operation(
+        id="update_task",
+        method="put",
+        path=_ONE,
+        tag="tasks",
+        summary="Change a task",
+        description="What is absent keeps its value. `is_completed: true` sets `completed_at` once, "
+        "`false` clears it.",
+        needs_token=True,
+        parameters=("user_id", "task_id"),
+        body=TaskChange,
+        body_examples={
+            "rename": {"title": "Buy two cartons of oat milk"},
+            "complete": {"is_completed": True},
+        },
+        answers=_task(200, "The task as it is now.", _DONE),
+        problems=(*_TOKEN, *_BODY, "not-found", *_FAULTS),
+    ),
+    Operation(
+        id="complete_task",
+        method="patch",
+        path=f"{_ONE}/complete",
+        tag="tasks",
+        summary="Complete a task",
+        description="Completing it again changes nothing.",
+        needs_token=True,
+        parameters=("user_id", "task_id"),
+        answers=_task(200, "The task as it is now.", _DONE),
+        problems=(*_TOKEN, "not-found", *_FAULTS),
+    ),
+    Operation(
+        id="delete_task",
+        method="delete",
+        path=_ONE,
+        tag="tasks",
+        summary="Delete a task",
+        description="For good. A second call finds nothing.",
+        needs_token=True,
+        parameters=("user_id", "task_id"),
+        answers={204: Answer(description="The task is gone.")},
+        problems=(*_TOKEN, "not-found", *_FAULTS),
+    ),
+    Operation(
+        id="live",
+        method="get",
+        path="/health/live",
+        tag="health",
+        summary="Whether the process runs",
+        answers={200: _health("ok", "It runs.")},
+    ),
+    Operation(
+        id="ready",
+        method="get",
+        path="/health/ready",
+        tag="health",
+        summary="Whether it can serve",
+        description="The database answers, and its schema is up to date.",
+        answers={
+            200: _health("ok", "It can."),
+            503: _health("unavailable", "Not now."),
+        },
+    ),
+    Operation(
+        id="home",
+        method="get",
+        path="/",
+        tag="docs",
+        summary="To the documentation",
+        answers={
+            302: Answer(
+                description="To /docs.",
+                media_type="text/html; charset=utf-8",
+                headers=("Location",),
+            )
+        },
+    ),
+    Operation(
+        id="swagger_ui",
+        method="get",
+        path="/docs",
+        tag="docs",
+        summary="Try the API (Swagger UI)",
+        answers=_page("The page."),
+    ),
+    Operation(
+        id="redoc",
+        method="get",
+        path="/redoc",
+        tag="docs",
+        summary="Read about the API (ReDoc)",
+        answers=_page("The page."),
+    ),
+    Operation(
+        id="openapi",
+        method="get",
+        path="/openapi.json",
+        tag="docs",
+        summary="This document",
+        answers={
+            200: Answer(description="OpenAPI 3.1.", schema={"type": "object"}, media_type=_JSON)
+        },
+    ),
+    Operation(
+        id="problems_page",
+        method="get",
+        path="/problems",
+        tag="docs",
+        summary="The error codes, for people",
+        answers=_page("The page."),
+    ),
+    Operation(
+        id="asset",
+        method="get",
+        path="/static/{path}",
+        tag="docs",
+        summary="A file of these pages",
+        parameters=("path",),
+        answers=_page("The file.", "*/*"),
+        problems=("not-found", "internal-error"),
+    ),
+)
+
+OPERATIONS = {operation.id: operation for operation in _ALL}

@@ -1,0 +1,112 @@
+"""The six calls on a user's tasks, only ever for the token's own user."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, request, url_for
+
+from todo_api import answers, events, tokens
+from todo_api.bodies import Body, read_body
+from todo_api.data import Call, Database, SignedIn
+from todo_api.problems import Problem
+from todo_api.schemas import NewTask, Task, TaskChange, without_unset
+
+tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@tasks.url_value_preprocessor
+def take_user(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Keep the path's user away from the handlers: they act for the token's."""
+    g.path_user = values.pop("user_id") if values else None
+
+
+@tasks.before_request
+def admit() -> None:
+    """Let only the token's own user in: 401, then 403."""
+    if request.method == "OPTIONS":
+        return
+    who = tokens.verify()
+    if g.path_user.lower() != who.user_id:
+        _database().as_user(who, events.event("foreign_user"))
+        raise Problem("forbidden")
+
+
+@tasks.get("")
+def list_tasks() -> Response:
+    """All tasks, newest first."""
+    [found] = _database().as_user(_who(), Call("tasks/list", row=Task))
+    return answers.task_list(found)
+
+
+@tasks.post("")
+def create_task() -> Response:
+    """Add a task."""
+    body = _body(NewTask)
+    parameters = {"title": body.title, "max_tasks": current_app.config["MAX_TASKS_PER_USER"]}
+    [created] = _database().as_user(_who(), Call("tasks/create", parameters, Task))
+    if not created:
+        raise Problem("task-quota-exceeded")
+    [task] = created
+    location = url_for("tasks.get_task", user_id=task.user_id, task_id=task.id)
+    return answers.one_task(task, HTTPStatus.CREATED, {"Location": location})
+
+
+@tasks.get("/<task_id>")
+def get_task(task_id: str) -> Response:
+    """One task."""
+    return _one("tasks/get", task_id)
+
+
+@tasks.put("/<task_id>")
+def update_task(task_id: str) -> Response:
+    """Change what the body names."""
+    return _one("tasks/update", task_id, **without_unset(_body(TaskChange)))
+
+
+@tasks.patch("/<task_id>/complete")
+def complete_task(task_id: str) -> Response:
+    """Complete a task; once more changes nothing."""
+    return _one("tasks/complete", task_id)
+
+
+@tasks.delete("/<task_id>")
+def delete_task(task_id: str) -> Response:
+    """Delete a task for good."""
+    [deleted] = _database().as_user(_who(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
+    if not deleted:
+        raise Problem("not-found", "There is no such task.")
+    return answers.nothing()
+
+
+def _one(statement: str, task_id: str, **parameters: Any) -> Response:
+    call = Call(statement, {"task_id": _uuid(task_id), **parameters}, Task)
+    [found] = _database().as_user(_who(), call)
+    if not found:
+        raise Problem("not-found", "There is no such task.")
+    return answers.one_task(found[0])
+
+
+def _uuid(text: str) -> str | None:
+    """A task's id, or None, which no task has: what is not a UUID is not found."""
+    return text if _UUID.fullmatch(text) else None
+
+
+def _body(kind: type[Body]) -> Body:
+    try:
+        return read_body(kind)
+    except Problem:
+        _database().as_user(
+            _who()
+        )  # a dead session is told first: 401 comes before 400, 415 and 422
+        raise
+
+
+def _who() -> SignedIn:
+    return g.signed_in  # type: ignore[no-any-return]
+
+
+def _database() -> Database:
+    return current_app.extensions["database"]  # type: ignore[no-any-return]

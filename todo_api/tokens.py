@@ -1,0 +1,111 @@
+"""Tokens: issued and verified by flask-jwt-extended, held to everything this service puts into them."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Response, g
+from flask_jwt_extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTDecodeError
+
+from todo_api import events, problems
+from todo_api.data import SessionEnded, SignedIn
+from todo_api.problems import Problem
+
+LIFETIME_S = 24 * 60 * 60
+ISSUER = AUDIENCE = "todo-api"
+_HEADER = {"alg": "HS256", "typ": "JWT"}
+
+
+def init_app(app: Flask, secret: str) -> None:
+    """Set flask-jwt-extended up, with answers of our shape for whatever it refuses."""
+    app.config.update(
+        JWT_SECRET_KEY=secret,
+        JWT_ALGORITHM="HS256",
+        JWT_DECODE_ALGORITHMS=["HS256"],
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies, so no claim for them either
+        JWT_IDENTITY_CLAIM="user_id",
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=LIFETIME_S),
+        JWT_ENCODE_ISSUER=ISSUER,
+        JWT_DECODE_ISSUER=ISSUER,
+        JWT_ENCODE_AUDIENCE=AUDIENCE,
+        JWT_DECODE_AUDIENCE=AUDIENCE,
+    )
+    jwt = JWTManager(app)
+
+    @jwt.decode_key_loader
+    def key(header: dict[str, Any], claims: dict[str, Any]) -> str:
+        # Called before the signature is checked, with what the token itself says. Here, because
+        # flask-jwt-extended would go on to fill in a missing type and jti.
+        if not _is_ours(header, claims):
+            raise JWTDecodeError("not a token of this service")
+        return secret
+
+    @jwt.unauthorized_loader
+    def missing(reason: str) -> Response:
+        return problems.answer(
+            Problem("unauthorized", "An Authorization: Bearer header is needed.")
+        )
+
+    @jwt.invalid_token_loader
+    def invalid(reason: str) -> Response:
+        return refused("invalid")
+
+    @jwt.expired_token_loader
+    def expired(header: dict[str, Any], claims: dict[str, Any]) -> Response:
+        return refused("expired", "The token has expired.")
+
+    @app.errorhandler(SessionEnded)
+    def ended(error: SessionEnded) -> Response:
+        return refused("session ended", "The session of this token has ended.", g.signed_in.user_id)
+
+
+def refused(reason: str, detail: str | None = None, user_id: str | None = None) -> Response:
+    """Record a refused token and answer 401; `user_id` only when the signature was good."""
+    events.record("token_refused", reason, user_id)
+    return problems.answer(Problem("unauthorized", detail or "The token is not valid."))
+
+
+def issue(who: SignedIn) -> str:
+    """A token for a session, good for LIFETIME_S seconds."""
+    token: str = create_access_token(who.user_id, additional_claims={"jti": who.session_id})
+    return token
+
+
+def verify() -> SignedIn:
+    """Who the request's token says is asking. Whether the session is alive, the first statement tells.
+
+    Raises flask-jwt-extended's exceptions, which init_app answers with 401.
+    """
+    verify_jwt_in_request()
+    claims = get_jwt()
+    g.signed_in = SignedIn(claims["user_id"], claims["jti"])
+    return SignedIn(claims["user_id"], claims["jti"])
+
+
+def _is_ours(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Whether a token has what `issue` puts in, each of the right type (RFC 8725, 3.8 to 3.12)."""
+    issued, expires, not_before = claims.get("iat"), claims.get("exp"), claims.get("nbf")
+    return (
+        header == _HEADER
+        and type(issued) is int
+        and type(expires) is int
+        and type(not_before) is int
+        and 0 < expires - issued <= LIFETIME_S
+        and claims.get("type") == "access"
+        and claims.get("iss") == ISSUER
+        and claims.get("aud") == AUDIENCE
+        and is_uuid(claims.get("user_id"))
+        and is_uuid(claims.get("jti"))
+    )
+
+
+def is_uuid(value: object) -> bool:
+    """Whether `value` is a UUID as this service writes them: lower case, with hyphens."""
+    if not isinstance(value, str) or len(value) != 36:
+        return False
+    try:
+        return str(uuid.UUID(value)) == value
+    except ValueError:
+        return False
