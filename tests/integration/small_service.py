@@ -1,0 +1,103 @@
+"""A small WSGI application under todo_api.server, for test_server.py: JSON options in argv[1]."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from todo_api.channel import Channel
+from todo_api.server import ServerError, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+SECRET = "the inside of the bug"
+loop_turns = 0
+
+
+def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    query = {name: values[-1] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    status, body = "200 OK", b"hello"
+    match environ["PATH_INFO"]:
+        case "/pid":
+            body = b"%d" % os.getpid()
+        case "/slow":
+            Path(query["began"]).touch()
+            time.sleep(float(query["seconds"]))
+        case "/big":
+            body = b"x" * int(query["bytes"])
+        case "/gone":
+            status, body = "204 No Content", b""
+        case "/fail":
+            raise RuntimeError(SECRET)
+        case "/os-error":
+            raise OSError(SECRET)
+        case "/echo":
+            body = environ["wsgi.input"].read()
+        case "/environ":
+            body = json.dumps({k: v for k, v in environ.items() if isinstance(v, str)}).encode()
+        case "/turns":
+            body = b"%d" % loop_turns
+        case "/die":
+            os.kill(os.getpid(), signal.SIGKILL)
+    headers = [("Content-Type", "text/plain")]
+    if status.startswith("200"):
+        headers.append(("Content-Length", str(len(body))))
+    start_response(status, headers)
+    return [body]
+
+
+def count_turns_while_a_thread_sends() -> None:
+    """Make sending in a request's thread slow, and count what the event loop does meanwhile."""
+    send, writable = Channel.send, Channel.writable
+
+    def slow_send(self: Channel, data: bytes, do_close: bool = True) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.3)
+        return send(self, data, do_close=do_close)
+
+    def counted_writable(self: Channel) -> bool:
+        global loop_turns
+        loop_turns += 1
+        return writable(self)
+
+    setattr(Channel, "send", slow_send)  # noqa: B010
+    setattr(Channel, "writable", counted_writable)  # noqa: B010
+
+
+def main(options: dict[str, Any]) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(created)f %(levelname)s %(message)s")
+    broken = Path(options["broken"]) if "broken" in options else None
+    if options.get("count_turns"):
+        count_turns_while_a_thread_sends()
+
+    def make_app() -> WSGIApplication:
+        if broken is not None and broken.exists():
+            raise RuntimeError("no database")
+        return app
+
+    try:
+        return serve(
+            make_app,
+            host=options.get("host", "127.0.0.1"),
+            port=options.get("port", 0),
+            workers=options.get("workers", 1),
+            threads=options.get("threads", 4),
+            ready=lambda url: print(url, flush=True),  # noqa: T201
+        )
+    except ServerError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

@@ -1,0 +1,163 @@
+"""waitress's channel and tasks, with this project's error answers and a calm event loop."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
+
+from todo_api.problems import CODES
+
+LINGER_SECONDS = 2.0
+
+# What waitress refuses before the application sees it; its 501 (another transfer encoding than
+# chunked) is a 400 here, one code fewer to explain.
+_CODES = {413: "payload-too-large", 431: "headers-too-large", 500: "internal-error"}
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_URI = "/:@!$&'()*+,;=~-._%"
+
+
+class AppTask(WSGITask):  # type: ignore[misc]
+    """One answer of the application: says when it is the connection's last."""
+
+    def build_response_header(self) -> bytes:
+        if self.channel.ends_with_this_answer():
+            # As if the client had asked for it; waitress does the rest, for HTTP/1.0 and 1.1.
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
+    def set_close_on_finish(self) -> None:
+        # waitress closes after every answer that has no length, 204 and 304 too, though these end
+        # with their head. A client would have to connect again after each DELETE.
+        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or asked or self.version == "1.0":
+            super().set_close_on_finish()
+
+
+class ProblemTask(ErrorTask):  # type: ignore[misc]
+    """The server's own refusals, and a 500 for an application that raised, as problem documents."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        name = _CODES.get(error.code, "malformed-request")
+        code = CODES[name]
+        detail = code.detail
+        if name == "malformed-request":
+            # The parser's reason helps; what it quotes from the request after it does not.
+            reason = error.body.partition(' "')[0].rstrip(".")
+            detail = f"This is not HTTP as the server reads it: {reason}."
+        # When the application raised, self.request is a stand-in that knows nothing of the request.
+        request = self.channel.requests[0]
+        method, path = _request_line(request)
+        request_id = request.headers.get("X_REQUEST_ID", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = str(uuid4())
+        body = json.dumps(
+            {
+                "type": f"/problems#{name}",
+                "title": code.title,
+                "status": code.status,
+                "detail": detail,
+                "instance": path,
+                "code": name,
+                "request_id": request_id,
+            }
+        ).encode()
+        self.status = f"{code.status} {HTTPStatus(code.status).phrase}"
+        self.response_headers.extend(
+            [
+                ("Content-Type", "application/problem+json"),
+                ("X-Request-ID", request_id),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Cache-Control", "no-store"),
+                ("Referrer-Policy", "no-referrer"),
+                ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ]
+        )
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(b"" if method == "HEAD" else body)
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection."""
+
+    task_class = AppTask
+    error_task_class = ProblemTask
+    _lingers_until: float | None = None
+
+    def ends_with_this_answer(self) -> bool:
+        """During the drain, unless the client has already sent (part of) another request."""
+        return self.server.draining and len(self.requests) == 1 and not self._has_part_of_request()
+
+    def is_idle(self) -> bool:
+        """Nothing read, nothing running, nothing left to send."""
+        busy = self.requests or self.total_outbufs_len or self.close_when_flushed
+        return not busy and not self._has_part_of_request()
+
+    def _has_part_of_request(self) -> bool:
+        # Some clients send an empty line after a body: that is no beginning of anything.
+        part = self.request
+        return part is not None and bool(part.headers_finished or part.header_plus.strip())
+
+    def writable(self) -> bool:
+        """Whether the event loop has to send (or close) here.
+
+        While a request runs, its own thread sends. waitress counts that output as the loop's too:
+        the socket is writable, the thread holds the lock, so the loop turns over all channels as
+        fast as it can and takes the interpreter from the very thread it waits for. The loop has to
+        help only when the thread waits for it, at the high watermark (not above: the thread is
+        woken below it). What a thread could not send the loop takes up when the request ends.
+        """
+        if self._lingers_until is not None:
+            return bool(self.will_close)
+        if self.requests and self.total_outbufs_len < self.adj.outbuf_high_watermark:
+            return bool(self.will_close or self.close_when_flushed)
+        return bool(super().writable())
+
+    def readable(self) -> bool:
+        if self._lingers_until is None:
+            return bool(super().readable())
+        if time.monotonic() >= self._lingers_until:
+            self.will_close = True
+        return not self.will_close
+
+    def handle_write(self) -> None:
+        if self.will_close or not self.close_when_flushed:
+            super().handle_write()
+            return
+        if self.requests:  # the thread is about to clear them
+            return
+        # The last answer. Closing while the client still sends (a body that was refused, the next
+        # request) would make the kernel send a reset, and that can destroy an answer that the
+        # client has not read yet. So only this side ends, and what still comes is read and thrown
+        # away (by received(), which looks at close_when_flushed) until the client ends too.
+        self._flush_exception(self._flush_some)
+        if self.will_close:
+            self.handle_close()
+        elif self.connected and not self.total_outbufs_len and self._lingers_until is None:
+            self._lingers_until = time.monotonic() + LINGER_SECONDS
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:  # the client is gone
+                self.handle_close()
+
+
+def _request_line(request: Any) -> tuple[str, str]:
+    """Method and path, as far as the client's first line can be read: "" and "/" otherwise."""
+    too_large = request.error is not None and request.error.code == 431
+    # waitress replaces the first line of a request whose head is too large with one of its own.
+    line = request.header_plus if too_large else getattr(request, "first_line", b"")
+    method, _, rest = line.lstrip().partition(b"\r\n")[0].decode("latin-1").partition(" ")
+    path = rest.partition(" ")[0].partition("?")[0]
+    return method, quote(path, safe=_URI) if path.startswith("/") else "/"

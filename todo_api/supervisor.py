@@ -1,0 +1,246 @@
+"""The parent of the worker processes: starts them, replaces them, ends them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from todo_api.worker import DRAIN_SECONDS, READY, run_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from wsgiref.types import WSGIApplication
+
+KILL_SECONDS = DRAIN_SECONDS + 1.0
+SHORT_LIFE_SECONDS = 5.0
+PAUSE_SECONDS = 1.0  # before a worker that lived shorter than that is replaced
+SECOND_CTRL_C_SECONDS = 0.5
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+logger = logging.getLogger("todo_api.server")
+
+
+class ServerError(Exception):
+    """The service can't run; the message is for the operator."""
+
+
+@dataclass
+class _Worker:
+    pid: int
+    link: socket.socket  # READY or an error comes out of it; its closing tells the worker to end
+    started: float = field(default_factory=time.monotonic)
+    serves: bool = False
+    error: str = ""
+
+
+class Supervisor:
+    """Keeps `count` workers running; asleep until a signal, a worker's word or a date."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        make_app: Callable[[], WSGIApplication],
+        count: int,
+        threads: int,
+    ) -> None:
+        self._listener = listener
+        self._make_app = make_app
+        self._count = count
+        self._threads = threads
+        self._workers: dict[int, _Worker] = {}
+        self._due: list[float] = []  # when workers are to be started
+        self._up = False
+        self._stopped_at: float | None = None
+        self._failure: ServerError | None = None
+        self._killed = False
+        self._status = 0
+
+    def run(self, ready: Callable[[], None]) -> int:
+        """The exit status; calls `ready` once all workers serve. Raises ServerError."""
+        self._due = [time.monotonic()] * self._count
+        try:
+            with _signals() as wake:
+                while self._workers or self._stopped_at is None:
+                    self._start_due()
+                    self._wait(wake)
+                    self._reap()
+                    self._cut_overdue()
+                    if (
+                        not self._up
+                        and sum(w.serves for w in self._workers.values()) == self._count
+                    ):
+                        self._up = True
+                        ready()
+        finally:
+            for pid in self._workers:  # only after an exception
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+        if self._failure is not None:
+            raise self._failure
+        logger.info("stopped")
+        return self._status
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for due in [due for due in self._due if due <= now]:
+            self._due.remove(due)
+            try:
+                self._start()
+            except OSError as error:  # no memory, too many processes
+                self._lost(f"a worker can't be started: {error.strerror}", PAUSE_SECONDS)
+
+    def _start(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # or what is buffered would be written twice
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # Until the child has handlers of its own, a signal would run into its parent's.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    ours.close()
+                    self._become_worker(theirs, mask)
+            except OSError:
+                ours.close()
+                raise
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        ours.setblocking(False)
+        self._workers[pid] = _Worker(pid, ours)
+
+    def _become_worker(self, link: socket.socket, mask: set[int | signal.Signals]) -> NoReturn:
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            # The terminal sends Ctrl-C to all processes; the parent decides what it means. Until
+            # the worker serves it has nothing to drain, so that SIGTERM simply ends it.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            # A copy of another worker's link would keep that one from seeing the parent's end.
+            for worker in self._workers.values():
+                worker.link.close()
+            status = run_worker(self._listener, link, self._make_app, self._threads)
+        except BaseException:
+            logger.exception("the worker failed")
+        finally:
+            logging.shutdown()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError, ValueError):
+                    stream.flush()
+            # Not by way of the parent's exit handlers and `finally`s: they are the parent's to run.
+            os._exit(status)
+
+    def _wait(self, wake: socket.socket) -> None:
+        dates = list(self._due)
+        if self._stopped_at is not None and not self._killed:
+            dates.append(self._stopped_at + KILL_SECONDS)
+        timeout = max(0.0, min(dates) - time.monotonic()) if dates else None
+        with selectors.DefaultSelector() as selector:
+            selector.register(wake, selectors.EVENT_READ)
+            for worker in self._workers.values():
+                if not worker.serves and not worker.error:
+                    selector.register(worker.link, selectors.EVENT_READ, worker)
+            for key, _ in selector.select(timeout):
+                if isinstance(key.data, _Worker):
+                    self._hear(key.data)
+                else:
+                    for number in wake.recv(4096):
+                        if number in (signal.SIGTERM, signal.SIGINT):
+                            self._stop(signal.Signals(number))
+
+    def _hear(self, worker: _Worker) -> None:
+        with contextlib.suppress(BlockingIOError):
+            word = worker.link.recv(4096)
+            if word == READY:
+                worker.serves = True
+                logger.info("worker %d started", worker.pid)
+            else:
+                worker.error = word.decode(errors="replace")
+
+    def _reap(self) -> None:
+        for worker in list(self._workers.values()):
+            pid, status = os.waitpid(worker.pid, os.WNOHANG)
+            if pid == 0:
+                continue
+            del self._workers[pid]
+            if not worker.serves and not worker.error:
+                self._hear(worker)
+            worker.link.close()
+            code = os.waitstatus_to_exitcode(status)
+            how = f"exited with status {code}" if code >= 0 else f"was ended by {_name(-code)}"
+            if self._stopped_at is None:
+                young = time.monotonic() - worker.started < SHORT_LIFE_SECONDS
+                why = worker.error or f"worker {pid} {how}"
+                self._lost(why, PAUSE_SECONDS if young else 0.0)
+            elif code == -signal.SIGKILL or (worker.serves and code != 0):
+                logger.warning("worker %d %s", pid, how)
+                self._status = 1
+
+    def _lost(self, why: str, pause: float) -> None:
+        """Have the worker replaced after `pause` seconds, or give up when it is the first start."""
+        if self._up:
+            logger.warning("%s; starting another%s", why, f" in {pause:g} s" if pause else "")
+            self._due.append(time.monotonic() + pause)
+        elif self._failure is None:
+            self._failure = ServerError(f"the service could not start: {why}")
+            self._stop(None)
+
+    def _stop(self, number: signal.Signals | None) -> None:
+        now = time.monotonic()
+        if self._stopped_at is None:
+            if number is not None:
+                logger.info("%s: finishing what was accepted", number.name)
+            self._stopped_at = now
+            self._due.clear()
+            self._listener.close()
+            for pid in self._workers:
+                os.kill(pid, signal.SIGTERM)
+        elif number == signal.SIGINT and now - self._stopped_at > SECOND_CTRL_C_SECONDS:
+            # Not earlier: some launchers pass on the Ctrl-C that the terminal has sent us too.
+            self._cut("a second SIGINT")
+
+    def _cut_overdue(self) -> None:
+        if self._stopped_at is None or self._killed:
+            return
+        if time.monotonic() >= self._stopped_at + KILL_SECONDS:
+            self._cut(f"still busy after {KILL_SECONDS:g} s")
+
+    def _cut(self, why: str) -> None:
+        self._killed = True
+        for pid in self._workers:
+            logger.warning("%s: worker %d is killed", why, pid)
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket that gives the numbers of the signals, which have no effect of their own."""
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        handlers = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+        descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield reader
+        finally:
+            signal.set_wakeup_fd(descriptor)
+            for number, handler in handlers.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
