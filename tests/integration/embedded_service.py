@@ -1,0 +1,45 @@
+"""A service in small: it uses the embedded PostgreSQL of a folder until its input ends.
+
+python embedded_service.py DATA_DIR PG_BIN [drain] [worker] [child]
+    drain   does not stop at Ctrl-C
+    worker  forks a worker that stays, and prints its number
+    child   forks a child that leaves at once, through the context as well
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from todo_api.embedded import EmbeddedError, running
+
+
+def main(data_dir: str, pg_bin: str, *ways: str) -> None:
+    if "drain" in ways:
+        signal.signal(signal.SIGINT, lambda *_: None)
+    with running(Path(data_dir), Path(pg_bin) if pg_bin else None) as url:
+        if "child" in ways:
+            child = os.fork()
+            if not child:
+                return
+            os.waitpid(child, 0)
+        worker = 0
+        if "worker" in ways:
+            worker = os.fork()
+            if not worker:
+                # Not the pipes: the test reads them to their end.
+                os.closerange(0, 3)
+                while True:
+                    signal.pause()
+        sys.stdout.write(f"{url} {worker}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except EmbeddedError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

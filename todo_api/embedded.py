@@ -1,0 +1,275 @@
+"""The embedded PostgreSQL: a server of our own in DATA_DIR, for when DATABASE_URL is unset.
+
+DATA_DIR/pg holds the cluster `data` (mode 0700, with the only socket in it), the server's log and
+three locks. A service holds users.lock shared for as long as it lives, however it ends; a keeper
+process (embedded_watch.py) runs the server until that lock is free. start.lock is held by whoever
+starts or leaves, so that these never meet.
+"""
+
+# ruff: noqa: S603 - PostgreSQL's programs, found by us, with arguments of our own
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from todo_api import embedded_watch as watch
+from todo_api.embedded_programs import (
+    Account,
+    EmbeddedError,
+    Programs,
+    choose_account,
+    environment,
+    find_programs,
+    reachable,
+)
+
+__all__ = ["EmbeddedError", "running"]
+
+log = logging.getLogger("todo_api.embedded")
+
+SOCKET = ".s.PGSQL.5432"
+SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103  # bytes, without the closing zero
+
+
+@contextmanager
+def running(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
+    """Keep a PostgreSQL of `data_dir` running; yield the libpq URL of its database.
+
+    Its superuser is `todo`, and so is its database. `pg_bin` is the folder of the programs to use
+    instead of the wheel's. Services on one folder share one server; leaving as the last one waits
+    until it has stopped. Processes forked inside may outlive the caller or end as they like: only
+    the process that entered leaves. Raises EmbeddedError when there can be no server.
+    """
+    home = data_dir.absolute() / "pg"
+    entered = os.getpid()
+    try:
+        users = _enter(home, pg_bin)
+    except OSError as error:
+        raise EmbeddedError(
+            f"The embedded PostgreSQL cannot use DATA_DIR {data_dir}: {error}. "
+            "Set DATA_DIR to a folder that this account may write, or set DATABASE_URL."
+        ) from error
+    try:
+        host = quote(os.fsencode(home / "data"), safe="")
+        yield f"postgresql:///todo?host={host}&port=5432&user=todo"
+    finally:
+        if os.getpid() == entered:
+            _leave(home, users)
+
+
+def _enter(home: Path, pg_bin: Path | None) -> int:
+    """Start the server unless it runs; return the descriptor that makes this process a user."""
+    data = home / "data"
+    length = len(os.fsencode(data / SOCKET))
+    if length > SOCKET_PATH_LIMIT:
+        raise EmbeddedError(
+            f"The socket {data / SOCKET} would have a path of {length} bytes, and this system "
+            f"allows {SOCKET_PATH_LIMIT}. Set DATA_DIR to a path that is at least "
+            f"{length - SOCKET_PATH_LIMIT} bytes shorter."
+        )
+    if b"," in os.fsencode(data):
+        raise EmbeddedError(
+            f"The path {data} has a comma in it, which separates hosts in a PostgreSQL URL. "
+            "Set DATA_DIR to a path without one."
+        )
+    _make_home(home)
+    with _start_lock(home) as starting:
+        account = choose_account(data, home.parent)
+        programs = find_programs(pg_bin, _major(data))
+        users = _open(home / "users.lock")
+        lock = _open(home / "server.lock")
+        try:
+            fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
+            if watch.try_lock(lock, fcntl.LOCK_EX):
+                folder = reachable(programs, account)
+                if not data.exists():
+                    log.info("first start: making a PostgreSQL %s in %s", programs.version, data)
+                    _create(home, Programs(folder, programs.version), account, starting)
+                _start_keeper(home, lock, folder, account)
+                os.close(lock)  # the keeper holds it now
+                lock = -1
+            _wait_until_ready(home)
+        except BaseException:
+            os.close(users)
+            raise
+        finally:
+            if lock >= 0:
+                os.close(lock)
+    return users
+
+
+def _leave(home: Path, users: int) -> None:
+    """Stop being a user; as the last one, wait until the server has stopped."""
+    with _start_lock(home):
+        os.close(users)
+        probe = _open(home / "users.lock")
+        # Free, or held by a keeper that is already stopping.
+        last = watch.try_lock(probe, fcntl.LOCK_EX) or not watch.try_lock(probe, fcntl.LOCK_SH)
+        os.close(probe)
+        if last:
+            while _kept(home):
+                time.sleep(0.01)
+            watch.settle(home / "data")  # a server whose keeper was killed
+
+
+def _make_home(home: Path) -> None:
+    home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Left open for passing through where the cluster belongs to an account other than root.
+    with contextlib.suppress(FileExistsError):
+        home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
+        _give_to_owner_above(home)
+    if not stat.S_ISDIR(home.lstat().st_mode):  # root must not follow where an account leads
+        raise EmbeddedError(f"{home} must be a folder. Remove it, or set another DATA_DIR.")
+
+
+def _open(file: Path) -> int:
+    """Open a lock file, made if need be; it belongs to whom the folder around it belongs."""
+    try:
+        return os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            _give_to_owner_above(file)
+        return os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _give_to_owner_above(path: Path) -> None:
+    if os.geteuid() == 0:
+        above = path.parent.stat()
+        os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
+
+
+@contextmanager
+def _start_lock(home: Path) -> Iterator[int]:
+    lock = _open(home / "start.lock")
+    try:
+        if not watch.try_lock(lock, fcntl.LOCK_EX):
+            log.info("waiting for another process that starts or stops PostgreSQL in %s", home)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _major(data: Path) -> int | None:
+    try:
+        return int((data / "PG_VERSION").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _create(home: Path, programs: Programs, account: Account | None, starting: int) -> None:
+    """Make the cluster and its database aside, on disk, then rename it into place."""
+    new = home / "new"
+    if new.exists():
+        shutil.rmtree(new)  # a first start that was killed
+    new.mkdir(mode=0o700)
+    if account:
+        os.chown(new, account.uid, account.gid, follow_symlinks=False)
+    folder = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    # Byte order and no system locale: an index must not change its order with the C library.
+    # From 17 on PostgreSQL has that with Unicode's own upper and lower case.
+    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    locale = ["--locale=C", *(builtin if programs.major >= 17 else ())]
+    where = f"/proc/self/fd/{folder}" if account and sys.platform == "linux" else str(new)
+
+    def run(program: str, *arguments: str, stdin: str = "") -> None:
+        done = subprocess.run(
+            [programs.folder / program, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env=environment(),
+            start_new_session=True,
+            # With the lock in its hands, what a killed start leaves running keeps the next waiting.
+            pass_fds=(folder, starting),
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+        if done.returncode:
+            raise EmbeddedError(f"PostgreSQL's {program} failed in {new}:\n{done.stderr.strip()}")
+
+    try:
+        # Only root and the account itself get into the folder of the socket, hence trust.
+        trust = ["--username=todo", "--auth-local=trust", "--auth-host=reject"]
+        run("initdb", "-D", where, "--no-sync", "--encoding=UTF8", *locale, *trust)
+        create = "CREATE DATABASE todo;\n"
+        exact = ["-c", "exit_on_error=on", "-c", "log_min_messages=fatal"]
+        run("postgres", "--single", "-F", "-D", where, *exact, "postgres", stdin=create)
+        run("initdb", "-D", where, "--sync-only")
+    finally:
+        os.close(folder)
+    new.rename(home / "data")
+    for path in (home, home.parent):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(fd)
+        os.close(fd)
+
+
+def _start_keeper(home: Path, lock: int, folder: Path, account: Account | None) -> None:
+    """Run embedded_watch.py as a process of its own; it inherits `lock` and with it the duty."""
+    watch.report(lock, b"")
+    with contextlib.suppress(FileNotFoundError):
+        (home / "log").rename(home / "log.1")
+    server_log = _open(home / "log")
+    ids = [str(account.uid), str(account.gid)] if account else []
+    try:
+        subprocess.run(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                watch.__file__,
+                home,
+                str(lock),
+                folder / "postgres",
+                *ids,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=server_log,
+            stderr=server_log,
+            cwd="/",
+            env=environment(),
+            start_new_session=True,  # Ctrl-C is for the service, which then decides
+            pass_fds=(lock,),
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        raise EmbeddedError(f"The keeper of PostgreSQL did not start, see {home}/log.") from error
+    finally:
+        os.close(server_log)
+
+
+def _kept(home: Path) -> bool:
+    lock = _open(home / "server.lock")
+    free = watch.try_lock(lock, fcntl.LOCK_EX)
+    os.close(lock)
+    return not free
+
+
+def _wait_until_ready(home: Path) -> None:
+    """Wait without limit while a keeper is at it: recovering a large database takes its time."""
+    notice = time.monotonic() + 10
+    while True:
+        kept = _kept(home)
+        if (home / "server.lock").read_bytes() == watch.READY:
+            return
+        if not kept:
+            words = (home / "log").read_text(errors="replace").splitlines()[-10:]
+            raise EmbeddedError("\n".join(["PostgreSQL did not start:", *words]))
+        if time.monotonic() > notice:
+            log.info("PostgreSQL is still starting, see %s/log", home)
+            notice += 10
+        time.sleep(0.01)
