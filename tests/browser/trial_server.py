@@ -125,7 +125,7 @@ def openapi() -> dict[str, Any]:
                 "parameters": [user],
                 "get": _operation(
                     "Tasks",
-                    "list_tasks",
+                    "listTasks",
                     "List the tasks, newest first",
                     responses={
                         "200": _json(
@@ -140,7 +140,7 @@ def openapi() -> dict[str, Any]:
                 ),
                 "post": _operation(
                     "Tasks",
-                    "create_task",
+                    "createTask",
                     "Create a task",
                     requestBody=_body("NewTask"),
                     responses={"201": one},
@@ -151,7 +151,7 @@ def openapi() -> dict[str, Any]:
                 "parameters": [user, task],
                 "delete": _operation(
                     "Tasks",
-                    "delete_task",
+                    "deleteTask",
                     "Delete a task",
                     responses={"204": {"description": "Deleted"}},
                     **bearer,
@@ -239,6 +239,10 @@ def create_app() -> Flask:
         response = send_from_directory(STATIC, "redoc.html")
         response.headers["Content-Security-Policy"] = REDOC_CSP
         return response
+
+    @app.get("/problems")
+    def problems() -> Any:
+        return "<!doctype html><title>Errors</title>"
 
     @app.get("/static/<path:name>")
     def static_file(name: str) -> Any:
