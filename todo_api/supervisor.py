@@ -73,10 +73,8 @@ class Supervisor:
                     self._wait(wake)
                     self._reap()
                     self._cut_overdue()
-                    if (
-                        not self._up
-                        and sum(w.serves for w in self._workers.values()) == self._count
-                    ):
+                    serving = sum(worker.serves for worker in self._workers.values())
+                    if not self._up and serving == self._count:
                         self._up = True
                         ready()
         finally:
@@ -199,13 +197,13 @@ class Supervisor:
     def _stop(self, number: signal.Signals | None) -> None:
         now = time.monotonic()
         if self._stopped_at is None:
-            if number is not None:
-                logger.info("%s: finishing what was accepted", number.name)
             self._stopped_at = now
             self._due.clear()
             self._listener.close()
             for pid in self._workers:
                 os.kill(pid, signal.SIGTERM)
+            if number is not None:
+                logger.info("%s: finishing what was accepted", number.name)
         elif number == signal.SIGINT and now - self._stopped_at > SECOND_CTRL_C_SECONDS:
             # Not earlier: some launchers pass on the Ctrl-C that the terminal has sent us too.
             self._cut("a second SIGINT")
