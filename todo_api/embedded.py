@@ -6,12 +6,10 @@ process (embedded_watch.py) runs the server until that lock is free. start.lock 
 starts or leaves, so that these never meet.
 """
 
-# ruff: noqa: S603 - PostgreSQL's programs, found by us, with arguments of our own
 import contextlib
 import fcntl
 import logging
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -22,15 +20,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from todo_api import embedded_watch as watch
-from todo_api.embedded_programs import (
-    Account,
-    EmbeddedError,
-    Programs,
-    choose_account,
-    environment,
-    find_programs,
-    reachable,
-)
+from todo_api.embedded_account import Account, choose_account, reachable
+from todo_api.embedded_cluster import create, major_of
+from todo_api.embedded_programs import EmbeddedError, Programs, environment, find_programs
 
 __all__ = ["EmbeddedError", "running"]
 
@@ -76,25 +68,24 @@ def _enter(home: Path, pg_bin: Path | None) -> int:
             f"allows {SOCKET_PATH_LIMIT}. Set DATA_DIR to a path that is at least "
             f"{length - SOCKET_PATH_LIMIT} bytes shorter."
         )
-    if b"," in os.fsencode(data):
+    if {",", "\n"} & set(str(data)):
         raise EmbeddedError(
-            f"The path {data} has a comma in it, which separates hosts in a PostgreSQL URL. "
-            "Set DATA_DIR to a path without one."
+            f"The path {data} has a comma or a line break in it, and PostgreSQL's clients take a "
+            "comma for the end of a host. Set DATA_DIR to a path without."
         )
     _make_home(home)
     with _start_lock(home) as starting:
-        account = choose_account(data, home.parent)
-        programs = find_programs(pg_bin, _major(data))
         users = _open(home / "users.lock")
         lock = _open(home / "server.lock")
         try:
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
             if watch.try_lock(lock, fcntl.LOCK_EX):
-                folder = reachable(programs, account)
+                account = choose_account(data, home.parent)
+                programs = reachable(find_programs(pg_bin, major_of(data)), account)
                 if not data.exists():
                     log.info("first start: making a PostgreSQL %s in %s", programs.version, data)
-                    _create(home, Programs(folder, programs.version), account, starting)
-                _start_keeper(home, lock, folder, account)
+                    create(home, programs, account, starting)
+                _start_keeper(home, lock, programs, account)
                 os.close(lock)  # the keeper holds it now
                 lock = -1
             _wait_until_ready(home)
@@ -109,8 +100,13 @@ def _enter(home: Path, pg_bin: Path | None) -> int:
 
 def _leave(home: Path, users: int) -> None:
     """Stop being a user; as the last one, wait until the server has stopped."""
-    with _start_lock(home):
-        os.close(users)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_start_lock(home))
+        except FileNotFoundError:  # somebody has deleted the folder: the keeper will see to it
+            return
+        finally:
+            os.close(users)
         probe = _open(home / "users.lock")
         # Free, or held by a keeper that is already stopping.
         last = watch.try_lock(probe, fcntl.LOCK_EX) or not watch.try_lock(probe, fcntl.LOCK_SH)
@@ -160,65 +156,7 @@ def _start_lock(home: Path) -> Iterator[int]:
         os.close(lock)
 
 
-def _major(data: Path) -> int | None:
-    try:
-        return int((data / "PG_VERSION").read_text())
-    except FileNotFoundError:
-        return None
-
-
-def _create(home: Path, programs: Programs, account: Account | None, starting: int) -> None:
-    """Make the cluster and its database aside, on disk, then rename it into place."""
-    new = home / "new"
-    if new.exists():
-        shutil.rmtree(new)  # a first start that was killed
-    new.mkdir(mode=0o700)
-    if account:
-        os.chown(new, account.uid, account.gid, follow_symlinks=False)
-    folder = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    # Byte order and no system locale: an index must not change its order with the C library.
-    # From 17 on PostgreSQL has that with Unicode's own upper and lower case.
-    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    locale = ["--locale=C", *(builtin if programs.major >= 17 else ())]
-    where = f"/proc/self/fd/{folder}" if account and sys.platform == "linux" else str(new)
-
-    def run(program: str, *arguments: str, stdin: str = "") -> None:
-        done = subprocess.run(
-            [programs.folder / program, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env=environment(),
-            start_new_session=True,
-            # With the lock in its hands, what a killed start leaves running keeps the next waiting.
-            pass_fds=(folder, starting),
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )
-        if done.returncode:
-            raise EmbeddedError(f"PostgreSQL's {program} failed in {new}:\n{done.stderr.strip()}")
-
-    try:
-        # Only root and the account itself get into the folder of the socket, hence trust.
-        trust = ["--username=todo", "--auth-local=trust", "--auth-host=reject"]
-        run("initdb", "-D", where, "--no-sync", "--encoding=UTF8", *locale, *trust)
-        create = "CREATE DATABASE todo;\n"
-        exact = ["-c", "exit_on_error=on", "-c", "log_min_messages=fatal"]
-        run("postgres", "--single", "-F", "-D", where, *exact, "postgres", stdin=create)
-        run("initdb", "-D", where, "--sync-only")
-    finally:
-        os.close(folder)
-    new.rename(home / "data")
-    for path in (home, home.parent):
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(fd)
-        os.close(fd)
-
-
-def _start_keeper(home: Path, lock: int, folder: Path, account: Account | None) -> None:
+def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | None) -> None:
     """Run embedded_watch.py as a process of its own; it inherits `lock` and with it the duty."""
     watch.report(lock, b"")
     with contextlib.suppress(FileNotFoundError):
@@ -234,7 +172,7 @@ def _start_keeper(home: Path, lock: int, folder: Path, account: Account | None) 
                 watch.__file__,
                 home,
                 str(lock),
-                folder / "postgres",
+                programs.folder / "postgres",
                 *ids,
             ],
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,6 @@ Locks (flock) in the folder that holds the cluster:
     server.lock  held by the keeper; its text says how the server is: "", "ready" or "failed"
 """
 
-# ruff: noqa: S603 - PostgreSQL's programs, found by us, with arguments of our own
 import ctypes
 import fcntl
 import os
@@ -196,7 +195,7 @@ def main(home: str, lock: str, postgres: str, *account: str) -> None:
         os._exit(0)
     ids = (int(account[0]), int(account[1])) if account else None
     served = False
-    while True:
+    while (Path(home) / "users.lock").exists():  # else somebody has deleted the folder
         keeper = os.fork()
         if not keeper:
             _keep(Path(home), int(lock), postgres, ids, served)

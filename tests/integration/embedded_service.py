@@ -1,6 +1,8 @@
 """A service in small: it uses the embedded PostgreSQL of a folder until its input ends.
 
-python embedded_service.py DATA_DIR PG_BIN [drain] [worker] [child]
+python embedded_service.py DATA_DIR PG_BIN COPIES [drain] [worker] [child]
+
+COPIES is where root keeps copies of programs that PostgreSQL's account cannot reach.
     drain   does not stop at Ctrl-C
     worker  forks a worker that stays, and prints its number
     child   forks a child that leaves at once, through the context as well
@@ -11,10 +13,12 @@ import signal
 import sys
 from pathlib import Path
 
+from todo_api import embedded_account
 from todo_api.embedded import EmbeddedError, running
 
 
-def main(data_dir: str, pg_bin: str, *ways: str) -> None:
+def main(data_dir: str, pg_bin: str, copies: str, *ways: str) -> None:
+    embedded_account.COPIES = Path(copies)
     if "drain" in ways:
         signal.signal(signal.SIGINT, lambda *_: None)
     with running(Path(data_dir), Path(pg_bin) if pg_bin else None) as url:
