@@ -33,12 +33,13 @@ class Service:
 
     def __init__(self, log: Path, options: dict[str, Any]) -> None:
         self.log_file = log
+        path = [str(Path(todo_api.__file__).parents[1]), os.environ.get("PYTHONPATH")]
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, str(SCRIPT), json.dumps(options)],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, "PYTHONPATH": str(Path(todo_api.__file__).parents[1])},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
                 start_new_session=True,
             )
         assert self.process.stdout is not None
