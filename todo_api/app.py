@@ -48,7 +48,7 @@ def create_app(config: Config) -> Flask:
     )  # fmt: skip
     problems.init_app(app)
     tokens.init_app(app, config.jwt_secret)
-    limits.init_app(app, config, database)
     for blueprint in (auth, tasks, health, docs):
         app.register_blueprint(blueprint)
+    limits.init_app(app, config, database, endpoints=("auth.signup", "auth.login"))
     return app

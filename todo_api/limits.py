@@ -1,11 +1,12 @@
 """The rate limit of signup and login: flask-limiter, counting in PostgreSQL."""
 
 import time
+from collections.abc import Collection
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from flask import Flask, Response, request
-from flask_limiter import Limiter, RateLimitExceeded
+from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from limits.errors import StorageError
 from limits.storage import MovingWindowSupport, Storage
 
@@ -83,34 +84,41 @@ def client() -> str:
     return str(address)
 
 
-limiter = Limiter(client, strategy="moving-window", headers_enabled=False)
-
-
-def init_app(app: Flask, config: Config, database: Database) -> None:
-    """Count in PostgreSQL, or where RATELIMIT_STORAGE_URI says."""
-    app.config["RATELIMIT_STORAGE_URI"] = config.ratelimit_storage_uri or "todo-api://"
-    app.config["RATELIMIT_STORAGE_OPTIONS"] = (
-        {"wrap_exceptions": True} if config.ratelimit_storage_uri else {"database": database}
+def init_app(app: Flask, config: Config, database: Database, endpoints: Collection[str]) -> None:
+    """Limit `endpoints`, counting in PostgreSQL or where RATELIMIT_STORAGE_URI says."""
+    elsewhere = config.ratelimit_storage_uri
+    limiter = Limiter(
+        client,
+        app=app,
+        strategy="moving-window",
+        storage_uri=elsewhere or "todo-api://",
+        storage_options={"wrap_exceptions": True} if elsewhere else {"database": database},
     )
-    app.config["AUTH_RATE_LIMIT"] = config.auth_rate_limit
-    limiter.init_app(app)
+    attempts = limiter.limit(config.auth_rate_limit)
+    for endpoint in endpoints:
+        app.view_functions[endpoint] = attempts(app.view_functions[endpoint])
+
+    @app.after_request
+    def describe(response: Response) -> Response:
+        limit = limiter.current_limit if request.endpoint in endpoints else None
+        return _describe(response, limit) if limit else response
+
     app.register_error_handler(RateLimitExceeded, _refuse)
     app.register_error_handler(StorageError, lambda error: problems.answer(Problem("unavailable")))
 
 
-def describe(response: Response) -> Response:
+def _describe(response: Response, limit: RequestLimit) -> Response:
     """Tell the client what is left of its limit."""
-    if limit := limiter.current_limit:
-        try:
-            remaining, reset_at = limit.remaining, limit.reset_at
-        except (Unavailable, StorageError):
-            return response  # the attempt itself was counted and answered
-        wait_s = max(1, round(reset_at - time.time()))
-        response.headers["X-RateLimit-Limit"] = str(limit.limit.amount)
-        response.headers["X-RateLimit-Remaining"] = str(max(0, remaining))
-        response.headers["X-RateLimit-Reset"] = str(wait_s)
-        if response.status_code == RateLimitExceeded.code:
-            response.headers["Retry-After"] = str(wait_s)
+    try:
+        remaining, reset_at = limit.remaining, limit.reset_at
+    except (Unavailable, StorageError):
+        return response  # the attempt itself was counted and answered
+    wait_s = max(1, round(reset_at - time.time()))
+    response.headers["X-RateLimit-Limit"] = str(limit.limit.amount)
+    response.headers["X-RateLimit-Remaining"] = str(max(0, remaining))
+    response.headers["X-RateLimit-Reset"] = str(wait_s)
+    if response.status_code == RateLimitExceeded.code:
+        response.headers["Retry-After"] = str(wait_s)
     return response
 
 

@@ -1,0 +1,30 @@
+"""Contract tests change rows, never the schema: they share one database, emptied after each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(postgres: str, template: str, admin: psycopg.Connection[Any]) -> str:
+    admin.execute(f"CREATE DATABASE contract TEMPLATE {template}")
+    return make_conninfo(postgres, dbname="contract")
+
+
+@pytest.fixture(scope="session")
+def shared_superuser(shared_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(shared_database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def database_url(
+    shared_database_url: str, shared_superuser: psycopg.Connection[Any]
+) -> Iterator[str]:
+    """A migrated database without rows."""
+    yield shared_database_url
+    for table in ("auth_events", "users", "rate_limits"):
+        shared_superuser.execute(f"DELETE FROM {table}")

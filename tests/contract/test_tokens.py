@@ -1,0 +1,157 @@
+"""Which tokens are refused: 401 for everything that this service did not issue just so."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+
+import jwt
+import pytest
+
+from conftest import SECRET
+
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture
+def claims(ann):
+    return jwt.decode(ann.token, options={"verify_signature": False})
+
+
+def status_of(client, ann, token, scheme="Bearer"):
+    answer = client.get(ann.tasks, headers={"Authorization": f"{scheme} {token}".strip()})
+    if answer.status_code == 401:
+        assert answer.json["code"] == "unauthorized"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    return answer.status_code
+
+
+DIGESTS = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
+
+
+def sign(claims, secret=SECRET, algorithm="HS256", headers=None):
+    """A token with a good signature, made by hand: a library would refuse to make the bad ones."""
+    header = part({"alg": algorithm, "typ": "JWT"} | (headers or {}))
+    signed = f"{header}.{part(claims)}"
+    return f"{signed}.{part(hmac.digest(secret.encode(), signed.encode(), DIGESTS[algorithm]))}"
+
+
+def part(value):
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def test_a_token_signed_again_as_it_was_is_accepted(client, ann, claims):
+    assert status_of(client, ann, sign(claims)) == 200
+
+
+@pytest.mark.parametrize("claim", ["user_id", "iat", "nbf", "exp", "jti", "type", "iss", "aud"])
+@pytest.mark.parametrize(
+    "value",
+    ["absent", None, "", "x", 0, -1, 1.5, True, [], {}, ["todo-api"], 10**30, float("inf"), "refresh",
+     str(uuid.UUID(int=0))],
+    ids=str,
+)  # fmt: skip
+def test_each_claim_has_to_be_there_and_right(client, ann, claims, claim, value):
+    changed = claims | {claim: value}
+    if value == "absent":
+        del changed[claim]
+    if claim == "nbf" and value in (0, -1):
+        assert status_of(client, ann, sign(changed)) == 200  # long ago is in order
+        return
+    assert status_of(client, ann, sign(changed)) in ((401, 403) if claim == "user_id" else (401,))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": -1, "iat": -DAY},
+        {"exp": 0, "iat": -DAY},
+        {"exp": DAY + 1, "iat": 0},
+        {"exp": 10 * DAY, "iat": 0},
+        {"exp": DAY, "iat": 300},  # issued in the future
+        {"exp": 3600, "iat": 0, "nbf": 300},
+        {"exp": -10, "iat": 0},
+    ],
+    ids=str,
+)
+def test_the_times_have_to_hold(client, ann, claims, change):
+    now = int(time.time())
+    shifted = claims | {name: now + seconds for name, seconds in change.items()}
+    assert status_of(client, ann, sign(shifted)) == 401
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_another_algorithm_is_refused(client, ann, claims, algorithm):
+    assert status_of(client, ann, sign(claims, algorithm=algorithm)) == 401
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["none", "None", "NONE", "nOnE", "", None, "hs256", "RS256", 1, ["HS256"]]
+)
+@pytest.mark.parametrize("signature", ["", "AAAA"])
+def test_a_token_without_a_good_signature_is_refused(client, ann, claims, algorithm, signature):
+    token = f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims)}.{signature}"
+    assert status_of(client, ann, token) == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"kid": "../../dev/null"}, {"jku": "https://evil.example"}, {"jwk": {"kty": "oct", "k": ""}},
+     {"x5u": "https://evil.example"}, {"crit": ["exp"]}, {"b64": False, "crit": ["b64"]}, {"zip": "DEF"},
+     {"typ": "at+jwt"}, {"cty": "JWT"}],
+    ids=str,
+)  # fmt: skip
+def test_headers_that_this_service_never_sets_are_refused(client, ann, claims, header):
+    assert status_of(client, ann, sign(claims, headers=header)) == 401
+
+
+@pytest.mark.parametrize("secret", ["", "x", SECRET.upper(), SECRET + " ", SECRET[:-1]])
+def test_another_secret_is_refused(client, ann, claims, secret):
+    assert status_of(client, ann, sign(claims, secret)) == 401
+
+
+def test_a_tampered_token_is_refused(client, ann, bob, claims):
+    header, payload, signature = ann.token.split(".")
+    assert (
+        status_of(client, bob, f"{header}.{part(claims | {'user_id': bob.id})}.{signature}") == 401
+    )
+    assert status_of(client, ann, f"{header}.{payload}.{signature[:-2]}AA") == 401
+    assert status_of(client, ann, f"{header}.{payload}.{signature}.{signature}") == 401
+    assert status_of(client, ann, f"{header}.{payload}") == 401
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "x", "x.y.z", "..", "...", "\xff.\xff.\xff", "a" * 5000, f"{part([])}.{part([])}.{part(b'')}",
+     f"{part(b'{')}.{part(b'{')}.x", f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(b'[' * 20000)}.x",
+     f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(b'1')}.x", f"{part(b'null')}.{part(b'null')}.x"],
+)  # fmt: skip
+def test_junk_is_refused(client, ann, token):
+    assert status_of(client, ann, token) == 401
+
+
+@pytest.mark.parametrize("scheme", ["", "Basic", "Token", "JWT", "Bearer Bearer", "Bearer,"])
+def test_another_scheme_is_refused(client, ann, scheme):
+    assert status_of(client, ann, ann.token, scheme) == 401
+
+
+def test_a_token_counts_in_the_header_only(client, ann):
+    client.set_cookie("access_token_cookie", ann.token)
+    for answer in (
+        client.get(f"{ann.tasks}?jwt={ann.token}&access_token={ann.token}"),
+        client.post(ann.tasks, json={"access_token": ann.token, "title": "x"}),
+        client.get(ann.tasks, headers={"X-Access-Token": ann.token}),
+    ):
+        assert answer.status_code == 401
+
+
+def test_a_session_of_another_user_is_refused(client, ann, bob, claims):
+    of_bob = jwt.decode(bob.token, options={"verify_signature": False})
+    assert status_of(client, bob, sign(of_bob | {"jti": claims["jti"]})) == 401
+
+
+def test_a_session_that_never_was_is_refused(client, ann, claims):
+    assert status_of(client, ann, sign(claims | {"jti": str(uuid.uuid4())})) == 401

@@ -1,0 +1,90 @@
+"""Hashing is bounded: what can't be hashed in time is refused, and nothing else has to wait for it."""
+
+import os
+import threading
+
+import bcrypt
+import pytest
+
+from todo_api.passwords import Hasher, Saturated
+
+
+@pytest.fixture
+def hasher():
+    made = Hasher(rounds=4, slots=2)
+    yield made
+    made.close()
+
+
+def test_a_hash_checks_its_own_password_only(hasher):
+    stored = hasher.hash("correct horse")
+    assert hasher.check("correct horse", stored)
+    assert not hasher.check("correct horsf", stored)
+    assert not hasher.check("correct horse", None)
+
+
+def test_the_same_password_never_has_the_same_hash(hasher):
+    assert hasher.hash("correct horse") != hasher.hash("correct horse")
+
+
+def test_a_nul_ends_no_password(hasher):
+    stored = hasher.hash("abc\0def")
+    assert not hasher.check("abc\0xyz", stored)
+    assert not hasher.check("abc", stored)
+
+
+def test_a_stored_hash_of_this_version_stays_good(hasher):
+    stored = "$2b$04$abcdefghijklmnopqrstuugkKzLiN7llrcSmUHwqPGkjajPTPtR82"
+    assert hasher.check("correct horse battery", stored)
+
+
+def run_all(work, count):
+    results = []
+
+    def one():
+        try:
+            results.append(work())
+        except Saturated:
+            results.append("saturated")
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads, results
+
+
+def test_no_more_than_the_slots_hash_at_a_time_and_what_waits_too_long_is_refused(monkeypatch):
+    gate, running = threading.Semaphore(0), []
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *_: running.append(1) or gate.acquire(timeout=20))
+    hasher = Hasher(rounds=12, slots=2)  # about 0.25 s each
+    threads, results = run_all(lambda: hasher.check("x", None), 40)
+    while any(thread.is_alive() for thread in threads) and len(results) < 25:
+        threads[-1].join(0.01)
+    refused = len(results)
+    assert set(results) == {"saturated"}
+    assert len(running) == 2
+    gate.release(40)
+    for thread in threads:
+        thread.join(20)
+    hasher.close()
+    assert len(results) == 40
+    assert 2 < results.count(False) == len(running) == 40 - refused
+
+
+def test_many_cheap_ones_are_all_hashed(hasher):
+    threads, results = run_all(lambda: len(hasher.hash("correct horse")), 50)
+    for thread in threads:
+        thread.join(20)
+    assert results == [60] * 50
+
+
+def test_hashing_yields_to_everything_else(hasher, monkeypatch):
+    priorities = []
+
+    def look(*_):
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return True
+
+    monkeypatch.setattr(bcrypt, "checkpw", look)
+    hasher.check("x", None)
+    assert priorities[0] > os.getpriority(os.PRIO_PROCESS, 0)
