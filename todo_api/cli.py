@@ -3,59 +3,74 @@
 import argparse
 import logging
 import os
+import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from todo_api import logs
-from todo_api.config import Config, ConfigError, load, variable
+from todo_api.config import Config, ConfigError, default_text, load, variable
 
 logger = logging.getLogger(__name__)
 
-_OK, _FAILED, _BAD_SETTINGS = 0, 1, 2
+_OK, _FAILED, _BAD_SETTINGS, _BY_SIGNAL = 0, 1, 2, 128
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit status."""
     given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _leave)
     try:
-        config = load(vars(given), os.environ, Path.cwd())
+        config = load(vars(given), os.environ, Path.cwd(), serving=given.run is _serve)
+        return _run(config, given)
     except ConfigError as error:
-        lines = "\n".join(f"  {problem}" for problem in error.problems)
-        print(f"todo-api: the settings can't be used:\n{lines}", file=sys.stderr)  # noqa: T201
+        _complain("the settings can't be used:", *(f"  {problem}" for problem in error.problems))
         return _BAD_SETTINGS
-    logs.setup(config.log_level, config.log_format)
-    # Imported only now, so that --help and bad settings answer at once.
+    except KeyboardInterrupt:
+        return _BY_SIGNAL + signal.SIGINT
+
+
+def _run(config: Config, given: argparse.Namespace) -> int:
+    # Imported only now, so that --help and bad settings answer at once, and Ctrl-C before that.
+    from todo_api import logs
     from todo_api.embedded import EmbeddedError
+    from todo_api.made_secret import SecretError
     from todo_api.migrate import MigrationError
     from todo_api.roles import RoleError
     from todo_api.server import ServerError
 
+    logs.setup(config.log_level, config.log_format)
     try:
-        with _database(config) as config:
-            return int(given.run(config, given))
-    except (EmbeddedError, MigrationError, RoleError, ServerError) as error:
-        print(f"todo-api: {error}", file=sys.stderr)  # noqa: T201
+        with _database(config) as url:
+            return int(given.run(config, url, given))
+    except (EmbeddedError, SecretError, MigrationError, RoleError, ServerError) as error:
+        _complain(str(error))
         return _FAILED
-    except KeyboardInterrupt:
-        return 130  # 128 + SIGINT, as shells have it
 
 
-def _serve(config: Config, given: argparse.Namespace) -> int:
+def _leave(number: int, frame: object) -> NoReturn:
+    """End at SIGTERM as at Ctrl-C: process 1 of a container would otherwise not hear it at all."""
+    raise SystemExit(_BY_SIGNAL + number)
+
+
+def _serve(config: Config, url: str, given: argparse.Namespace) -> int:
     from todo_api import create_app
     from todo_api.forwarded import Forwarded
+    from todo_api.made_secret import made_secret
     from todo_api.migrate import migrate
     from todo_api.roles import check_role
     from todo_api.server import serve
 
-    assert config.database_url  # noqa: S101 (_database has seen to it)
+    # Made only beside an embedded database: where DATABASE_URL is set, JWT_SECRET is required.
+    secret = config.jwt_secret or made_secret(config.data_dir)
+    config = replace(config, database_url=url, jwt_secret=secret)
     if config.migrate_on_start:
-        migrate(config.migrate_url or config.database_url)
-    check_role(config.database_url)
+        migrate(config.migrate_url or url)
+    check_role(url)
     if os.environ.get("SPACE_ID") and not config.trusted_proxies:
         logger.warning(
             "on Hugging Face Spaces all clients share one rate limit until TRUSTED_PROXIES is set"
@@ -74,60 +89,97 @@ def _serve(config: Config, given: argparse.Namespace) -> int:
     )
 
 
-def _migrate(config: Config, given: argparse.Namespace) -> int:
+def _migrate(config: Config, url: str, given: argparse.Namespace) -> int:
     from todo_api.migrate import migrate
 
-    applied = migrate(config.migrate_url or config.database_url or "")
+    applied = migrate(config.migrate_url or url)
     print(f"applied: {', '.join(applied) or 'nothing, the schema is up to date'}")  # noqa: T201
     return _OK
 
 
-def _rollback(config: Config, given: argparse.Namespace) -> int:
+def _rollback(config: Config, url: str, given: argparse.Namespace) -> int:
     from todo_api.migrate import newest, rollback
 
-    url = config.migrate_url or config.database_url or ""
-    if not given.yes:
-        found = ", ".join(newest(url, given.count)) or "nothing"
-        print(f"would roll back: {found}\nIts data would be lost. Add --yes to do it.")  # noqa: T201
-        return _FAILED
-    print(f"rolled back: {', '.join(rollback(url, given.count)) or 'nothing'}")  # noqa: T201
-    return _OK
+    url = config.migrate_url or url
+    if given.yes:
+        print(f"rolled back: {', '.join(rollback(url, given.count)) or 'nothing'}")  # noqa: T201
+        return _OK
+    found = ", ".join(newest(url, given.count))
+    if not found:
+        print("nothing to roll back")  # noqa: T201
+        return _OK
+    print(f"would roll back: {found}\nIts data would be lost. Add --yes to do it.")  # noqa: T201
+    return _FAILED  # so that a script does not go on as if it were done
 
 
 @contextmanager
-def _database(config: Config) -> Iterator[Config]:
-    """The settings with a database in them: the one they name, or the embedded one while inside."""
+def _database(config: Config) -> Iterator[str]:
+    """The URL of the database: of the one that the settings name, or of the embedded one while inside."""
     if config.database_url:
-        yield config
+        yield config.database_url
         return
     from todo_api.embedded import running
-    from todo_api.made_secret import made_secret
 
     with running(config.data_dir, config.pg_bin) as url:
-        secret = config.jwt_secret or made_secret(config.data_dir)
         logger.info("embedded PostgreSQL: psql '%s'", url)
-        yield replace(config, database_url=url, jwt_secret=secret)
+        yield url
+
+
+def _complain(*lines: str) -> None:
+    print("todo-api:", "\n".join(lines), file=sys.stderr)  # noqa: T201
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows no word that it does not understand: it may be a secret in the wrong place."""
+
+    def error(self, message: str) -> NoReturn:
+        """Show the usage and the mistake; exit status 2."""
+        if message.startswith("unrecognized arguments:"):
+            names = re.findall(r"(?<= )--[a-z][a-z-]*(?=[ =]|$)", message)
+            message = f"unknown: {', '.join(names) or 'an argument that belongs to no option'}"
+        elif "invalid choice" in message:
+            message = "the first argument must be a command: serve, migrate or rollback"
+        super().error(message)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 5 and int(text) > 0):
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
-    settings = argparse.ArgumentParser(add_help=False)
+    settings = _Parser(add_help=False)
     group = settings.add_argument_group(
-        "settings", "An option wins over the environment, the environment over a .env file here."
+        "settings",
+        "An option wins over the environment, the environment over a .env file here. Secrets belong "
+        "into one of these two: other accounts of the machine can see options.",
     )
     for setting in fields(Config):
+        default = default_text(setting.name)
+        about = setting.metadata["about"] + (f" (default: {default})" if default else "")
         group.add_argument(
             f"--{setting.name.replace('_', '-')}",
             metavar=variable(setting.name),
-            help=setting.metadata["about"].replace("%", "%%"),
+            help=about.replace("%", "%%"),
         )
-    parser = argparse.ArgumentParser(
-        prog="todo-api", description="A secure multi-user task service on PostgreSQL."
+    parser = _Parser(
+        prog="todo-api",
+        description="A secure multi-user task service on PostgreSQL.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"todo-api {version('todo-api')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, about: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, parents=[settings], help=about, description=about)
+        added = commands.add_parser(
+            name,
+            usage="%(prog)s [OPTION VALUE]...",
+            parents=[settings],
+            help=about,
+            description=about,
+            allow_abbrev=False,
+        )
         added.set_defaults(run=run)
         return added
 
@@ -138,6 +190,8 @@ def _parser() -> argparse.ArgumentParser:
     rollback = command(
         "rollback", _rollback, "roll migrations back; shows which until --yes is given"
     )
-    rollback.add_argument("--count", type=int, default=1, help="how many, newest first (default 1)")
+    rollback.add_argument(
+        "--count", type=_count, default=1, help="how many, newest first (default: 1)"
+    )
     rollback.add_argument("--yes", action="store_true", help="really do it: their data is lost")
     return parser

@@ -11,8 +11,8 @@ from flask import Flask, Response, g, request
 
 from todo_api import request_id
 
-# Each of these warns of what is answered and logged here anyway, in words of its own.
-_QUIET = ("yoyo", "flask-limiter", "psycopg", "psycopg.pool", "waitress.queue")
+# Each of these speaks of what is answered and logged here anyway, in words of its own.
+_QUIET = ("yoyo", "flask-limiter", "psycopg", "waitress.queue")
 
 access = logging.getLogger("todo_api.access")
 
@@ -31,7 +31,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return json.dumps(line, default=str)
 
 
 class TextFormatter(logging.Formatter):
@@ -40,22 +40,32 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """A line, and a traceback below it where there is one."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        fields = " ".join(f"{key}={value}" for key, value in getattr(record, "fields", {}).items())
-        message = "".join(
-            c if c.isprintable() else c.encode("unicode_escape").decode()
-            for c in f"{record.getMessage()} {fields}".rstrip()
-        )
-        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return f"{moment} {record.levelname:<7} {message}{trace}"
+        fields = getattr(record, "fields", {}).items()
+        words = [record.getMessage(), *(f"{k}={v}" for k, v in fields if v is not None)]
+        lines = [f"{moment} {record.levelname:<7} {_visible(' '.join(words))}"]
+        if record.exc_info:
+            lines += map(_visible, self.formatException(record.exc_info).split("\n"))
+        return "\n".join(lines)
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def setup(level: str, form: str | None) -> None:
-    """Send all log lines to standard error; without a `form`, text on a terminal and JSON elsewhere."""
+    """Send all log lines to standard error; without a `form`, text on a terminal and JSON elsewhere.
+
+    `level` is the service's own. Libraries are heard from WARNING on: some of them log SQL and
+    headers at DEBUG. The connection pool's comings and goings are what DEBUG adds.
+    """
     handler = logging.StreamHandler()
     text = form == "text" or (form is None and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    libraries = "WARNING" if level in ("DEBUG", "INFO") else level
+    logging.basicConfig(level=libraries, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    logging.getLogger("todo_api").setLevel(level)
+    logging.getLogger("psycopg.pool").setLevel("INFO" if level == "DEBUG" else libraries)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
 

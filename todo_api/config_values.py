@@ -1,0 +1,205 @@
+"""How the text of a setting is read: each reader raises ValueError that says what it must be like.
+
+No message repeats a text that may hold a password.
+"""
+
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+Network = IPv4Network | IPv6Network
+
+MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: a key for HS256 has at least the size of the hash
+WELL_KNOWN_SECRETS = (
+    "change-me",
+    "change_me",
+    "changeme",
+    "replace-me",
+    "replace_me",
+    "your-secret",
+    "your_secret",
+    "your-256-bit-secret",
+    "a-string-secret-at-least-256-bits-long",
+)
+
+_ORIGIN = re.compile(r"https?://([a-z0-9_-]+\.)*[a-z0-9_-]+\.?(:(?P<port>[1-9][0-9]{0,4}))?")
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?")
+# One limit, of what limits.parse() takes: it also takes lists, nought, and windows of many years.
+_RATE_LIMIT = re.compile(
+    r"[1-9][0-9]{0,6} *(/|per) *([1-9][0-9]{0,2})? *(second|minute|hour|day)s?", re.I | re.A
+)
+_REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
+
+
+def one_line(text: str) -> str:
+    """Any setting: characters that could be seen, and UTF-8."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must be UTF-8")
+    if any(character < " " or character == "\x7f" for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """A reader of numbers in ASCII digits."""
+
+    def read(text: str) -> int:
+        # The length first: int() has a limit of its own, and a message.
+        digits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
+        if not (digits and low <= int(text) <= high):
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A reader of one of a few words, in any letter case."""
+
+    def read(text: str) -> str:
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ValueError(f"must be one of {', '.join(choices)}")
+
+    return read
+
+
+def yes_or_no(text: str) -> bool:
+    """True or false."""
+    if text.lower() in ("true", "1", "yes", "on"):
+        return True
+    if text.lower() in ("false", "0", "no", "off"):
+        return False
+    raise ValueError("must be true or false")
+
+
+def path(text: str) -> Path:
+    """A path, made absolute; ~ is a home folder."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("begins with the home folder of nobody: write an absolute path") from None
+
+
+def host(text: str) -> str:
+    """An address or a host name, without a port."""
+    try:
+        ip_address(text)
+    except ValueError:
+        if not _HOST_NAME.fullmatch(text):
+            raise ValueError(
+                "must be an IP address (IPv6 without brackets) or a host name, without a port"
+            ) from None
+    return text
+
+
+def secret(text: str) -> str:
+    """A key for HS256."""
+    if len(text.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
+    if any(known in text.lower() for known in WELL_KNOWN_SECRETS):
+        raise ValueError("is a value from an example; make one of your own")
+    return text
+
+
+def database_url(text: str) -> str:
+    """What libpq connects to: a URL, or a list of name=value."""
+    # Imported only when there is one: it takes longer than all the rest of the settings.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(text).items()}
+    except ProgrammingError:
+        raise ValueError(
+            "must be a libpq URL, such as postgresql://user@host:5432/database, "
+            "or a list of name=value"
+        ) from None
+    # Where a password has an @ or a / of its own, libpq takes its end for a host or a database, and
+    # would show it in every message about a connection that fails.
+    misread = "://" in text and any("@" in parts.get(name, "") for name in ("host", "dbname"))
+    if misread or not all(map(_is_port, parts.get("port", "").split(","))):
+        raise ValueError(
+            "has a port that is no number, or a password in which @ : / ? # % are not written "
+            "as %40 %3A %2F %3F %23 %25"
+        )
+    return text
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Comma-separated origins as browsers send them: no pattern, no path, no default port."""
+    return tuple(map(_origin, _entries(text)))
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Comma-separated addresses and networks."""
+    return tuple(map(_network, _entries(text)))
+
+
+def rate_limit(text: str) -> str:
+    """One rate limit."""
+    if not _RATE_LIMIT.fullmatch(text.strip()):
+        raise ValueError(
+            "must be one limit such as '5 per minute' or '100 per 2 hours' (second, minute, hour, day)"
+        )
+    return text.strip()
+
+
+def redis_uri(text: str) -> str:
+    """A Redis to count in. Of the other storages of `limits`, none counts exactly over all workers."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in _REDIS
+        if parts.scheme in ("redis", "rediss"):
+            known = parts.port != 0  # raises ValueError when it is no port
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(
+            "must be a Redis URI, such as redis://127.0.0.1:6379 "
+            f"({', '.join(_REDIS)}; in a password, write @ : / ? # % as %40 %3A %2F %3F %23 %25)"
+        )
+    if importlib.util.find_spec("redis") is None:
+        raise ValueError("needs the client of Redis: pip install 'todo-api[redis]'")
+    return text
+
+
+def _entries(text: str) -> Iterator[str]:
+    return filter(None, map(str.strip, text.split(",")))
+
+
+def _is_port(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536)
+
+
+def _origin(text: str) -> str:
+    match = _ORIGIN.fullmatch(text)
+    default = {"http": "80", "https": "443"}
+    if match is None or not _is_port(match["port"] or ""):
+        shown = text.rpartition("@")[2]  # what stands before it may be a password
+        raise ValueError(
+            f"{shown!r} is not an origin as browsers send it, such as https://app.example.com or "
+            "http://localhost:3000: lower case, no path, no final slash, no pattern, a host name"
+        )
+    if match["port"] == default[text.partition(":")[0]]:
+        raise ValueError(f"{text!r}: leave the port out, as browsers do when it is the usual one")
+    return text
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address or network") from None
+    if isinstance(network, IPv6Network):
+        if "%" in text:
+            raise ValueError(f"{text!r}: leave the zone out")
+        if network.network_address.ipv4_mapped:
+            raise ValueError(f"{text!r}: write it as IPv4")
+    if ip_address(text.partition("/")[0]) != network.network_address:
+        raise ValueError(f"{text!r} has bits beyond its prefix: write {network}")
+    return network
