@@ -158,8 +158,8 @@ def _adjustments() -> Any:
         # Forwarded needs the headers and removes them itself.
         clear_untrusted_proxy_headers=False,
     )
-    # Head and body of an answer leave in one piece, sent by the event loop: 10 to 20 % more
-    # requests/s than waitress's 1. Set here, because as an argument it warns that it is deprecated.
+    # Head and body of an answer leave in one piece, sent by the event loop: about a fifth more
+    # requests/s than with 1, waitress's default. As an argument it warns that it is deprecated.
     adjustments.send_bytes = 16 * 1024
     return adjustments
 
