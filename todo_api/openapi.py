@@ -7,7 +7,7 @@ import msgspec
 from apispec import APISpec
 
 from todo_api import schemas
-from todo_api.operations import OPERATIONS, Operation
+from todo_api.operations import EVERY_CALL, OPERATIONS, Answer, Operation
 from todo_api.problems import CODES
 from todo_api.schemas import ProblemAnswer
 
@@ -16,7 +16,9 @@ _ABOUT = """\
 Tasks for many users, each of whom sees only their own.
 
 Sign up, take the `access_token` and the `user_id` of the answer, press **Authorize**, and go on to the tasks.
-Every failure is a problem document; [the error codes](problems) say what to do about each.
+Every failure is a problem document; [the error codes](problems) say what to do about each. A method that
+a path does not know is answered 405, with the methods that it knows in `Allow`. A `GET` can be a `HEAD` too.
+Unknown query parameters are ignored, and so is the body of a call that takes none.
 """
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -57,7 +59,19 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Where it is.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
-        "example": "/api/7d1c…/tasks/0b9f…",
+        "example": "/api/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301/tasks/5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10",
+    },
+    "Allow": {
+        "description": "The methods that the path knows.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "GET, HEAD, OPTIONS, POST",
+    },
+    "ETag": {
+        "description": "Of what was sent, for If-None-Match.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": '"1700000000.0-1234-567890"',
     },
     "WWW-Authenticate": {
         "description": "How to authenticate.",
@@ -94,8 +108,45 @@ _EVERYWHERE = (
     "Cache-Control",
     "Strict-Transport-Security",
 )
-_OF_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_OF_STATUS = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 _OF_ATTEMPTS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "user_id": {
+        "in": "path",
+        "required": True,
+        "description": "The token's own user.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "task_id": {
+        "in": "path",
+        "required": True,
+        "description": "A task of this user.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "path": {
+        "in": "path",
+        "required": True,
+        "description": "A file of these pages. Its slashes may be sent as they are.",
+        "schema": {"type": "string"},
+        "example": "docs.css",
+    },
+    "X-Request-ID": {
+        "in": "header",
+        "description": "Comes back in the answer and stands in the log, if it is 1 to 128 of `A-Za-z0-9._-`.",
+        "schema": {"type": "string"},
+    },
+    "If-None-Match": {
+        "in": "header",
+        "description": "The `ETag` of what the client has: 304 if that is still right.",
+        "schema": {"type": "string"},
+    },
+}
 
 
 def document() -> dict[str, Any]:
@@ -105,7 +156,7 @@ def document() -> dict[str, Any]:
         version=version("todo-api"),
         openapi_version="3.1.0",
         info={"description": _ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
-        servers=[{"url": ".", "description": "This server"}],
+        servers=[{"url": "/", "description": "This server"}],
         tags=[
             {"name": "auth", "description": "Accounts and sessions"},
             {"name": "tasks", "description": "The tasks of one user, for this user only"},
@@ -124,8 +175,12 @@ def document() -> dict[str, Any]:
     )
     for name, header in HEADERS.items():
         spec.components.header(name, header)
+    for name, parameter in PARAMETERS.items():
+        spec.components.parameter(name, parameter["in"], parameter)
     for name, schema in _schemas().items():
         spec.components.schema(name, schema)
+    for code in CODES:  # also method-not-allowed, which is the answer of what is no operation
+        spec.components.response(code, _failure(CODES[code].status, [code]))
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS.values():
         paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
@@ -150,84 +205,74 @@ def _describe(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
-        "description": operation.description,
         "tags": [operation.tag],
         "security": [{"token": []}] if operation.needs_token else [],
-        "parameters": [_parameter(name) for name in operation.parameters],
-        "responses": {},
+        "parameters": [*operation.parameters, "X-Request-ID"],
+        "responses": {
+            str(status): _success(status, answer, operation)
+            for status, answer in operation.answers.items()
+        },
     }
+    if operation.description:
+        described["description"] = operation.description
     if operation.body:
-        described["requestBody"] = {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": _reference(operation.body),
-                    "examples": {
-                        name: {"value": value} for name, value in operation.body_examples.items()
-                    },
-                }
-            },
-        }
-    for status, answer in operation.answers.items():
-        headers = (*answer.headers, *(_OF_ATTEMPTS if operation.limited else ()))
-        described["responses"][str(status)] = {
-            "description": answer.description,
-            "headers": _headers(status, headers),
-        }
-        if answer.media_type:
-            content: dict[str, Any] = {
-                "schema": _reference(answer.body) if answer.body else answer.schema
-            }
-            if answer.example is not None:
-                content["example"] = answer.example
-            described["responses"][str(status)]["content"] = {answer.media_type: content}
-    for status in sorted({CODES[code].status for code in operation.problems}):
-        codes = [code for code in operation.problems if CODES[code].status == status]
-        described["responses"][str(status)] = {
-            "description": " · ".join(CODES[code].title for code in codes),
-            "headers": _headers(status, _OF_ATTEMPTS if operation.limited else ()),
-            "content": {
-                "application/problem+json": {
-                    "schema": _reference(ProblemAnswer),
-                    "examples": {code: {"value": _problem(code, operation)} for code in codes},
-                }
-            },
-        }
+        examples = {name: {"value": value} for name, value in operation.body_examples.items()}
+        media = {"schema": _reference(operation.body), "examples": examples}
+        described["requestBody"] = {"required": True, "content": {"application/json": media}}
+    codes = (*operation.problems, *EVERY_CALL)
+    for status in sorted({CODES[code].status for code in codes}):
+        named = [code for code in codes if CODES[code].status == status]
+        described["responses"][str(status)] = (
+            {"$ref": f"#/components/responses/{named[0]}"}
+            if len(named) == 1 and not operation.limited
+            else _failure(status, named, limited=operation.limited)
+        )
     return described
+
+
+def _success(status: int, answer: Answer, operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "description": answer.description,
+        "headers": _headers(status, *answer.headers, limited=operation.limited),
+    }
+    if answer.media_types:
+        media: dict[str, Any] = {
+            "schema": _reference(answer.body) if answer.body else answer.schema
+        }
+        if answer.example is not None:
+            media["example"] = answer.example
+        described["content"] = dict.fromkeys(answer.media_types, media)
+    return described
+
+
+def _failure(status: int, codes: list[str], *, limited: bool = False) -> dict[str, Any]:
+    examples = {code: {"value": _problem(code)} for code in codes}
+    return {
+        "description": " · ".join(CODES[code].title for code in codes),
+        "headers": _headers(status, limited=limited),
+        "content": {
+            "application/problem+json": {"schema": _reference(ProblemAnswer), "examples": examples}
+        },
+    }
 
 
 def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:
     return {"$ref": _COMPONENT.format(name=kind.__name__)}
 
 
-def _headers(status: int, names: tuple[str, ...]) -> dict[str, Any]:
-    wanted = dict.fromkeys((*_EVERYWHERE, *_OF_STATUS.get(status, ()), *names))
+def _headers(status: int, *names: str, limited: bool) -> dict[str, Any]:
+    attempts = _OF_ATTEMPTS if limited else ()
+    wanted = (*names, *_OF_STATUS.get(status, ()), *attempts, *_EVERYWHERE)
     return {name: {"$ref": f"#/components/headers/{name}"} for name in wanted}
 
 
-def _parameter(name: str) -> dict[str, Any]:
-    about = {
-        "user_id": "The token's own user.",
-        "task_id": "A task of this user.",
-        "path": "A file of these pages.",
-    }
-    schema = {"type": "string"} if name == "path" else {"type": "string", "format": "uuid"}
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": about[name],
-        "schema": schema,
-    }
-
-
-def _problem(code: str, operation: Operation) -> dict[str, Any]:
+def _problem(code: str) -> dict[str, Any]:
     example = {
         "type": f"/problems#{code}",
         "title": CODES[code].title,
         "status": CODES[code].status,
         "detail": CODES[code].detail,
-        "instance": operation.path.replace("{", "").replace("}", ""),
+        "instance": HEADERS["Location"]["example"],
         "code": code,
         "request_id": HEADERS["X-Request-ID"]["example"],
     }

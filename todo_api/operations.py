@@ -22,15 +22,15 @@ class Answer:
 
     description: str
     body: type[msgspec.Struct] | None = None
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
-    media_type: str | None = None
+    schema: dict[str, Any] | None = None
+    media_types: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     example: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """A method of a path; `problems` are the codes that it can fail with."""
+    """A method of a path; `problems` are the codes it can fail with, beside those of EVERY_CALL."""
 
     id: str
     method: str
@@ -44,8 +44,10 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     body_examples: dict[str, Any] = field(default_factory=dict)
     answers: dict[int, Answer]
-    problems: tuple[str, ...] = ("internal-error",)
+    problems: tuple[str, ...] = ()
 
+
+EVERY_CALL = ("payload-too-large", "headers-too-large", "internal-error")
 
 _USER = "0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301"
 _TASK_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
@@ -73,16 +75,24 @@ _SESSION = {
 }
 _CREDENTIALS = {"ann": {"email": "ann@example.com", "password": "correct horse battery"}}
 
-_BODY = ("malformed-request", "payload-too-large", "unsupported-media-type", "validation-error")
-_FAULTS = ("internal-error", "unavailable")
+_BODY = ("malformed-request", "unsupported-media-type", "validation-error")
 _TOKEN = ("unauthorized", "forbidden")
 _JSON = "application/json"
+_HTML = "text/html; charset=utf-8"
+_ASSETS = (
+    _HTML,
+    "text/css; charset=utf-8",
+    "text/javascript; charset=utf-8",
+    "text/plain; charset=utf-8",
+    "image/svg+xml",
+    _JSON,
+)
 
 
 def _session(status: int, description: str) -> dict[int, Answer]:
     return {
         status: Answer(
-            description=description, body=SessionAnswer, media_type=_JSON, example=_SESSION
+            description=description, body=SessionAnswer, media_types=(_JSON,), example=_SESSION
         )
     }
 
@@ -93,20 +103,30 @@ def _task(status: int, description: str, task: dict[str, Any], *headers: str) ->
         status: Answer(
             description=description,
             body=TaskAnswer,
-            media_type=_JSON,
+            media_types=(_JSON,),
             headers=headers,
             example=example,
         )
     }
 
 
-def _page(description: str, media_type: str = "text/html; charset=utf-8") -> dict[int, Answer]:
-    return {200: Answer(description=description, media_type=media_type)}
+def _page(
+    description: str, *media_types: str, schema: dict[str, Any] | None = None
+) -> dict[int, Answer]:
+    return {
+        200: Answer(
+            description=description,
+            schema=schema or {"type": "string"},
+            media_types=media_types or (_HTML,),
+            headers=("ETag",),
+        ),
+        304: Answer(description="The client has it already.", headers=("ETag",)),
+    }
 
 
 def _health(status: str, description: str) -> Answer:
     return Answer(
-        description=description, body=Health, media_type=_JSON, example={"status": status}
+        description=description, body=Health, media_types=(_JSON,), example={"status": status}
     )
 
 
@@ -125,7 +145,7 @@ _ALL = (
         body=Credentials,
         body_examples=_CREDENTIALS,
         answers=_session(201, "The account and its first session."),
-        problems=(*_BODY, "email-taken", "rate-limited", *_FAULTS),
+        problems=(*_BODY, "email-taken", "rate-limited", "unavailable"),
     ),
     Operation(
         id="login",
@@ -137,7 +157,7 @@ _ALL = (
         body=Credentials,
         body_examples=_CREDENTIALS,
         answers=_session(200, "The new session."),
-        problems=(*_BODY, "invalid-credentials", "rate-limited", *_FAULTS),
+        problems=(*_BODY, "invalid-credentials", "rate-limited", "unavailable"),
     ),
     Operation(
         id="logout",
@@ -148,7 +168,7 @@ _ALL = (
         description="The token is dead at once; the user's other sessions live on.",
         needs_token=True,
         answers={204: Answer(description="The session has ended.")},
-        problems=("unauthorized", *_FAULTS),
+        problems=("unauthorized", "unavailable"),
     ),
     Operation(
         id="list_tasks",
@@ -162,11 +182,11 @@ _ALL = (
             200: Answer(
                 description="Every task of the user.",
                 body=TaskListAnswer,
-                media_type=_JSON,
+                media_types=(_JSON,),
                 example={"data": [_TASK], "meta": _META | {"count": 1}},
             )
         },
-        problems=(*_TOKEN, *_FAULTS),
+        problems=(*_TOKEN, "unavailable"),
     ),
     Operation(
         id="create_task",
@@ -179,7 +199,7 @@ _ALL = (
         body=NewTask,
         body_examples={"milk": {"title": "Buy oat milk"}},
         answers=_task(201, "The new task.", _TASK, "Location"),
-        problems=(*_TOKEN, *_BODY, "task-quota-exceeded", *_FAULTS),
+        problems=(*_TOKEN, *_BODY, "task-quota-exceeded", "unavailable"),
     ),
     Operation(
         id="get_task",
@@ -190,7 +210,7 @@ _ALL = (
         needs_token=True,
         parameters=("user_id", "task_id"),
         answers=_task(200, "The task.", _TASK),
-        problems=(*_TOKEN, "not-found", *_FAULTS),
+        problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(
         id="update_task",
@@ -208,7 +228,7 @@ _ALL = (
             "complete": {"is_completed": True},
         },
         answers=_task(200, "The task as it is now.", _DONE),
-        problems=(*_TOKEN, *_BODY, "not-found", *_FAULTS),
+        problems=(*_TOKEN, *_BODY, "not-found", "unavailable"),
     ),
     Operation(
         id="complete_task",
@@ -220,7 +240,7 @@ _ALL = (
         needs_token=True,
         parameters=("user_id", "task_id"),
         answers=_task(200, "The task as it is now.", _DONE),
-        problems=(*_TOKEN, "not-found", *_FAULTS),
+        problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(
         id="delete_task",
@@ -232,7 +252,7 @@ _ALL = (
         needs_token=True,
         parameters=("user_id", "task_id"),
         answers={204: Answer(description="The task is gone.")},
-        problems=(*_TOKEN, "not-found", *_FAULTS),
+        problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(
         id="live",
@@ -263,7 +283,8 @@ _ALL = (
         answers={
             302: Answer(
                 description="To /docs.",
-                media_type="text/html; charset=utf-8",
+                schema={"type": "string"},
+                media_types=(_HTML,),
                 headers=("Location",),
             )
         },
@@ -274,6 +295,7 @@ _ALL = (
         path="/docs",
         tag="docs",
         summary="Try the API (Swagger UI)",
+        parameters=("If-None-Match",),
         answers=_page("The page."),
     ),
     Operation(
@@ -282,6 +304,7 @@ _ALL = (
         path="/redoc",
         tag="docs",
         summary="Read about the API (ReDoc)",
+        parameters=("If-None-Match",),
         answers=_page("The page."),
     ),
     Operation(
@@ -290,9 +313,8 @@ _ALL = (
         path="/openapi.json",
         tag="docs",
         summary="This document",
-        answers={
-            200: Answer(description="OpenAPI 3.1.", schema={"type": "object"}, media_type=_JSON)
-        },
+        parameters=("If-None-Match",),
+        answers=_page("OpenAPI 3.1.", _JSON, schema={"type": "object"}),
     ),
     Operation(
         id="problems_page",
@@ -300,6 +322,7 @@ _ALL = (
         path="/problems",
         tag="docs",
         summary="The error codes, for people",
+        parameters=("If-None-Match",),
         answers=_page("The page."),
     ),
     Operation(
@@ -308,9 +331,9 @@ _ALL = (
         path="/static/{path}",
         tag="docs",
         summary="A file of these pages",
-        parameters=("path",),
-        answers=_page("The file.", "*/*"),
-        problems=("not-found", "internal-error"),
+        parameters=("path", "If-None-Match"),
+        answers=_page("The file.", *_ASSETS),
+        problems=("not-found",),
     ),
 )
 

@@ -23,17 +23,21 @@ INVISIBLE = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
+TAGS = "\U000e0000-\U000e0fff"  # language tags and more variation selectors
 _CONTROL = re.compile(f"[{CONTROL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}\U000e0000-\U000e0fff]")
+_VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}{TAGS}]")
 _EMAIL_PART = f"[^@{WHITE_SPACE}{CONTROL}]+"
 _DOMAIN_LABEL = f"[^@.{WHITE_SPACE}{CONTROL}]+"
 _EMAIL = re.compile(rf"{_EMAIL_PART}@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})+")
 
 
 def _for_json_schema(pattern: str) -> str:
-    """Write a pattern in ASCII, as ECMA-262 reads it too."""
-    return "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in pattern)
+    """Write a pattern in ASCII, as ECMA-262 reads it too.
+
+    Characters beyond U+FFFF stay as they are: ECMA-262 and Python write them differently.
+    """
+    return "".join(c if " " <= c <= "~" or c > "\uffff" else f"\\u{ord(c):04x}" for c in pattern)
 
 
 def clean_title(text: str) -> str:
@@ -81,6 +85,9 @@ CLEANERS: dict[str, Callable[[str], str]] = {
     "password": clean_password,
 }
 
+# A document can't trim: the patterns let white space stand around what they count.
+_AROUND = f"[{WHITE_SPACE}]*"
+_EDGE = f"[^{WHITE_SPACE}{CONTROL}]"
 Title = Annotated[
     str,
     Meta(
@@ -89,23 +96,24 @@ Title = Annotated[
         examples=["Buy oat milk"],
         extra_json_schema={
             "minLength": 1,
-            "maxLength": TITLE_MAX,
             "pattern": _for_json_schema(
-                f"^[{WHITE_SPACE}]*[^{CONTROL}]*[^{WHITE_SPACE}{CONTROL}{INVISIBLE}][^{CONTROL}]*[{WHITE_SPACE}]*$"
+                f"^{_AROUND}{_EDGE}([^{CONTROL}]{{0,{TITLE_MAX - 2}}}{_EDGE})?{_AROUND}$"
             ),
+            "not": {"pattern": _for_json_schema(f"^[{WHITE_SPACE}{CONTROL}{INVISIBLE}{TAGS}]*$")},
         },
     ),
 ]
 Email = Annotated[
     str,
     Meta(
-        description="Trimmed, NFC, lower-cased; unique in any letter case.",
+        description="Trimmed of white space, NFC, lower-cased, then at most 254 characters; unique in any "
+        "letter case.",
         examples=["ann@example.com"],
         extra_json_schema={
-            "maxLength": EMAIL_MAX,
             "pattern": _for_json_schema(
-                f"^[{WHITE_SPACE}]*{_EMAIL_PART}@{_DOMAIN_LABEL}(\\.{_DOMAIN_LABEL})+[{WHITE_SPACE}]*$"
+                f"^{_AROUND}{_EMAIL_PART}@{_DOMAIN_LABEL}(\\.{_DOMAIN_LABEL})+{_AROUND}$"
             ),
+            "not": {"pattern": _for_json_schema(f"[^{WHITE_SPACE}]{{{EMAIL_MAX + 1}}}")},
         },
     ),
 ]
