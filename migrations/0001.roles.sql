@@ -36,7 +36,7 @@ EXCEPTION
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('the role "%s" may not create the roles of the service', current_user),
             HINT = format(
-                'A DBA runs once: CREATE ROLE todo_app NOLOGIN; CREATE ROLE todo_auth NOLOGIN; '
+                'A DBA runs once, less what is there already: CREATE ROLE todo_app NOLOGIN; CREATE ROLE todo_auth NOLOGIN; '
                 'GRANT todo_app, todo_auth TO %I;',
                 current_user
             );

@@ -16,7 +16,7 @@ CREATE TABLE tasks (
     CONSTRAINT tasks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (user_id) ON DELETE CASCADE,
     CONSTRAINT tasks_title_length CHECK (char_length(title) BETWEEN 1 AND 500),
     CONSTRAINT tasks_title_trimmed CHECK (title = btrim(title)),
-    CONSTRAINT tasks_title_has_no_control_characters CHECK (title !~ U&'[\0001-\001F\007F-\009F]')
+    CONSTRAINT tasks_title_has_no_control_characters CHECK (title !~ '[\u0001-\u001F\u007F-\u009F]')
 ) WITH (fillfactor = 90);  -- room for the new version of a row beside the old one (HOT): no index holds what changes
 
 -- Carries the list in its order, newest first, without a sort.
