@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from io import StringIO
 from pathlib import Path
@@ -24,6 +25,13 @@ class ConfigError(Exception):
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _user_data() -> Path:
+    """The folder for this account's data; not absolute where the account has no home folder."""
+    with suppress(RuntimeError):
+        return user_data_path("todo-api")
+    return Path("todo-api")
 
 
 def _setting(
@@ -70,7 +78,7 @@ class Config:
     data_dir: Path = _setting(
         "folder of the embedded PostgreSQL and of the made secret; unset: the user's data folder",
         values.path,
-        factory=lambda: user_data_path("todo-api"),
+        factory=_user_data,
     )
     pg_bin: Path | None = _setting(
         "folder of PostgreSQL programs (15 or newer) to embed instead of the installed extra",
@@ -160,7 +168,7 @@ def load(
             problems.append("JWT_SECRET is required with DATABASE_URL")
     elif "migrate_url" in given:
         problems.append("MIGRATE_URL needs DATABASE_URL")
-    elif "data_dir" not in given and not user_data_path("todo-api").is_absolute():
+    elif "data_dir" not in given and not _user_data().is_absolute():
         problems.append("DATA_DIR is required: this account has no home folder to put data into")
     if problems:
         raise ConfigError(problems)

@@ -153,9 +153,9 @@ def redis_uri(text: str) -> str:
     """A Redis to count in. Of the other storages of `limits`, none counts exactly over all workers."""
     try:
         parts = urlsplit(text)
-        known = parts.scheme in _REDIS
+        known = parts.scheme in _REDIS and text.startswith(f"{parts.scheme}://")
         if parts.scheme in ("redis", "rediss"):
-            known = parts.port != 0  # raises ValueError when it is no port
+            known = known and parts.port != 0  # raises ValueError when it is no port
     except ValueError:
         known = False
     if not known:
