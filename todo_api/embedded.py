@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import stat
 import subprocess
 import sys
 import time
@@ -22,14 +21,12 @@ from urllib.parse import quote
 from todo_api import embedded_watch as watch
 from todo_api.embedded_account import Account, choose_account, reachable
 from todo_api.embedded_cluster import create, major_of
+from todo_api.embedded_home import kept, make_home, open_file, start_lock
 from todo_api.embedded_programs import EmbeddedError, Programs, environment, find_programs
 
 __all__ = ["EmbeddedError", "running"]
 
 log = logging.getLogger("todo_api.embedded")
-
-SOCKET = ".s.PGSQL.5432"
-SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103  # bytes, without the closing zero
 
 
 @contextmanager
@@ -38,11 +35,10 @@ def running(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
 
     Its superuser is `todo`, and so is its database. `pg_bin` is the folder of the programs to use
     instead of the wheel's. Services on one folder share one server; leaving as the last one waits
-    until it has stopped. Processes forked inside may outlive the caller or end as they like: only
-    the process that entered leaves. Raises EmbeddedError when there can be no server.
+    until it has stopped. A process forked inside is a user as well for as long as it lives, and may
+    end as it likes. Raises EmbeddedError when there can be no server.
     """
     home = data_dir.absolute() / "pg"
-    entered = os.getpid()
     try:
         users = _enter(home, pg_bin)
     except OSError as error:
@@ -54,29 +50,16 @@ def running(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
         host = quote(os.fsencode(home / "data"), safe="")
         yield f"postgresql:///todo?host={host}&port=5432&user=todo"
     finally:
-        if os.getpid() == entered:
-            _leave(home, users)
+        _leave(home, users)
 
 
 def _enter(home: Path, pg_bin: Path | None) -> int:
     """Start the server unless it runs; return the descriptor that makes this process a user."""
     data = home / "data"
-    length = len(os.fsencode(data / SOCKET))
-    if length > SOCKET_PATH_LIMIT:
-        raise EmbeddedError(
-            f"The socket {data / SOCKET} would have a path of {length} bytes, and this system "
-            f"allows {SOCKET_PATH_LIMIT}. Set DATA_DIR to a path that is at least "
-            f"{length - SOCKET_PATH_LIMIT} bytes shorter."
-        )
-    if {",", "\n"} & set(str(data)):
-        raise EmbeddedError(
-            f"The path {data} has a comma or a line break in it, and PostgreSQL's clients take a "
-            "comma for the end of a host. Set DATA_DIR to a path without."
-        )
-    _make_home(home)
-    with _start_lock(home) as starting:
-        users = _open(home / "users.lock")
-        lock = _open(home / "server.lock")
+    make_home(home)
+    with start_lock(home) as starting:
+        users = open_file(home / "users.lock")
+        lock = open_file(home / "server.lock")
         try:
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
             if watch.try_lock(lock, fcntl.LOCK_EX):
@@ -102,58 +85,19 @@ def _leave(home: Path, users: int) -> None:
     """Stop being a user; as the last one, wait until the server has stopped."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(_start_lock(home))
+            stack.enter_context(start_lock(home))
         except FileNotFoundError:  # somebody has deleted the folder: the keeper will see to it
             return
         finally:
             os.close(users)
-        probe = _open(home / "users.lock")
+        probe = open_file(home / "users.lock")
         # Free, or held by a keeper that is already stopping.
         last = watch.try_lock(probe, fcntl.LOCK_EX) or not watch.try_lock(probe, fcntl.LOCK_SH)
         os.close(probe)
         if last:
-            while _kept(home):
+            while kept(home):
                 time.sleep(0.01)
             watch.settle(home / "data")  # a server whose keeper was killed
-
-
-def _make_home(home: Path) -> None:
-    home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Left open for passing through where the cluster belongs to an account other than root.
-    with contextlib.suppress(FileExistsError):
-        home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
-        _give_to_owner_above(home)
-    if not stat.S_ISDIR(home.lstat().st_mode):  # root must not follow where an account leads
-        raise EmbeddedError(f"{home} must be a folder. Remove it, or set another DATA_DIR.")
-
-
-def _open(file: Path) -> int:
-    """Open a lock file, made if need be; it belongs to whom the folder around it belongs."""
-    try:
-        return os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            _give_to_owner_above(file)
-        return os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _give_to_owner_above(path: Path) -> None:
-    if os.geteuid() == 0:
-        above = path.parent.stat()
-        os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
-
-
-@contextmanager
-def _start_lock(home: Path) -> Iterator[int]:
-    lock = _open(home / "start.lock")
-    try:
-        if not watch.try_lock(lock, fcntl.LOCK_EX):
-            log.info("waiting for another process that starts or stops PostgreSQL in %s", home)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
-    finally:
-        os.close(lock)
 
 
 def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | None) -> None:
@@ -161,7 +105,7 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
     watch.report(lock, b"")
     with contextlib.suppress(FileNotFoundError):
         (home / "log").rename(home / "log.1")
-    server_log = _open(home / "log")
+    server_log = open_file(home / "log")
     ids = [str(account.uid), str(account.gid)] if account else []
     try:
         subprocess.run(
@@ -190,21 +134,14 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
         os.close(server_log)
 
 
-def _kept(home: Path) -> bool:
-    lock = _open(home / "server.lock")
-    free = watch.try_lock(lock, fcntl.LOCK_EX)
-    os.close(lock)
-    return not free
-
-
 def _wait_until_ready(home: Path) -> None:
     """Wait without limit while a keeper is at it: recovering a large database takes its time."""
     notice = time.monotonic() + 10
     while True:
-        kept = _kept(home)
+        alive = kept(home)
         if (home / "server.lock").read_bytes() == watch.READY:
             return
-        if not kept:
+        if not alive:
             words = (home / "log").read_text(errors="replace").splitlines()[-10:]
             raise EmbeddedError("\n".join(["PostgreSQL did not start:", *words]))
         if time.monotonic() > notice:

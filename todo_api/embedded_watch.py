@@ -160,30 +160,35 @@ def _keep(
     # such an end, a server that does not start will not start later either.
     patience = time.monotonic() + (30 if (data / "postmaster.pid").exists() else 0)
     pause = 0.1
-    while True:
-        settle(data)
-        server = _launch(postgres, data, account)
-        ready = False
+    while not try_lock(users, fcntl.LOCK_EX):
+        server, ready = None, False
+        try:
+            settle(data)
+            server = _launch(postgres, data, account)
+        except OSError as error:
+            sys.stderr.write(f"{postgres}: {error}\n")
+            sys.stderr.flush()
         # Polled: a lock and a child cannot be waited for in one call without a race.
-        while server.poll() is None:
+        while server and server.poll() is None:
             if try_lock(users, fcntl.LOCK_EX):
                 report(lock, b"")
                 _stop(server)
-                # Before users.lock, which goes with this process: whoever gets that one then
-                # finds that there is no keeper, and starts another.
-                fcntl.flock(lock, fcntl.LOCK_UN)
-                return
+                break
             if not ready and _accepts(data, server.pid):
                 ready = served = True
                 pause = 0.1
                 report(lock, READY)
             time.sleep(0.1 if ready else 0.01)
-        report(lock, b"")
-        if not served and time.monotonic() > patience:
-            report(lock, FAILED)
-            return
-        time.sleep(pause)
-        pause = min(pause * 2, 5)
+        else:
+            report(lock, b"")
+            if not served and time.monotonic() > patience:
+                report(lock, FAILED)
+                return
+            time.sleep(pause)
+            pause = min(pause * 2, 5)
+    # Before users.lock, which goes with this process: whoever gets that one then finds that there
+    # is no keeper, and starts another.
+    fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def main(home: str, lock: str, postgres: str, *account: str) -> None:

@@ -8,6 +8,7 @@ COPIES is where root keeps copies of programs that PostgreSQL's account cannot r
     child   forks a child that leaves at once, through the context as well
 """
 
+import logging
 import os
 import signal
 import sys
@@ -41,6 +42,7 @@ def main(data_dir: str, pg_bin: str, copies: str, *ways: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
     try:
         main(*sys.argv[1:])
     except EmbeddedError as error:

@@ -166,6 +166,14 @@ class Service:
     def worker(self) -> int:
         return self._wait()[1]
 
+    def said(self) -> str:
+        """A part of what it has logged since it was last asked."""
+        assert self.process.stderr is not None
+        os.set_blocking(self.process.stderr.fileno(), False)
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.process.stderr.fileno(), 4096).decode()
+        return ""
+
     def leave(self) -> None:
         """End as asked to."""
         self.process.communicate(timeout=60)
@@ -353,7 +361,12 @@ class TestStart:
 
     def test_the_callers_postgresql_and_locale_variables_do_not_matter(self, desk: Desk) -> None:
         data_dir = desk.folder()
-        odd = {"PGDATA": "/nowhere", "PGPORT": "1", "PGOPTIONS": "-c nonsense=1", "PGTZ": "nowhere"}
+        odd = {
+            "PGDATA": "/nowhere",
+            "PGPORT": "1",
+            "PGOPTIONS": "-c nonsense=1",
+            "PGCLIENTENCODING": "LATIN1",
+        }
         odd |= {
             "LC_ALL": "xx_XX.latin1",
             "LANG": "de_DE",
@@ -365,6 +378,7 @@ class TestStart:
 
         assert query(service.url, "SHOW lc_messages") == "C"
         assert query(service.url, "SHOW timezone") == "UTC"
+        assert query(service.url, "SHOW client_encoding") == "UTF8"
 
     def test_the_text_of_an_error_does_not_reach_the_log(self, desk: Desk, data_dir: Path) -> None:
         service = desk.start(data_dir)
@@ -418,6 +432,20 @@ class TestStart:
 
         settings.write_text(good)
         assert answers(desk.start(data_dir).url)
+
+    def test_a_server_that_cannot_be_run_is_an_error_and_not_a_wait(
+        self, desk: Desk, data_dir: Path
+    ) -> None:
+        # It tells its version and fails at all else.
+        broken = desk.base / "broken"
+        broken.mkdir()
+        for name in ("initdb", "postgres"):
+            (broken / name).write_text(
+                "#!/bin/sh\n[ $1 = --version ] && exec %s $1\necho broken\nexit 1\n"
+                % (NEWEST / name)
+            )
+            (broken / name).chmod(0o755)
+        assert "broken" in desk.refused(data_dir, pg_bin=broken)
 
 
 class TestUsers:
@@ -477,13 +505,16 @@ class TestUsers:
         desk.start(data_dir).leave()  # would find that it is the last one
         assert answers(url)
 
-    def test_a_server_whose_folder_is_deleted_stops_with_its_service(
-        self, desk: Desk, data_dir: Path
+    @pytest.mark.parametrize("killed", [False, True])
+    def test_a_server_whose_folder_is_deleted_ends_with_its_service_at_the_latest(
+        self, desk: Desk, data_dir: Path, killed: bool
     ) -> None:
         service = desk.start(data_dir)
         assert service.url
         server = postmaster(data_dir)
         shutil.rmtree(data_dir)
+        if killed:
+            os.kill(server, signal.SIGKILL)
         service.leave()
         until(lambda: not alive(server) and not keepers(data_dir))
 
@@ -583,6 +614,16 @@ class TestCrashes:
 
         assert query(again.url, "SELECT current_database()") == "todo"
         assert not (data_dir / "pg/new").exists()
+
+    def test_a_service_that_waits_takes_over_a_first_start_that_is_killed(self, desk: Desk) -> None:
+        data_dir = desk.folder()
+        first = desk.start(data_dir)
+        until((data_dir / "pg/new/base").exists)
+        os.kill(first.process.pid, signal.SIGSTOP)
+        second = desk.start(data_dir)
+        until(lambda: "waiting" in second.said())
+        first.kill()
+        assert query(second.url, "SELECT current_database()") == "todo"
 
 
 class TestPrograms:
