@@ -1,6 +1,7 @@
 """The way to the data: statements of sql/ on pooled connections, one request in one round trip."""
 
 import select
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from todo_api.statements import Statement, load_statements
 
 POOL_TIMEOUT_S = 1.5  # a client hears 503 within 2 s when no connection can be had
+# Longer than begin_request lets a statement take, so it ends only the wait for a server that is silent.
+ANSWER_TIMEOUT_S = 8.0
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _SESSION_ENDED = "TD401"  # raised by begin_session
 # Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
@@ -60,6 +63,14 @@ class Call(NamedTuple):
     row: type | None = None
 
 
+class _Connection(psycopg.Connection[Any]):
+    """A connection that does not wait for ever for a server that froze or fell off the network."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Raise OperationalError after ANSWER_TIMEOUT_S of silence."""
+        return super().wait(gen, interval, ANSWER_TIMEOUT_S if timeout is None else timeout)
+
+
 class Database:
     """A pool of connections to one PostgreSQL. Belongs to one process: open it after a fork."""
 
@@ -67,6 +78,7 @@ class Database:
         self._statements = load_statements()
         self._pool = ConnectionPool(
             url,
+            connection_class=_Connection,
             kwargs={
                 "autocommit": True,  # what is sent between two syncs is one implicit transaction
                 "cursor_factory": psycopg.RawCursor,  # $1: the statements are compiled already
@@ -79,7 +91,6 @@ class Database:
             # Gives up soon and is tried again by the next request, instead of backing off for minutes.
             reconnect_timeout=1,
             configure=_read_as_text,
-            check=_refuse_stale,
             open=False,
         )
         self._pool.open()
@@ -138,7 +149,7 @@ class Database:
                 raise StatementFailed(f"{reason} in {names}") from None
 
     def _send(self, bound: list[tuple[Statement, list[Any], type | None]]) -> list[list[Any]]:
-        connection = self._pool.getconn()
+        connection = self._connection()
         try:
             cursors = []
             with connection.pipeline():  # its end sends one sync: one round trip, one transaction
@@ -150,18 +161,27 @@ class Database:
         finally:
             self._pool.putconn(connection)
 
+    def _connection(self) -> psycopg.Connection[Any]:
+        # Not the pool's own `check`: that one sleeps a second after the second stale connection,
+        # and gives up after the fourth.
+        deadline = time.monotonic() + POOL_TIMEOUT_S
+        while True:
+            connection = self._pool.getconn(max(0.0, deadline - time.monotonic()))
+            if not _is_stale(connection):
+                return connection
+            connection.close()
+            self._pool.putconn(connection)  # replaces it
 
-def _refuse_stale(connection: psycopg.Connection[Any]) -> None:
-    """Raise OperationalError when the server has hung up; an idle connection has nothing to say otherwise.
+
+def _is_stale(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server has hung up; to an idle connection it has nothing else to say.
 
     A look at the socket (2 µs) instead of a round trip: after a restart of the database no request
     is spent on finding out.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN | select.POLLHUP)
-    if poll.poll(0):
-        connection.close()
-        raise psycopg.OperationalError("the server has closed the connection")
+    return bool(poll.poll(0))
 
 
 class _UuidAsText(Loader):

@@ -23,11 +23,11 @@ WITH outdated AS (
 )
 
 INSERT INTO rate_limits AS counter (key, hits, expires_at)
-VALUES (
+SELECT
     %(key)s::text,
     array_fill(clock_timestamp(), ARRAY[%(cost)s::integer]),
     clock_timestamp() + make_interval(secs => %(window)s::integer)
-)
+WHERE %(allowed)s::integer >= %(cost)s::integer
 ON CONFLICT (key) DO UPDATE
     SET
         hits = ARRAY(
