@@ -47,7 +47,10 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     try:
         with _database(config) as url:
             return int(given.run(config, url, given))
-    except (EmbeddedError, SecretError, MigrationError, RoleError, ServerError) as error:
+    except EmbeddedError as error:
+        _complain(f"DATABASE_URL is not set, so PostgreSQL has to be embedded: {error}")
+        return _FAILED
+    except (SecretError, MigrationError, RoleError, ServerError) as error:
         _complain(str(error))
         return _FAILED
 
