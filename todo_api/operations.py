@@ -171,7 +171,7 @@ _ALL = (
         problems=("unauthorized", "unavailable"),
     ),
     Operation(
-        id="list_tasks",
+        id="listTasks",
         method="get",
         path=_LIST,
         tag="tasks",
@@ -189,7 +189,7 @@ _ALL = (
         problems=(*_TOKEN, "unavailable"),
     ),
     Operation(
-        id="create_task",
+        id="createTask",
         method="post",
         path=_LIST,
         tag="tasks",
@@ -202,7 +202,7 @@ _ALL = (
         problems=(*_TOKEN, *_BODY, "task-quota-exceeded", "unavailable"),
     ),
     Operation(
-        id="get_task",
+        id="getTask",
         method="get",
         path=_ONE,
         tag="tasks",
@@ -213,7 +213,7 @@ _ALL = (
         problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(
-        id="update_task",
+        id="updateTask",
         method="put",
         path=_ONE,
         tag="tasks",
@@ -231,7 +231,7 @@ _ALL = (
         problems=(*_TOKEN, *_BODY, "not-found", "unavailable"),
     ),
     Operation(
-        id="complete_task",
+        id="completeTask",
         method="patch",
         path=f"{_ONE}/complete",
         tag="tasks",
@@ -243,7 +243,7 @@ _ALL = (
         problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(
-        id="delete_task",
+        id="deleteTask",
         method="delete",
         path=_ONE,
         tag="tasks",
@@ -290,7 +290,7 @@ _ALL = (
         },
     ),
     Operation(
-        id="swagger_ui",
+        id="swaggerUi",
         method="get",
         path="/docs",
         tag="docs",
@@ -317,7 +317,7 @@ _ALL = (
         answers=_page("OpenAPI 3.1.", _JSON, schema={"type": "object"}),
     ),
     Operation(
-        id="problems_page",
+        id="problemsPage",
         method="get",
         path="/problems",
         tag="docs",

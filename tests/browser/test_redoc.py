@@ -1,8 +1,11 @@
 """/redoc: ReDoc in a browser."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from .chromium import Record, overflow
+
+pytestmark = pytest.mark.programs
 
 
 def test_it_shows_every_operation_of_the_document(page: Page, live_url: str) -> None:

@@ -2,10 +2,13 @@
 
 import uuid
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from .chromium import Record, overflow
 from .swagger import authorize, execute, operation
+
+pytestmark = pytest.mark.programs
 
 SIGNUP = '[data-path="/api/auth/signup"]'
 
