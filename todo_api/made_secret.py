@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from todo_api.config_values import secret
+from todo_api.config_values import one_line, secret
 
 _BYTES = 48
 _MAX_BYTES = 4096
@@ -72,4 +72,4 @@ def _read(kept: Path) -> str:
                 "read it, remove it and start again: all have to log in again then",
                 kept,
             )
-        return secret(file.read(_MAX_BYTES).decode().strip())
+        return secret(one_line(file.read(_MAX_BYTES).decode().strip()))
