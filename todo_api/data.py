@@ -82,6 +82,9 @@ class Database:
             kwargs={
                 "autocommit": True,  # what is sent between two syncs is one implicit transaction
                 "cursor_factory": psycopg.RawCursor,  # $1: the statements are compiled already
+                # At first use. What psycopg prepares later, in a pipeline that an error ends before,
+                # it takes for prepared all the same, and the connection is spoilt for good.
+                "prepare_threshold": 0,
                 "connect_timeout": 2,
                 "fallback_application_name": "todo-api",
             },
@@ -161,7 +164,7 @@ class Database:
         finally:
             self._pool.putconn(connection)
 
-    def _connection(self) -> psycopg.Connection[Any]:
+    def _connection(self) -> _Connection:
         # Not the pool's own `check`: that one sleeps a second after the second stale connection,
         # and gives up after the fourth.
         deadline = time.monotonic() + POOL_TIMEOUT_S
