@@ -1,5 +1,7 @@
 -- Roles belong to the whole server: they go only when no other database needs them.
 
+SET LOCAL lock_timeout = '5s';
+
 DROP TABLE applied_migrations;
 
 REVOKE USAGE ON SCHEMA public FROM todo_app, todo_auth;

@@ -25,7 +25,7 @@ BEGIN
             EXECUTE format('GRANT %I TO %I', wanted, current_user);
         EXCEPTION
             WHEN insufficient_privilege THEN
-                IF NOT pg_has_role(current_user, wanted, 'USAGE') THEN
+                IF NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
                     RAISE;
                 END IF;
         END;

@@ -3,8 +3,10 @@
 import hashlib
 import logging
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import as_file
 from pathlib import Path
@@ -77,6 +79,20 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             self.ask("forget_migration", id=migration.id)
             super().rollback_one(migration, force)
 
+    def get_log_data(
+        self, migration: Migration | None = None, operation: str = "apply"
+    ) -> dict[str, Any]:
+        """Write no account or host into yoyo's log: a container's account often has no name, which raises."""
+        return {
+            "id": str(uuid.uuid4()),
+            "migration_id": migration.id if migration else None,
+            "migration_hash": migration.hash if migration else None,
+            "username": None,
+            "hostname": None,
+            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
+            "operation": operation,
+        }
+
     def ask(self, name: str, **parameters: str) -> list[tuple[Any, ...]]:
         """Run a statement of sql/before_sign_in on the migrating connection."""
         statement = self._statements[f"before_sign_in/{name}"]
@@ -147,15 +163,22 @@ def newest(url: str, count: int) -> list[str]:
 def _locked(url: str) -> Iterator[Backend]:
     try:
         backend = Backend(url, load_statements())
-    except psycopg.OperationalError as error:
+    except psycopg.ProgrammingError:
+        # libpq's own words repeat the URL, and with it the password
+        raise MigrationError("the database's URL is not one that PostgreSQL understands") from None
+    except psycopg.Error as error:
         raise MigrationError(f"the database can't be reached: {_one_line(error)}") from None
     try:
+        with suppress(errors.InvalidParameterValue):  # not on every platform of the server
+            backend.ask("end_with_client")
         deadline = time.monotonic() + LOCK_WAIT_S
         while not backend.ask("try_migration_lock")[0][0]:
             if time.monotonic() > deadline:
                 raise MigrationError(f"another process has been migrating for {LOCK_WAIT_S:.0f} s")
             time.sleep(_POLL_S)
         yield backend
+    except psycopg.Error as error:
+        raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error
     finally:
         backend.connection.close()
 
