@@ -3,7 +3,8 @@
 -- Why here:   start-up checks it and refuses to serve; nobody is signed in
 -- Parameters: none
 -- Returns:    role        who this transaction works as
---             bypasses    the roles that it is, or could become, and that may bypass row security
+--             bypasses    the roles that it is, or could become, and that get past row security or the
+--                         grants: superusers, BYPASSRLS, todo_auth, PostgreSQL's predefined pg_ roles
 --             owns        the tables that it, or a role that it could become, owns
 --             unguarded   the tables with a user_id whose row security is off or not forced
 -- Index:      none: catalogues
@@ -13,7 +14,12 @@ SELECT
     ARRAY(
         SELECT candidate.rolname::text
         FROM pg_catalog.pg_roles AS candidate
-        WHERE (candidate.rolsuper OR candidate.rolbypassrls)
+        WHERE (
+            candidate.rolsuper
+            OR candidate.rolbypassrls
+            OR candidate.rolname = 'todo_auth'
+            OR starts_with(candidate.rolname, 'pg_')
+        )
             AND pg_has_role(current_user, candidate.oid, 'MEMBER')
         ORDER BY candidate.rolname
     ) AS bypasses,
