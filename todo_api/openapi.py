@@ -242,6 +242,8 @@ def _success(status: int, answer: Answer, operation: Operation) -> dict[str, Any
         if answer.example is not None:
             media["example"] = answer.example
         described["content"] = dict.fromkeys(answer.media_types, media)
+    if answer.links:
+        described["links"] = {name: _link(name) for name in answer.links}
     return described
 
 
@@ -254,6 +256,12 @@ def _failure(status: int, codes: list[str], *, limited: bool = False) -> dict[st
             "application/problem+json": {"schema": _reference(ProblemAnswer), "examples": examples}
         },
     }
+
+
+def _link(name: str) -> dict[str, Any]:
+    found = {"user_id": "$response.body#/data/user_id", "task_id": "$response.body#/data/id"}
+    parameters = {parameter: found[parameter] for parameter in OPERATIONS[name].parameters}
+    return {"operationId": name, "parameters": parameters}
 
 
 def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:

@@ -26,6 +26,7 @@ class Answer:
     media_types: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     example: Any = None
+    links: tuple[str, ...] = ()  # operations that take the ids that come back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,21 +93,19 @@ _ASSETS = (
 def _session(status: int, description: str) -> dict[int, Answer]:
     return {
         status: Answer(
-            description=description, body=SessionAnswer, media_types=(_JSON,), example=_SESSION
+            description=description,
+            body=SessionAnswer,
+            media_types=(_JSON,),
+            example=_SESSION,
+            links=("listTasks", "createTask"),
         )
     }
 
 
-def _task(status: int, description: str, task: dict[str, Any], *headers: str) -> dict[int, Answer]:
+def _task(description: str, task: dict[str, Any]) -> dict[int, Answer]:
     example = {"data": task, "meta": _META}
     return {
-        status: Answer(
-            description=description,
-            body=TaskAnswer,
-            media_types=(_JSON,),
-            headers=headers,
-            example=example,
-        )
+        200: Answer(description=description, body=TaskAnswer, media_types=(_JSON,), example=example)
     }
 
 
@@ -198,7 +197,16 @@ _ALL = (
         parameters=("user_id",),
         body=NewTask,
         body_examples={"milk": {"title": "Buy oat milk"}},
-        answers=_task(201, "The new task.", _TASK, "Location"),
+        answers={
+            201: Answer(
+                description="The new task.",
+                body=TaskAnswer,
+                media_types=(_JSON,),
+                headers=("Location",),
+                example={"data": _TASK, "meta": _META},
+                links=("getTask", "updateTask", "completeTask", "deleteTask"),
+            )
+        },
         problems=(*_TOKEN, *_BODY, "task-quota-exceeded", "unavailable"),
     ),
     Operation(
@@ -209,7 +217,7 @@ _ALL = (
         summary="One task",
         needs_token=True,
         parameters=("user_id", "task_id"),
-        answers=_task(200, "The task.", _TASK),
+        answers=_task("The task.", _TASK),
         problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(
@@ -227,7 +235,7 @@ _ALL = (
             "rename": {"title": "Buy two cartons of oat milk"},
             "complete": {"is_completed": True},
         },
-        answers=_task(200, "The task as it is now.", _DONE),
+        answers=_task("The task as it is now.", _DONE),
         problems=(*_TOKEN, *_BODY, "not-found", "unavailable"),
     ),
     Operation(
@@ -239,7 +247,7 @@ _ALL = (
         description="Completing it again changes nothing.",
         needs_token=True,
         parameters=("user_id", "task_id"),
-        answers=_task(200, "The task as it is now.", _DONE),
+        answers=_task("The task as it is now.", _DONE),
         problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(

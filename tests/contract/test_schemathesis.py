@@ -1,0 +1,119 @@
+"""Generated requests, sensible and not, find no answer that the OpenAPI document does not describe.
+
+The same requests each time. SCHEMATHESIS_EXAMPLES=1000 looks longer than the usual 50 a call.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import schemathesis
+from conftest import SECRET, Account
+from flask import Flask
+from hypothesis import settings
+from schemathesis.config import (
+    GenerationConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
+from schemathesis.core.parameters import ParameterLocation
+
+from todo_api import create_app
+from todo_api.config import Config
+from todo_api.openapi import document
+from todo_api.operations import OPERATIONS
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "50"))
+_GENERATION = GenerationConfig(max_examples=EXAMPLES, deterministic=True)
+_CONFIG = SchemathesisConfig(
+    projects=ProjectsConfig(default=ProjectConfig(generation=_GENERATION)), seed=1
+)
+
+
+class Service:
+    """The application that schemathesis calls and its user, who are there only once the fixtures are."""
+
+    app: Flask
+    ann: Account
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        environ.setdefault("REMOTE_ADDR", "127.0.0.1")  # as a server does
+        return self.app(environ, start_response)
+
+
+service = Service()
+schema = schemathesis.openapi.from_dict(document(), config=_CONFIG)
+schema.app = service
+
+
+@pytest.fixture(scope="module", autouse=True)
+def running(shared_database_url: str, shared_superuser: psycopg.Connection[Any]) -> Iterator[None]:
+    config = Config(
+        database_url=shared_database_url,
+        jwt_secret=SECRET,
+        bcrypt_rounds=4,
+        auth_rate_limit="1000000 per minute",
+    )
+    service.app = create_app(config)
+    # The document's example: logging in with that works.
+    service.ann = Account(service.app.test_client(), "ann@example.com", "correct horse battery")
+    yield
+    service.app.extensions["database"].close()
+    service.app.extensions["hasher"].close()
+    for table in ("auth_events", "users", "rate_limits"):
+        shared_superuser.execute(f"DELETE FROM {table}")
+
+
+def _aim(case: schemathesis.Case) -> bool:
+    """Put Ann into the path, whom nobody guesses; False when the path is meant to be wrong."""
+    if case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH):
+        return False
+    if "user_id" in case.path_parameters:
+        case.path_parameters["user_id"] = service.ann.id
+    return True
+
+
+def _authorize(case: schemathesis.Case) -> dict[str, str]:
+    """Ann's token, and for a logout one that may be used up."""
+    who = service.ann
+    if case.operation.path == OPERATIONS["logout"].path:
+        who = Account(who.client, f"{uuid.uuid4()}@example.com", "correct horse battery")
+    return {"Authorization": f"Bearer {who.token}"}
+
+
+@schema.parametrize()
+@settings(deadline=None)
+def test_every_answer_is_as_documented(case: schemathesis.Case) -> None:
+    if _aim(case) and "task_id" in case.path_parameters:
+        case.path_parameters["task_id"] = service.ann.add()["id"]
+    case.call_and_validate(headers=_authorize(case))
+
+
+def test_every_sequence_of_calls_is_answered_as_documented() -> None:
+    """A task is there once created and gone once deleted, whatever came between."""
+
+    class Life(schema.include(tag="tasks").as_state_machine()):  # type: ignore[misc]
+        def before_call(self, case: schemathesis.Case) -> None:
+            _aim(case)
+
+        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+            return {"headers": _authorize(case)}
+
+        def validate_response(
+            self, response: Any, case: schemathesis.Case, *checks: Any, **sent: Any
+        ) -> None:
+            case.validate_response(
+                response, *checks, recorder=self.recorder, transport_kwargs=sent, **sent
+            )
+
+    Life.run(
+        settings=settings(
+            max_examples=EXAMPLES, stateful_step_count=8, derandomize=True, deadline=None
+        )
+    )
