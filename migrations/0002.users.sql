@@ -27,11 +27,11 @@ ALTER TABLE users FORCE ROW LEVEL SECURITY;
 
 -- The sub-select is evaluated once a statement, not once a row. After a transaction the setting is '', not null.
 CREATE POLICY users_own ON users TO todo_app
-    USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
-    WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));
+USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
+WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));
 
 CREATE POLICY users_find_credentials ON users FOR SELECT TO todo_auth
-    USING (true);
+USING (true);
 
 -- Login has to find an account before anyone is signed in. This is the only way to a password hash.
 CREATE FUNCTION find_credentials(wanted_email text)

@@ -21,8 +21,8 @@ ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE sessions FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY sessions_own ON sessions TO todo_app
-    USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
-    WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));
+USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
+WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));
 
 -- How every transaction of the service starts: as todo_app, for one user or (null) for nobody, within bounds.
 -- All of it ends with the transaction, so that a pooler can't hand it to the next client.

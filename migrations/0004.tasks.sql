@@ -28,8 +28,8 @@ ALTER TABLE tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tasks FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY tasks_own ON tasks TO todo_app
-    USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
-    WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));
+USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
+WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));
 
 -- The quota needs an exact count that costs the same at 10 and at 10 000 tasks. Its row lock makes parallel
 -- creates of one user take turns. tasks/create and tasks/delete keep it, in the task's own statement.
@@ -47,5 +47,5 @@ ALTER TABLE task_counts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_counts FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY task_counts_own ON task_counts TO todo_app
-    USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
-    WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));
+USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
+WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid));

@@ -42,14 +42,14 @@ ALTER TABLE auth_events FORCE ROW LEVEL SECURITY;
 
 -- An event is about the acting user or, before anyone is signed in, about nobody.
 CREATE POLICY auth_events_own ON auth_events TO todo_app
-    USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
-    WITH CHECK (
-        user_id IS NULL
-        OR user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid)
-    );
+USING (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))
+WITH CHECK (
+    user_id IS NULL
+    OR user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid)
+);
 
 CREATE POLICY auth_events_count ON auth_events FOR SELECT TO todo_auth
-    USING (true);
+USING (true);
 
 -- Whether a client may still leave rows here: fewer than 60 in the last minute.
 -- The lock makes parallel callers of one client take turns until they commit, so that the bound is exact.

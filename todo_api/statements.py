@@ -51,6 +51,8 @@ def compile_statement(name: str, source: str) -> Statement:
         raise ValueError(
             f"sql/{name}.sql: %s is the signed-in user, in all files but before_sign_in/"
         )
+    if USER in numbers and "user_id" in numbers:
+        raise ValueError(f"sql/{name}.sql: only before_sign_in/ takes a user_id as a value")
     # The leading comment leads from the server's log and pg_stat_statements back to the file.
     return Statement(
         name=name,

@@ -14,13 +14,13 @@ SELECT
     ARRAY(
         SELECT candidate.rolname::text
         FROM pg_catalog.pg_roles AS candidate
-        WHERE (
-            candidate.rolsuper
-            OR candidate.rolbypassrls
-            OR candidate.rolname = 'todo_auth'
-            OR starts_with(candidate.rolname, 'pg_')
-        )
-            AND pg_has_role(current_user, candidate.oid, 'MEMBER')
+        WHERE pg_has_role(current_user, candidate.oid, 'MEMBER')
+            AND (
+                candidate.rolsuper
+                OR candidate.rolbypassrls
+                OR candidate.rolname = 'todo_auth'
+                OR starts_with(candidate.rolname, 'pg_')
+            )
         ORDER BY candidate.rolname
     ) AS bypasses,
     ARRAY(

@@ -11,15 +11,16 @@
 -- Locks:      the counter's row, until commit: parallel attempts of one client take turns
 WITH outdated AS (
     DELETE FROM rate_limits
-    WHERE key IN (
-        SELECT stale.key
-        FROM rate_limits AS stale
-        WHERE stale.expires_at < now()
-            AND stale.key <> %(key)s::text
-        ORDER BY stale.expires_at
-        LIMIT 10
-        FOR UPDATE SKIP LOCKED
-    )
+    WHERE
+        key IN (
+            SELECT stale.key
+            FROM rate_limits AS stale
+            WHERE stale.expires_at < now()
+                AND stale.key <> %(key)s::text
+            ORDER BY stale.expires_at
+            LIMIT 10
+            FOR UPDATE SKIP LOCKED
+        )
 )
 
 INSERT INTO rate_limits AS counter (key, hits, expires_at)

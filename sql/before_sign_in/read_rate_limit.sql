@@ -10,7 +10,7 @@
 SELECT
     extract(EPOCH FROM coalesce(min(hit), clock_timestamp()))::float8 AS started,
     count(hit) AS used
-FROM rate_limits AS counter
-CROSS JOIN LATERAL unnest(counter.hits) AS hit
-WHERE counter.key = %(key)s::text
+FROM rate_limits
+CROSS JOIN unnest(hits) AS hit
+WHERE key = %(key)s::text
     AND hit > clock_timestamp() - make_interval(secs => %(window)s::integer)

@@ -1,0 +1,428 @@
+"""The statements of sql/: what a file must be like, proven over every file there is."""
+
+import ast
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pglast
+import psycopg
+import pytest
+from pglast import ast as grammar
+from pglast.enums import A_Expr_Kind, BoolExprType
+from pglast.visitors import Visitor
+
+import todo_api
+from todo_api.data import Call, Database, SignedIn
+from todo_api.schemas import Task
+from todo_api.statements import USER, compile_statement, load_statements
+
+SOURCES = Path(todo_api.__file__).parent
+FOLDER = SOURCES.parent / "sql"
+STATEMENTS = load_statements()
+EVERY = pytest.mark.parametrize("name", sorted(STATEMENTS))
+OF_A_USER = pytest.mark.parametrize(
+    "name", sorted(name for name in STATEMENTS if not name.startswith("before_sign_in/"))
+)
+BEFORE_SIGN_IN = pytest.mark.parametrize(
+    "name", sorted(name for name in STATEMENTS if name.startswith("before_sign_in/"))
+)
+SECTION = re.compile(r"-- (Why here|Parameters|Returns|Index|Locks): +(.*)")
+COLUMN = 15  # where the text of a section starts
+
+
+def header_of(name: str) -> list[str]:
+    lines = (FOLDER / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.startswith("--")]
+
+
+def sections(name: str) -> dict[str, list[str]]:
+    """The header's sections, each as its lines without what stands left of them."""
+    found: dict[str, list[str]] = {}
+    current = None
+    for line in header_of(name):
+        if match := SECTION.fullmatch(line):
+            current = match[1]
+            assert current not in found, f"{current} twice"
+            found[current] = [line[COLUMN:]]
+        elif current:
+            assert line[:COLUMN] == "--".ljust(COLUMN), line
+            found[current].append(line[COLUMN:])
+    return found
+
+
+# --- the rules that are checked at start ---
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "complaint"),
+    [
+        ("tasks/x", "SELECT 1 WHERE user_id = %s", "a header of comment lines, then one statement"),
+        ("tasks/x", "-- Only a header: %s\n", "a header of comment lines, then one statement"),
+        ("tasks/x", "", "a header of comment lines, then one statement"),
+        ("tasks/x", "-- Two.\nSELECT %s; SELECT 2", "one statement, without a semicolon"),
+        ("tasks/x", "-- Ended.\nSELECT %s;\n", "one statement, without a semicolon"),
+        ("tasks/x", "-- Everybody's.\nSELECT id FROM tasks", "%s is the signed-in user"),
+        ("tasks/x", "-- For %s.\nSELECT id FROM tasks", "%s is the signed-in user"),
+        ("tasks/x", "-- Named.\nSELECT %(title)s::text", "%s is the signed-in user"),
+        (
+            "tasks/x",
+            "-- Anyone's.\nSELECT id FROM tasks WHERE user_id = %s AND user_id = %(user_id)s",
+            "only before_sign_in/ takes a user_id",
+        ),
+        ("before_sign_in/x", "-- Whose?\nSELECT %s::uuid", "%s is the signed-in user"),
+    ],
+)
+def test_a_file_that_breaks_a_rule_is_refused_by_name(
+    name: str, source: str, complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"sql/{name}.sql: {complaint}")):
+        compile_statement(name, source)
+
+
+def test_a_bad_file_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "all.sql").write_text("-- All.\nSELECT id FROM tasks\n")
+    with pytest.raises(ValueError, match=r"^sql/tasks/all\.sql: "):
+        load_statements(tmp_path)
+
+
+def test_placeholders_become_numbers_in_order_and_the_file_stays_recognisable() -> None:
+    statement = compile_statement(
+        "tasks/x",
+        "-- A header.\n--\n-- More.\nSELECT %(b)s, %s, %(a)s, %(b)s\nWHERE user_id = %s\n",
+    )
+    assert statement.text == "/* tasks/x */ SELECT $1, $2, $3, $1\nWHERE user_id = $2"
+    assert statement.parameters == ("b", USER, "a")
+    assert statement.bind("ann", {"a": 1, "b": 2}) == [2, "ann", 1]
+
+
+def test_a_value_that_is_missing_or_one_too_many_is_refused() -> None:
+    statement = compile_statement("tasks/x", "-- A header.\nSELECT %(a)s WHERE user_id = %s")
+    with pytest.raises(KeyError, match="a"):
+        statement.bind("ann", {})
+    with pytest.raises(TypeError, match=r"^sql/tasks/x\.sql has no parameter b, user_id$"):
+        statement.bind("ann", {"a": 1, "user_id": "bob", "b": 2})
+
+
+def test_the_signed_in_user_can_not_be_given_as_a_value() -> None:
+    statement = compile_statement("tasks/x", "-- A header.\nSELECT 1 WHERE user_id = %s")
+    assert statement.bind("ann", {}) == ["ann"]
+    assert statement.bind("ann", {USER: "bob"}) == ["ann"]  # not that anybody would
+
+
+@EVERY
+def test_only_what_reads_is_taken_for_a_read(name: str) -> None:
+    [parsed] = pglast.parse_sql(STATEMENTS[name].text)
+    is_select = isinstance(parsed.stmt, grammar.SelectStmt) and not parsed.stmt.lockingClause
+    writes = isinstance(parsed.stmt, grammar.SelectStmt) and any(
+        not isinstance(cte.ctequery, grammar.SelectStmt)
+        for cte in (parsed.stmt.withClause.ctes if parsed.stmt.withClause else ())
+    )
+    assert STATEMENTS[name].reads_only == (is_select and not writes)
+
+
+# --- every file and every use ---
+
+
+def literals() -> set[str]:
+    """Every string in the sources."""
+    return {
+        node.value
+        for file in SOURCES.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def asked() -> set[str]:
+    """What migrate.py asks for by its last name."""
+    tree = ast.parse((SOURCES / "migrate.py").read_text(encoding="utf-8"))
+    return {
+        f"before_sign_in/{node.args[0].value}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "ask"
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def test_every_file_is_used_and_every_name_that_is_used_has_a_file() -> None:
+    folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
+    named = {
+        text
+        for text in literals()
+        if re.fullmatch(r"\w+/\w+", text) and text.split("/")[0] in folders
+    }
+    assert named | asked() == set(STATEMENTS)
+
+
+def test_there_is_no_sql_in_the_sources() -> None:
+    looks_like_sql = re.compile(
+        r"\b(SELECT\s.*\bFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE)\b",
+        re.DOTALL,
+    )
+    assert [text for text in literals() if looks_like_sql.search(text)] == []
+
+
+def test_there_is_nothing_but_statements_and_their_guide_in_the_folder() -> None:
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".sql", ".md"}
+
+
+# --- headers ---
+
+
+@EVERY
+def test_a_header_says_what_it_does_and_what_it_takes_returns_uses_and_locks(name: str) -> None:
+    header = header_of(name)
+    assert re.fullmatch(r"-- [A-Z].*", header[0])
+    wanted = ["Parameters", "Returns", "Index", "Locks"]
+    if name.startswith("before_sign_in/"):
+        wanted.insert(0, "Why here")
+    assert list(sections(name)) == wanted
+    source = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    assert source.startswith("\n".join(header) + "\n"), "a comment within the statement"
+    assert source.endswith("\n")
+
+
+@EVERY
+def test_a_header_documents_exactly_the_parameters_there_are(name: str) -> None:
+    lines = sections(name)["Parameters"]
+    documented = (
+        []
+        if lines in (["none"], ["none beyond the user"])
+        else [line.split()[0] for line in lines if not line.startswith(" ")]
+    )
+    assert sorted(documented) == sorted(set(STATEMENTS[name].parameters) - {USER})
+
+
+@EVERY
+def test_the_indexes_that_a_header_names_exist(name: str, checked: psycopg.Connection[Any]) -> None:
+    words = set(re.findall(r"\w+_\w+", " ".join(sections(name)["Index"])))
+    known = checked.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
+        " UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    ).fetchall()
+    assert words <= {one for (one,) in known}
+
+
+# --- the rule: WHERE user_id = %s ---
+
+
+class _Blocks(Visitor):  # type: ignore[misc]
+    """Every SELECT, UPDATE, DELETE and INSERT of a statement, however deep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Any] = []
+        self.local: set[str] = set()
+
+    def visit_CommonTableExpr(self, _: Any, node: Any) -> None:  # noqa: N802
+        self.local.add(node.ctename)
+
+    def visit_SelectStmt(self, _: Any, node: Any) -> None:  # noqa: N802
+        self.found.append(node)
+
+    visit_UpdateStmt = visit_DeleteStmt = visit_InsertStmt = visit_SelectStmt  # noqa: N815
+
+
+def tables_of(block: Any) -> list[str]:
+    """The tables that a block reads or changes by itself; inserting is judged by what it selects."""
+    if isinstance(block, grammar.InsertStmt):
+        return []
+    roots = list((block.fromClause if hasattr(block, "fromClause") else block.usingClause) or ())
+    tables = [] if isinstance(block, grammar.SelectStmt) else [block.relation.relname]
+    while roots:
+        root = roots.pop()
+        if isinstance(root, grammar.JoinExpr):
+            roots += [root.larg, root.rarg]
+        elif isinstance(root, grammar.RangeVar):
+            tables.append(root.relname)
+    return tables
+
+
+def conditions_of(where: Any) -> list[Any]:
+    """What has to hold altogether."""
+    if isinstance(where, grammar.BoolExpr) and where.boolop == BoolExprType.AND_EXPR:
+        return [one for part in where.args for one in conditions_of(part)]
+    return [where]
+
+
+def is_rule(condition: Any, number: int) -> bool:
+    """Whether it reads `user_id = %s`."""
+    return (
+        isinstance(condition, grammar.A_Expr)
+        and condition.kind == A_Expr_Kind.AEXPR_OP
+        and [operator.sval for operator in condition.name] == ["="]
+        and isinstance(condition.lexpr, grammar.ColumnRef)
+        and condition.lexpr.fields[-1].sval == "user_id"
+        and isinstance(condition.rexpr, grammar.ParamRef)
+        and condition.rexpr.number == number
+    )
+
+
+def breaches(text: str, user: int) -> list[str]:
+    """The blocks of a statement that get at a table without the rule."""
+    blocks = _Blocks()
+    blocks(pglast.parse_sql(text))
+    found = []
+    for block in blocks.found:
+        tables = tables_of(block)
+        if isinstance(block, grammar.InsertStmt):
+            source = block.selectStmt
+            if not (isinstance(source, grammar.SelectStmt) and source.fromClause):
+                found.append(f"insert into {block.relation.relname} without a user who exists")
+        elif set(tables) - blocks.local and (
+            len(tables) > 1
+            or not any(is_rule(one, user) for one in conditions_of(block.whereClause))
+        ):
+            found.append(f"{type(block).__name__} of {', '.join(tables)}")
+    return found
+
+
+@OF_A_USER
+def test_every_table_is_met_with_the_rule_where_user_id_is_the_signed_in_user(name: str) -> None:
+    statement = STATEMENTS[name]
+    assert breaches(statement.text, statement.parameters.index(USER) + 1) == []
+    assert re.search(r"^ *WHERE user_id = %s$", (FOLDER / f"{name}.sql").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT id FROM tasks",
+        "SELECT id FROM tasks WHERE id = $1",
+        "SELECT id FROM tasks WHERE user_id = $1 OR id = $2",
+        "SELECT id FROM tasks WHERE user_id <> $1",
+        "SELECT id FROM tasks WHERE NOT (user_id = $1)",
+        "SELECT id FROM tasks WHERE user_id = $2 AND id = $1",
+        "SELECT id FROM tasks JOIN sessions USING (id) WHERE tasks.user_id = $1",
+        "SELECT (SELECT count(*) FROM tasks) FROM users WHERE user_id = $1",
+        "UPDATE tasks SET title = $2 WHERE id = (SELECT id FROM tasks WHERE user_id = $1)",
+        "UPDATE tasks SET title = t.title FROM tasks AS t WHERE tasks.user_id = $1",
+        "DELETE FROM tasks USING users WHERE tasks.user_id = $1",
+        "WITH d AS (DELETE FROM tasks RETURNING user_id) SELECT 1 FROM users WHERE user_id = $1",
+        "INSERT INTO tasks (user_id, title) VALUES ($1, $2)",
+        "INSERT INTO tasks (user_id, title) SELECT $1, $2",
+        "INSERT INTO tasks (user_id, title) SELECT user_id, $2 FROM users",
+    ],
+)
+def test_the_check_of_the_rule_notices(text: str) -> None:
+    assert breaches(text, 1)
+
+
+@EVERY
+def test_columns_are_named(name: str) -> None:
+    assert "*" not in re.sub(r"count\(\*\)", "", STATEMENTS[name].text.split("*/", 1)[1])
+
+
+# --- PostgreSQL's word ---
+
+
+@pytest.fixture(scope="module")
+def checked(postgres: str, template: str) -> Iterator[psycopg.Connection[Any]]:
+    """A look at the migrated template: nothing is changed."""
+    with psycopg.connect(
+        psycopg.conninfo.make_conninfo(postgres, dbname="postgres"), autocommit=True
+    ) as server:
+        server.execute(f"CREATE DATABASE statements TEMPLATE {template}".encode())
+        with psycopg.connect(
+            psycopg.conninfo.make_conninfo(postgres, dbname="statements"),
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,
+        ) as connection:
+            yield connection
+        server.execute("DROP DATABASE statements WITH (FORCE)")
+
+
+@EVERY
+def test_postgresql_accepts_it_and_returns_what_the_header_says(
+    name: str, checked: psycopg.Connection[Any]
+) -> None:
+    statement = STATEMENTS[name]
+    prepared = checked.pgconn.prepare(b"", statement.text.encode())
+    assert prepared.status == psycopg.pq.ExecStatus.COMMAND_OK, prepared.error_message
+    described = checked.pgconn.describe_prepared(b"")
+    assert described.nparams == len(statement.parameters)
+    columns = [(described.fname(number) or b"").decode() for number in range(described.nfields)]
+    lines = sections(name)["Returns"]
+    if "task" in lines[0] and name.startswith("tasks/") and name != "tasks/delete":
+        assert columns == list(Task.__struct_fields__)
+    elif len(lines) > 1 or re.match(r"\w+ {3}", lines[0]):
+        # one line a column, its name first
+        assert columns == [line.split()[0] for line in lines if not line.startswith(" ")]
+    elif lines == ["nothing"]:
+        assert columns == []
+    else:
+        assert columns
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in sorted(STATEMENTS) if name.startswith(("tasks/", "sessions/"))]
+)
+def test_the_index_that_a_header_names_carries_the_statement(
+    name: str, checked: psycopg.Connection[Any]
+) -> None:
+    statement = STATEMENTS[name]
+    values = {"title": "x", "max_tasks": 1, "lifetime": 1, "is_completed": True}
+    bound = [values.get(parameter, str(uuid.uuid4())) for parameter in statement.parameters]
+    with checked.transaction(force_rollback=True):
+        checked.execute("SET LOCAL enable_seqscan = off")  # the tables are empty
+        checked.execute("SET LOCAL enable_bitmapscan = off")
+        rows = checked.execute(f"EXPLAIN {statement.text}".encode(), bound).fetchall()
+    plan = "\n".join(line for (line,) in rows)
+    for index in re.findall(r"\w+_\w+", " ".join(sections(name)["Index"])):
+        assert index in plan, plan
+    assert "Seq Scan" not in plan
+    assert "Sort" not in plan
+
+
+def test_what_the_task_statements_return_is_a_task(
+    database_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    with closing(Database(database_url, connections=1)) as database:
+        who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
+        account = {
+            "user_id": who.user_id,
+            "email": "ann@example.com",
+            "password_hash": "$2b$04$" + "a" * 53,
+        }
+        database.before_sign_in(
+            Call("before_sign_in/create_user", account),
+            Call("sessions/create", {"session_id": who.session_id, "lifetime": 60}),
+            user_id=who.user_id,
+        )
+        [[made]] = database.as_user(
+            who, Call("tasks/create", {"title": "Buy oat milk", "max_tasks": 1}, Task)
+        )
+        task = {"task_id": made.id}
+        assert isinstance(made, Task)
+        assert database.as_user(
+            who, Call("tasks/get", task, Task), Call("tasks/list", row=Task)
+        ) == [[made], [made]]
+        [[done], [same]] = database.as_user(
+            who,
+            Call("tasks/complete", task, Task),
+            Call("tasks/update", task | {"title": None, "is_completed": None}, Task),
+        )
+    assert done == same
+    assert (done.id, done.title, done.created_at) == (made.id, made.title, made.created_at)
+    assert (made.is_completed, made.completed_at) == (False, None)
+    assert done.is_completed
+    assert done.completed_at == done.updated_at
+
+
+def test_a_statement_is_recognised_in_the_servers_views(database_url: str) -> None:
+    with closing(Database(database_url, connections=1)) as database:
+        database.before_sign_in(Call("before_sign_in/applied_migrations"))
+        with psycopg.connect(database_url) as watch:
+            [(query,)] = watch.execute(
+                "SELECT query FROM pg_stat_activity"
+                " WHERE application_name = 'todo-api' AND datname = current_database()"
+            ).fetchall()
+    assert query.startswith("/* before_sign_in/applied_migrations */ SELECT")
