@@ -14,6 +14,8 @@ from platformdirs import user_data_path
 from todo_api import config_values as values
 from todo_api.config_values import Network
 
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # as a container sees its own: "quota period"
+
 
 class ConfigError(Exception):
     """Settings that can't be used; `problems` has one line for each."""
@@ -24,7 +26,12 @@ class ConfigError(Exception):
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may use: a container's quota counts, or it would start too much."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with suppress(OSError, ValueError):  # no quota is "max", or no file at all
+        quota, period = map(int, CPU_QUOTA.read_text().split())
+        cores = min(cores or 1, -(-quota // period))
+    return cores or 1
 
 
 def _user_data() -> Path:

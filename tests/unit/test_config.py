@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import fields
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 import limits
 import pytest
 
+from todo_api import config
 from todo_api.config import Config, ConfigError, default_text, load, variable
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -583,13 +583,34 @@ class TestPlainValues:
         assert "must be an IP address" in refused("HOST", host)
 
 
-def test_defaults_suit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_cores(count: int, **settings: Any) -> Config:
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(count)), raising=False)
-        return Config(**settings)
+@pytest.mark.parametrize(
+    ("cores", "quota", "workers", "slots"),
+    [
+        (1, None, 1, 1),
+        (4, None, 4, 1),
+        (64, None, 8, 8),
+        (64, "max 100000", 8, 8),
+        (64, "200000 100000", 2, 1),  # as `docker run --cpus 2`
+        (64, "150000 100000", 2, 1),
+        (64, "50000 100000", 1, 1),
+        (2, "800000 100000", 2, 1),
+    ],
+)
+def test_the_defaults_suit_the_cores_that_a_machine_or_container_gives(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    cores: int,
+    quota: str | None,
+    workers: int,
+    slots: int,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    monkeypatch.setattr(config, "CPU_QUOTA", tmp_path / "cpu.max")
+    if quota:
+        (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert (Config().workers, Config().hashing_slots) == (workers, slots)
 
-    assert with_cores(1).workers == 1
-    assert with_cores(4).workers == 4
-    assert with_cores(64).workers == 8
-    assert with_cores(64).hashing_slots == 8
-    assert with_cores(2, workers=8).hashing_slots == 1
+
+def test_more_workers_than_cores_hash_one_password_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    assert Config(workers=8).hashing_slots == 1
