@@ -9,7 +9,6 @@ import uuid
 
 import jwt
 import pytest
-
 from conftest import SECRET
 
 DAY = 24 * 60 * 60
