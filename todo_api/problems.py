@@ -98,17 +98,17 @@ CODES = {
         "The body is JSON, but not what this call takes.",
         "The errors member names each field and what is wrong with it.",
     ),
-    "headers-too-large": Code(
-        431,
-        "Headers too large",
-        "The request's headers are too large.",
-        "Send fewer or shorter headers, and a shorter address.",
-    ),
     "rate-limited": Code(
         429,
         "Too many attempts",
         "Too many attempts from this address.",
         "Wait for as many seconds as the Retry-After header says.",
+    ),
+    "headers-too-large": Code(
+        431,
+        "Headers too large",
+        "The request's headers are too large.",
+        "Send fewer or shorter headers, and a shorter address.",
     ),
     "internal-error": Code(
         500,

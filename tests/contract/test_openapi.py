@@ -303,6 +303,11 @@ def described(operation: Operation, status: int) -> set[str]:
 
 # What a body may be: schema and service agree
 
+
+def shortened(value: object) -> str:
+    return ascii(value)[:40]
+
+
 TITLES = [
     "a", " a\n", "", " ", "\t\n", "a" * 500, "a" * 501, "  " + "a" * 500 + "\u2003", " " * 600,
     "a" + " " * 600, "a" + " " * 498 + "a", "a" + " " * 499 + "a", "a\x00b", "a\nb", "a\x7fb", "\x1ca",
@@ -327,7 +332,7 @@ PASSWORDS = [
 ]
 
 
-@pytest.mark.parametrize("title", TITLES, ids=ascii)
+@pytest.mark.parametrize("title", TITLES, ids=shortened)
 def test_the_schema_and_the_service_agree_on_a_title(ann, title):
     valid = DOCUMENT.errors({"title": title}, {"$ref": "#/components/schemas/NewTask"}) == []
     assert ann.post(ann.tasks, json={"title": title}).status_code == (201 if valid else 422)
@@ -340,7 +345,7 @@ def test_the_schema_and_the_service_agree_on_a_title(ann, title):
     "body",
     [{"email": email, "password": PASSWORD} for email in EMAILS]
     + [{"email": "ann@example.com", "password": password} for password in PASSWORDS],
-    ids=ascii,
+    ids=shortened,
 )
 def test_the_schema_and_the_service_agree_on_credentials(client, body):
     valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/Credentials"}) == []
@@ -351,7 +356,7 @@ def test_the_schema_and_the_service_agree_on_credentials(client, body):
     "body",
     [{}, {"title": None}, {"title": 1}, {"title": "a", "x": 1}, {"is_completed": None}, {"is_completed": 1},
      {"is_completed": "true"}, {"is_completed": True}, {"title": "a", "is_completed": False}, [], "a", None],
-    ids=str,
+    ids=shortened,
 )  # fmt: skip
 def test_the_schema_and_the_service_agree_on_the_shape_of_a_change(ann, body):
     valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/TaskChange"}) == []
