@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from postgres_proxy import Proxy, proxied
+from psycopg.conninfo import make_conninfo
 
 from todo_api import data
 from todo_api.data import (
@@ -27,6 +28,24 @@ from todo_api.schemas import Task
 
 HASH = "$2b$04$" + "a" * 53
 LIST = Call("tasks/list", row=Task)
+
+
+@pytest.fixture(scope="module")
+def shared_url(postgres: str, template: str, admin: psycopg.Connection[Any]) -> Iterator[str]:
+    admin.execute(f"CREATE DATABASE data TEMPLATE {template}")
+    yield make_conninfo(postgres, dbname="data")
+    admin.execute("DROP DATABASE data WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(shared_url: str) -> Iterator[str]:
+    """One database for all tests here, emptied after each: quicker than a clone for each."""
+    yield shared_url
+    with psycopg.connect(shared_url, autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute("DROP FUNCTION IF EXISTS wait CASCADE")
+        connection.execute("ALTER DATABASE data RESET ALL")
+        connection.execute("TRUNCATE users, auth_events, rate_limits CASCADE")
 
 
 @pytest.fixture
