@@ -87,16 +87,18 @@ def client() -> str:
 def init_app(app: Flask, config: Config, database: Database, endpoints: Collection[str]) -> None:
     """Limit `endpoints`, counting in PostgreSQL or where RATELIMIT_STORAGE_URI says."""
     elsewhere = config.ratelimit_storage_uri
+    options: dict[str, Any] = {"wrap_exceptions": True} if elsewhere else {"database": database}
     limiter = Limiter(
         client,
         app=app,
         strategy="moving-window",
         storage_uri=elsewhere or "todo-api://",
-        storage_options={"wrap_exceptions": True} if elsewhere else {"database": database},
+        storage_options=options,
     )
     attempts = limiter.limit(config.auth_rate_limit)
     for endpoint in endpoints:
-        app.view_functions[endpoint] = attempts(app.view_functions[endpoint])
+        view: Any = app.view_functions[endpoint]
+        app.view_functions[endpoint] = attempts(view)
 
     @app.after_request
     def describe(response: Response) -> Response:
