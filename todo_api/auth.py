@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, current_app
 
-from todo_api import answers, events, tokens
+from todo_api import answers, events, problems, tokens
 from todo_api.bodies import read_body
 from todo_api.data import Call, Database, SignedIn, Taken
 from todo_api.passwords import Hasher, Saturated
@@ -74,7 +74,7 @@ def logout() -> Response:
 @auth.errorhandler(Saturated)
 def saturated(error: Saturated) -> Response:
     """Refuse what could not be hashed in time."""
-    raise Problem("unavailable", "Too many sign-ins at this moment.")
+    return problems.answer(Problem("unavailable", "Too many sign-ins at this moment."))
 
 
 def _new_session(who: SignedIn) -> Call:

@@ -7,6 +7,8 @@ import bcrypt
 import jwt
 import pytest
 
+from todo_api.passwords import Saturated
+
 CREDENTIALS = {"email": "ann@example.com", "password": "correct horse battery"}
 
 
@@ -217,3 +219,29 @@ def test_of_parallel_signups_with_one_address_one_wins(app):
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [201] + [409] * 11
+
+
+@pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/login"])
+def test_what_can_not_be_hashed_in_time_is_503_with_retry_after(app, client, monkeypatch, path):
+    def saturated(*_):
+        raise Saturated
+
+    monkeypatch.setattr(app.extensions["hasher"], "_run", saturated)
+    answer = client.post(path, json=CREDENTIALS)
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_parallel_signups_at_a_cheap_cost_all_get_their_answer(app):
+    statuses = []
+
+    def sign_up(number):
+        body = {"email": f"user{number}@example.com", "password": "correct horse battery"}
+        statuses.append(app.test_client().post("/api/auth/signup", json=body).status_code)
+
+    threads = [threading.Thread(target=sign_up, args=[number]) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [201] * 50
