@@ -1,5 +1,6 @@
 """The rate limit of signup and login: flask-limiter, counting in PostgreSQL."""
 
+import math
 import time
 from collections.abc import Collection
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -112,10 +113,11 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
 def _describe(response: Response, limit: RequestLimit) -> Response:
     """Tell the client what is left of its limit."""
     try:
-        remaining, reset_at = limit.remaining, limit.reset_at
+        reset_at, remaining = limit.window
     except (Unavailable, StorageError):
         return response  # the attempt itself was counted and answered
-    wait_s = max(1, round(reset_at - time.time()))
+    # Never more than a window, whatever the database's clock says.
+    wait_s = max(1, min(limit.limit.get_expiry(), math.ceil(reset_at - time.time())))
     response.headers["X-RateLimit-Limit"] = str(limit.limit.amount)
     response.headers["X-RateLimit-Remaining"] = str(max(0, remaining))
     response.headers["X-RateLimit-Reset"] = str(wait_s)
