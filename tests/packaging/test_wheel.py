@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
@@ -34,10 +35,15 @@ def todo_api(tmp_path):
     return environment / "bin" / "todo-api"
 
 
+@pytest.fixture
+def elsewhere():
+    """A folder whose path is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="todo-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.programs
-def test_the_installed_wheel_serves_from_another_folder(todo_api, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+def test_the_installed_wheel_serves_from_another_folder(todo_api, elsewhere):
     settings = {"DATA_DIR": str(elsewhere / "data"), "PORT": "0", "BCRYPT_ROUNDS": "4"}
     service = subprocess.Popen(
         [todo_api, "serve"],
