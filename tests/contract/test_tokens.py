@@ -154,3 +154,12 @@ def test_a_session_of_another_user_is_refused(client, ann, bob, claims):
 
 def test_a_session_that_never_was_is_refused(client, ann, claims):
     assert status_of(client, ann, sign(claims | {"jti": str(uuid.uuid4())})) == 401
+
+
+def test_a_refused_token_is_refused_each_time_and_a_good_one_never_spoils(client, ann, claims):
+    bad = sign(claims | {"iss": "someone else"})
+    for _ in range(3):
+        assert status_of(client, ann, bad) == 401
+        assert status_of(client, ann, ann.token) == 200
+    ann.post("/api/auth/logout")
+    assert status_of(client, ann, ann.token) == 401
