@@ -3,12 +3,13 @@
 import uuid
 from http import HTTPStatus
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
 from todo_api import answers, events, problems, tokens
 from todo_api.bodies import read_body
-from todo_api.data import Call, Database, SignedIn, Taken
-from todo_api.passwords import Hasher, Saturated
+from todo_api.current import database, hasher
+from todo_api.data import Call, SignedIn, Taken
+from todo_api.passwords import Saturated
 from todo_api.problems import Problem
 from todo_api.schemas import Credentials, Session
 
@@ -23,10 +24,10 @@ def signup() -> Response:
     account = {
         "user_id": who.user_id,
         "email": body.email,
-        "password_hash": _hasher().hash(body.password),
+        "password_hash": hasher().hash(body.password),
     }
     try:
-        _database().before_sign_in(
+        database().before_sign_in(
             Call("before_sign_in/create_user", account),
             _new_session(who),
             events.event("signup"),
@@ -42,15 +43,15 @@ def signup() -> Response:
 def login() -> Response:
     """Start a session. An unknown address and a wrong password look alike and cost the same."""
     body = read_body(Credentials)
-    [found] = _database().before_sign_in(
+    [found] = database().before_sign_in(
         Call("before_sign_in/find_credentials", {"email": body.email})
     )
     user_id, stored = found[0] if found else (None, None)
-    if not _hasher().check(body.password, stored):
+    if not hasher().check(body.password, stored):
         events.record("login_refused", "wrong password" if found else "unknown email", user_id)
         raise Problem("invalid-credentials")
     who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))
-    _, started, _ = _database().before_sign_in(
+    _, started, _ = database().before_sign_in(
         Call("sessions/delete_expired"),
         _new_session(who),
         events.event("login"),
@@ -65,7 +66,7 @@ def login() -> Response:
 def logout() -> Response:
     """End the token's session, at once and on every process."""
     who = tokens.verify()
-    _database().as_user(
+    database().as_user(
         who, Call("sessions/delete", {"session_id": who.session_id}), events.event("logout")
     )
     return answers.nothing()
@@ -89,11 +90,3 @@ def _session(who: SignedIn, email: str) -> Session:
         token_type="Bearer",  # noqa: S106 (RFC 6750's name of the kind, not a secret)
         expires_in=tokens.LIFETIME_S,
     )
-
-
-def _database() -> Database:
-    return current_app.extensions["database"]  # type: ignore[no-any-return]
-
-
-def _hasher() -> Hasher:
-    return current_app.extensions["hasher"]  # type: ignore[no-any-return]

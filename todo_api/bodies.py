@@ -12,7 +12,6 @@ from todo_api.schemas import CLEANERS, FieldError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_DEPTH = 1000
-_EXPECTED = {str: "a string", bool: "true or false"}
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -119,6 +118,6 @@ def _field(name: str, value: Any, kind: Any) -> Any:
     try:
         converted = msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        wanted = bool if name not in CLEANERS else str
-        raise ValueError(f"must be {_EXPECTED[wanted]}") from None
+        expected = "a string" if name in CLEANERS else "true or false"
+        raise ValueError(f"must be {expected}") from None
     return CLEANERS[name](converted) if name in CLEANERS else converted

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 import socket
 import time
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 
-from todo_api.problems import CODES
+from todo_api import request_id
+from todo_api.headers import ALWAYS, UNLESS_SET
+from todo_api.problems import CODES, MEDIA_TYPE, Problem, document
 
 LINGER_SECONDS = 2.0
 
@@ -22,7 +21,6 @@ LINGER_SECONDS = 2.0
 # chunked) is a 400 here, one code fewer to explain.
 _CODES = {413: "payload-too-large", 431: "headers-too-large", 500: "internal-error"}
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _URI = "/:@!$&'()*+,;=~-._%"
 
 
@@ -51,7 +49,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         error = self.request.error
         name = _CODES.get(error.code, "malformed-request")
         code = CODES[name]
-        detail = code.detail
+        detail = None
         if name == "malformed-request":
             # The parser's reason helps; what it quotes from the request after it does not.
             reason = error.body.partition(' "')[0].rstrip(".")
@@ -59,31 +57,11 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         # When the application raised, self.request is a stand-in that knows nothing of the request.
         request = self.channel.requests[0]
         method, path = _request_line(request)
-        request_id = request.headers.get("X_REQUEST_ID", "")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = str(uuid4())
-        body = json.dumps(
-            {
-                "type": f"/problems#{name}",
-                "title": code.title,
-                "status": code.status,
-                "detail": detail,
-                "instance": path,
-                "code": name,
-                "request_id": request_id,
-            }
-        ).encode()
+        found_id = request_id.chosen(request.headers.get("X_REQUEST_ID", ""))
+        body = document(Problem(name, detail), path, found_id)
         self.status = f"{code.status} {HTTPStatus(code.status).phrase}"
-        self.response_headers.extend(
-            [
-                ("Content-Type", "application/problem+json"),
-                ("X-Request-ID", request_id),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Cache-Control", "no-store"),
-                ("Referrer-Policy", "no-referrer"),
-                ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-            ]
-        )
+        own = {"Content-Type": MEDIA_TYPE, "X-Request-ID": found_id}
+        self.response_headers.extend((own | ALWAYS | UNLESS_SET).items())
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(b"" if method == "HEAD" else body)

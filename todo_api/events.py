@@ -2,10 +2,11 @@
 
 import logging
 
-from flask import current_app, g, request
+from flask import g, request
 
 from todo_api import request_id
-from todo_api.data import Call, Database, Unavailable
+from todo_api.current import database
+from todo_api.data import Call, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +25,9 @@ def record(name: str, reason: str | None, user_id: str | None = None) -> None:
 
     A refusal stays a refusal when it can't be recorded: then it is only logged.
     """
-    database: Database = current_app.extensions["database"]
     parameters = _parameters(name, reason) | {"user_id": user_id}
     try:
-        database.before_sign_in(Call("before_sign_in/record_event", parameters), user_id=user_id)
+        database().before_sign_in(Call("before_sign_in/record_event", parameters), user_id=user_id)
     except Unavailable:
         logger.warning("auth event not recorded: %s", name)
 

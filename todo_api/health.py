@@ -3,9 +3,10 @@
 from http import HTTPStatus
 
 import msgspec
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
-from todo_api.data import Call, Database, Unavailable
+from todo_api.current import database
+from todo_api.data import Call, Unavailable
 from todo_api.migrate import shipped_ids
 from todo_api.problems import RETRY_AFTER_S
 from todo_api.schemas import Health
@@ -22,9 +23,8 @@ def live() -> Response:
 @health.get("/ready")
 def ready() -> Response:
     """200 when the database answers and has every migration that this version ships."""
-    database: Database = current_app.extensions["database"]
     try:
-        [applied] = database.before_sign_in(Call("before_sign_in/applied_migrations"))
+        [applied] = database().before_sign_in(Call("before_sign_in/applied_migrations"))
     except Unavailable:
         return _answer(Health(status="unavailable"))
     if shipped_ids() - {migration_id for migration_id, _ in applied}:

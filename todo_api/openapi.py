@@ -9,7 +9,7 @@ from apispec import APISpec
 from todo_api import schemas
 from todo_api.openapi_parts import HEADERS, PARAMETERS
 from todo_api.operations import EVERY_CALL, OPERATIONS, Answer, Operation
-from todo_api.problems import CODES
+from todo_api.problems import CODES, MEDIA_TYPE
 from todo_api.schemas import ProblemAnswer
 
 _COMPONENT = "#/components/schemas/{name}"
@@ -142,9 +142,7 @@ def _failure(status: int, codes: list[str], *, limited: bool = False) -> dict[st
     return {
         "description": " · ".join(CODES[code].title for code in codes),
         "headers": _headers(status, limited=limited),
-        "content": {
-            "application/problem+json": {"schema": _reference(ProblemAnswer), "examples": examples}
-        },
+        "content": {MEDIA_TYPE: {"schema": _reference(ProblemAnswer), "examples": examples}},
     }
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from todo_api.headers import API_POLICY, HSTS
+
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
         "description": "The request's own X-Request-ID if it was 1 to 128 of `A-Za-z0-9._-`, otherwise new.",
@@ -23,7 +25,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "What a browser may load for this answer.",
         "required": True,
         "schema": {"type": "string"},
-        "example": "default-src 'none'; frame-ancestors 'none'",
+        "example": API_POLICY,
     },
     "Cache-Control": {
         "description": "`no-store` for everything about accounts and tasks.",
@@ -34,7 +36,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Strict-Transport-Security": {
         "description": "When the request came over https.",
         "schema": {"type": "string"},
-        "example": "max-age=31536000",
+        "example": HSTS,
     },
     "Location": {
         "description": "Where it is.",

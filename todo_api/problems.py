@@ -16,6 +16,7 @@ from todo_api.schemas import FieldError, ProblemAnswer
 
 logger = logging.getLogger(__name__)
 
+MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1  # after a 503
 
 
@@ -152,18 +153,25 @@ def answer(problem: Problem) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if code.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
-    body = ProblemAnswer(
-        type=f"/problems#{problem.code}",
-        title=code.title,
-        status=code.status,
-        detail=problem.detail or code.detail,
-        instance=quote(request.path, safe="/:@!$&'()*+,;=~-._"),
-        code=problem.code,
-        request_id=request_id.current(),
-        errors=problem.errors or msgspec.UNSET,
-    )
-    return Response(
-        msgspec.json.encode(body), code.status, headers, content_type="application/problem+json"
+    instance = quote(request.path, safe="/:@!$&'()*+,;=~-._")
+    body = document(problem, instance, request_id.current())
+    return Response(body, code.status, headers, content_type=MEDIA_TYPE)
+
+
+def document(problem: Problem, instance: str, request_id: str) -> bytes:
+    """The problem document of a request for the path `instance`."""
+    code = CODES[problem.code]
+    return msgspec.json.encode(
+        ProblemAnswer(
+            type=f"/problems#{problem.code}",
+            title=code.title,
+            status=code.status,
+            detail=problem.detail or code.detail,
+            instance=instance,
+            code=problem.code,
+            request_id=request_id,
+            errors=problem.errors or msgspec.UNSET,
+        )
     )
 
 

@@ -9,9 +9,13 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def current() -> str:
-    """The client's own X-Request-ID when it is fit to be logged, otherwise a new UUID."""
+    """The id of the request that is being answered."""
     found: str | None = g.get("request_id")
     if found is None:
-        sent = request.headers.get("X-Request-ID", "")
-        found = g.request_id = sent if _ACCEPTABLE.fullmatch(sent) else str(uuid.uuid4())
+        found = g.request_id = chosen(request.headers.get("X-Request-ID", ""))
     return found
+
+
+def chosen(sent: str) -> str:
+    """What a client sent when it is fit to be logged, otherwise a new UUID."""
+    return sent if _ACCEPTABLE.fullmatch(sent) else str(uuid.uuid4())

@@ -210,11 +210,9 @@ class AnswerMeta(Struct):
     request_id: RequestId
 
 
-class ListMeta(Struct):
+class ListMeta(AnswerMeta):
     """About this answer and its list."""
 
-    timestamp: Moment
-    request_id: RequestId
     count: Annotated[int, Meta(ge=0, examples=[1], description="How many tasks there are.")]
 
 

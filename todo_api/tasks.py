@@ -8,7 +8,8 @@ from flask import Blueprint, Response, current_app, g, request, url_for
 
 from todo_api import answers, events, tokens
 from todo_api.bodies import Body, read_body
-from todo_api.data import Call, Database, SignedIn
+from todo_api.current import database
+from todo_api.data import Call, SignedIn
 from todo_api.problems import Problem
 from todo_api.schemas import NewTask, Task, TaskChange, without_unset
 
@@ -30,14 +31,14 @@ def admit() -> None:
         return
     who = tokens.verify()
     if g.path_user.lower() != who.user_id:
-        _database().as_user(who, events.event("foreign_user"))
+        database().as_user(who, events.event("foreign_user"))
         raise Problem("forbidden")
 
 
 @tasks.get("")
 def list_tasks() -> Response:
     """All tasks, newest first."""
-    [found] = _database().as_user(_who(), Call("tasks/list", row=Task))
+    [found] = database().as_user(_who(), Call("tasks/list", row=Task))
     return answers.task_list(found)
 
 
@@ -46,7 +47,7 @@ def create_task() -> Response:
     """Add a task."""
     body = _body(NewTask)
     parameters = {"title": body.title, "max_tasks": current_app.config["MAX_TASKS_PER_USER"]}
-    [created] = _database().as_user(_who(), Call("tasks/create", parameters, Task))
+    [created] = database().as_user(_who(), Call("tasks/create", parameters, Task))
     if not created:
         raise Problem("task-quota-exceeded")
     [task] = created
@@ -75,7 +76,7 @@ def complete_task(task_id: str) -> Response:
 @tasks.delete("/<task_id>")
 def delete_task(task_id: str) -> Response:
     """Delete a task for good."""
-    [deleted] = _database().as_user(_who(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
+    [deleted] = database().as_user(_who(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
     if not deleted:
         raise Problem("not-found", "There is no such task.")
     return answers.nothing()
@@ -83,7 +84,7 @@ def delete_task(task_id: str) -> Response:
 
 def _one(statement: str, task_id: str, **parameters: Any) -> Response:
     call = Call(statement, {"task_id": _uuid(task_id), **parameters}, Task)
-    [found] = _database().as_user(_who(), call)
+    [found] = database().as_user(_who(), call)
     if not found:
         raise Problem("not-found", "There is no such task.")
     return answers.one_task(found[0])
@@ -98,7 +99,7 @@ def _body(kind: type[Body]) -> Body:
     try:
         return read_body(kind)
     except Problem:
-        _database().as_user(
+        database().as_user(
             _who()
         )  # a dead session is told first: 401 comes before 400, 415 and 422
         raise
@@ -106,7 +107,3 @@ def _body(kind: type[Body]) -> Body:
 
 def _who() -> SignedIn:
     return g.signed_in  # type: ignore[no-any-return]
-
-
-def _database() -> Database:
-    return current_app.extensions["database"]  # type: ignore[no-any-return]
