@@ -583,7 +583,12 @@ class TestCrashes:
         query(service.url, "INSERT INTO kept VALUES ('later')")
         server = postmaster(data_dir)
         kin = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        for pid in (*keepers(data_dir), server, *map(int, kin)):
+        # The keepers stand still meanwhile: if they die first, the server shuts down in order, and
+        # may have removed its pid files before it is killed.
+        keeping = keepers(data_dir)
+        for keeper in keeping:
+            os.kill(keeper, signal.SIGSTOP)
+        for pid in (server, *map(int, kin), *keeping):
             with contextlib.suppress(ProcessLookupError):  # the backend of the query is leaving
                 os.kill(pid, signal.SIGKILL)
         service.kill()
@@ -592,11 +597,11 @@ class TestCrashes:
         owner = (data_dir / "pg/data").stat()
         ids = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if ROOT else {}
         with subprocess.Popen(["sleep", "600"], cwd="/", **ids) as other:  # type: ignore[call-overload]
-            for file in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-                path = data_dir / "pg/data" / file
-                rest = path.read_text().partition("\n")[2] if content else ""
-                path.write_text(content.format(other=other.pid) + rest)
             try:
+                for file in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+                    path = data_dir / "pg/data" / file
+                    rest = path.read_text().partition("\n")[2] if content else ""
+                    path.write_text(content.format(other=other.pid) + rest)
                 again = desk.start(data_dir)
                 assert query(again.url, "SELECT count(*) FROM kept") == 2
                 assert other.poll() is None
