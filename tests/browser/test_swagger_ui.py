@@ -35,6 +35,8 @@ def test_it_loads_from_this_server_alone_and_without_complaint(
     page: Page, live_url: str, record: Record
 ) -> None:
     page.goto(f"{live_url}/docs")
+    # all() doesn't wait: before this the page may have no operation to unfold
+    page.locator(SIGNUP).wait_for()
     for toggle in page.locator(".opblock-summary-control").all():
         toggle.click()
     page.get_by_role("button", name="Execute", exact=True).first.wait_for()
