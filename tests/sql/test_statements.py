@@ -12,8 +12,7 @@ import pglast
 import psycopg
 import pytest
 from pglast import ast as grammar
-from pglast.enums import A_Expr_Kind, BoolExprType
-from pglast.visitors import Visitor
+from statement_header import first_words, header, sections
 
 import todo_api
 from todo_api.data import Call, Database, SignedIn
@@ -24,34 +23,10 @@ SOURCES = Path(todo_api.__file__).parent
 FOLDER = SOURCES.parent / "sql"
 STATEMENTS = load_statements()
 EVERY = pytest.mark.parametrize("name", sorted(STATEMENTS))
-OF_A_USER = pytest.mark.parametrize(
-    "name", sorted(name for name in STATEMENTS if not name.startswith("before_sign_in/"))
-)
-BEFORE_SIGN_IN = pytest.mark.parametrize(
-    "name", sorted(name for name in STATEMENTS if name.startswith("before_sign_in/"))
-)
-SECTION = re.compile(r"-- (Why here|Parameters|Returns|Index|Locks): +(.*)")
-COLUMN = 15  # where the text of a section starts
 
 
-def header_of(name: str) -> list[str]:
-    lines = (FOLDER / f"{name}.sql").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.startswith("--")]
-
-
-def sections(name: str) -> dict[str, list[str]]:
-    """The header's sections, each as its lines without what stands left of them."""
-    found: dict[str, list[str]] = {}
-    current = None
-    for line in header_of(name):
-        if match := SECTION.fullmatch(line):
-            current = match[1]
-            assert current not in found, f"{current} twice"
-            found[current] = [line[COLUMN:]]
-        elif current:
-            assert line[:COLUMN] == "--".ljust(COLUMN), line
-            found[current].append(line[COLUMN:])
-    return found
+def source_of(name: str) -> str:
+    return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
 # --- the rules that are checked at start ---
@@ -179,146 +154,25 @@ def test_there_is_nothing_but_statements_and_their_guide_in_the_folder() -> None
 
 @EVERY
 def test_a_header_says_what_it_does_and_what_it_takes_returns_uses_and_locks(name: str) -> None:
-    header = header_of(name)
-    assert re.fullmatch(r"-- [A-Z].*", header[0])
+    source = source_of(name)
+    lines = header(source)
+    assert re.fullmatch(r"-- [A-Z].*", lines[0])
     wanted = ["Parameters", "Returns", "Index", "Locks"]
     if name.startswith("before_sign_in/"):
         wanted.insert(0, "Why here")
-    assert list(sections(name)) == wanted
-    source = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-    assert source.startswith("\n".join(header) + "\n"), "a comment within the statement"
+    assert list(sections(source)) == wanted
+    assert source.startswith("\n".join(lines) + "\n"), "a comment within the statement"
     assert source.endswith("\n")
 
 
 @EVERY
-def test_a_header_documents_exactly_the_parameters_there_are(name: str) -> None:
-    lines = sections(name)["Parameters"]
-    documented = (
-        []
-        if lines in (["none"], ["none beyond the user"])
-        else [line.split()[0] for line in lines if not line.startswith(" ")]
-    )
-    assert sorted(documented) == sorted(set(STATEMENTS[name].parameters) - {USER})
-
-
-@EVERY
 def test_the_indexes_that_a_header_names_exist(name: str, checked: psycopg.Connection[Any]) -> None:
-    words = set(re.findall(r"\w+_\w+", " ".join(sections(name)["Index"])))
+    words = set(re.findall(r"\w+_\w+", " ".join(sections(source_of(name))["Index"])))
     known = checked.execute(
         "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
         " UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
     ).fetchall()
     assert words <= {one for (one,) in known}
-
-
-# --- the rule: WHERE user_id = %s ---
-
-
-class _Blocks(Visitor):  # type: ignore[misc]
-    """Every SELECT, UPDATE, DELETE and INSERT of a statement, however deep."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[Any] = []
-        self.local: set[str] = set()
-
-    def visit_CommonTableExpr(self, _: Any, node: Any) -> None:  # noqa: N802
-        self.local.add(node.ctename)
-
-    def visit_SelectStmt(self, _: Any, node: Any) -> None:  # noqa: N802
-        self.found.append(node)
-
-    visit_UpdateStmt = visit_DeleteStmt = visit_InsertStmt = visit_SelectStmt  # noqa: N815
-
-
-def tables_of(block: Any) -> list[str]:
-    """The tables that a block reads or changes by itself; inserting is judged by what it selects."""
-    if isinstance(block, grammar.InsertStmt):
-        return []
-    roots = list((block.fromClause if hasattr(block, "fromClause") else block.usingClause) or ())
-    tables = [] if isinstance(block, grammar.SelectStmt) else [block.relation.relname]
-    while roots:
-        root = roots.pop()
-        if isinstance(root, grammar.JoinExpr):
-            roots += [root.larg, root.rarg]
-        elif isinstance(root, grammar.RangeVar):
-            tables.append(root.relname)
-    return tables
-
-
-def conditions_of(where: Any) -> list[Any]:
-    """What has to hold altogether."""
-    if isinstance(where, grammar.BoolExpr) and where.boolop == BoolExprType.AND_EXPR:
-        return [one for part in where.args for one in conditions_of(part)]
-    return [where]
-
-
-def is_rule(condition: Any, number: int) -> bool:
-    """Whether it reads `user_id = %s`."""
-    return (
-        isinstance(condition, grammar.A_Expr)
-        and condition.kind == A_Expr_Kind.AEXPR_OP
-        and [operator.sval for operator in condition.name] == ["="]
-        and isinstance(condition.lexpr, grammar.ColumnRef)
-        and condition.lexpr.fields[-1].sval == "user_id"
-        and isinstance(condition.rexpr, grammar.ParamRef)
-        and condition.rexpr.number == number
-    )
-
-
-def breaches(text: str, user: int) -> list[str]:
-    """The blocks of a statement that get at a table without the rule."""
-    blocks = _Blocks()
-    blocks(pglast.parse_sql(text))
-    found = []
-    for block in blocks.found:
-        tables = tables_of(block)
-        if isinstance(block, grammar.InsertStmt):
-            source = block.selectStmt
-            if not (isinstance(source, grammar.SelectStmt) and source.fromClause):
-                found.append(f"insert into {block.relation.relname} without a user who exists")
-        elif set(tables) - blocks.local and (
-            len(tables) > 1
-            or not any(is_rule(one, user) for one in conditions_of(block.whereClause))
-        ):
-            found.append(f"{type(block).__name__} of {', '.join(tables)}")
-    return found
-
-
-@OF_A_USER
-def test_every_table_is_met_with_the_rule_where_user_id_is_the_signed_in_user(name: str) -> None:
-    statement = STATEMENTS[name]
-    assert breaches(statement.text, statement.parameters.index(USER) + 1) == []
-    assert re.search(r"^ *WHERE user_id = %s$", (FOLDER / f"{name}.sql").read_text(), re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "SELECT id FROM tasks",
-        "SELECT id FROM tasks WHERE id = $1",
-        "SELECT id FROM tasks WHERE user_id = $1 OR id = $2",
-        "SELECT id FROM tasks WHERE user_id <> $1",
-        "SELECT id FROM tasks WHERE NOT (user_id = $1)",
-        "SELECT id FROM tasks WHERE user_id = $2 AND id = $1",
-        "SELECT id FROM tasks JOIN sessions USING (id) WHERE tasks.user_id = $1",
-        "SELECT (SELECT count(*) FROM tasks) FROM users WHERE user_id = $1",
-        "UPDATE tasks SET title = $2 WHERE id = (SELECT id FROM tasks WHERE user_id = $1)",
-        "UPDATE tasks SET title = t.title FROM tasks AS t WHERE tasks.user_id = $1",
-        "DELETE FROM tasks USING users WHERE tasks.user_id = $1",
-        "WITH d AS (DELETE FROM tasks RETURNING user_id) SELECT 1 FROM users WHERE user_id = $1",
-        "INSERT INTO tasks (user_id, title) VALUES ($1, $2)",
-        "INSERT INTO tasks (user_id, title) SELECT $1, $2",
-        "INSERT INTO tasks (user_id, title) SELECT user_id, $2 FROM users",
-    ],
-)
-def test_the_check_of_the_rule_notices(text: str) -> None:
-    assert breaches(text, 1)
-
-
-@EVERY
-def test_columns_are_named(name: str) -> None:
-    assert "*" not in re.sub(r"count\(\*\)", "", STATEMENTS[name].text.split("*/", 1)[1])
 
 
 # --- PostgreSQL's word ---
@@ -350,12 +204,12 @@ def test_postgresql_accepts_it_and_returns_what_the_header_says(
     described = checked.pgconn.describe_prepared(b"")
     assert described.nparams == len(statement.parameters)
     columns = [(described.fname(number) or b"").decode() for number in range(described.nfields)]
-    lines = sections(name)["Returns"]
+    lines = sections(source_of(name))["Returns"]
     if "task" in lines[0] and name.startswith("tasks/") and name != "tasks/delete":
         assert columns == list(Task.__struct_fields__)
     elif len(lines) > 1 or re.match(r"\w+ {3}", lines[0]):
         # one line a column, its name first
-        assert columns == [line.split()[0] for line in lines if not line.startswith(" ")]
+        assert columns == first_words(lines)
     elif lines == ["nothing"]:
         assert columns == []
     else:
@@ -376,7 +230,7 @@ def test_the_index_that_a_header_names_carries_the_statement(
         checked.execute("SET LOCAL enable_bitmapscan = off")
         rows = checked.execute(f"EXPLAIN {statement.text}".encode(), bound).fetchall()
     plan = "\n".join(line for (line,) in rows)
-    for index in re.findall(r"\w+_\w+", " ".join(sections(name)["Index"])):
+    for index in re.findall(r"\w+_\w+", " ".join(sections(source_of(name))["Index"])):
         assert index in plan, plan
     assert "Seq Scan" not in plan
     assert "Sort" not in plan
