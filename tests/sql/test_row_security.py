@@ -134,36 +134,6 @@ def guarded_tables(connection: psycopg.Connection[Any]) -> list[str]:
 # --- over the catalogue: also for what is added later ---
 
 
-def test_every_table_with_a_user_has_forced_row_security_and_policies_both_ways(
-    shared: psycopg.Connection[Any],
-) -> None:
-    tables = guarded_tables(shared)
-    assert tables == ["auth_events", "sessions", "task_counts", "tasks", "users"]
-    own = "( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid"
-    for table in tables:
-        assert shared.execute(
-            "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass",
-            (table,),
-        ).fetchone() == (True, True)
-        policies = shared.execute(
-            "SELECT pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid), polcmd"
-            " FROM pg_policy WHERE polrelid = %s::regclass"
-            " AND polroles = ARRAY['todo_app'::regrole::oid]",
-            (table,),
-        ).fetchall()
-        [(using, check, command)] = policies
-        assert command == "*"
-        assert own in using, table
-        assert own in check, table
-
-
-def test_no_policy_is_for_everybody(shared: psycopg.Connection[Any]) -> None:
-    policies = shared.execute(
-        "SELECT DISTINCT unnest(polroles)::regrole::text FROM pg_policy ORDER BY 1"
-    ).fetchall()
-    assert policies == [("todo_app",), ("todo_auth",)]
-
-
 def test_every_reference_to_a_user_lets_the_rows_go_with_the_user(
     shared: psycopg.Connection[Any],
 ) -> None:
@@ -174,33 +144,6 @@ def test_every_reference_to_a_user_lets_the_rows_go_with_the_user(
                 " AND conrelid = %s::regclass AND confrelid = 'users'::regclass",
                 (table,),
             ).fetchall() == [("c",)]
-
-
-def test_functions_that_act_for_another_role_pin_their_search_path(
-    shared: psycopg.Connection[Any],
-) -> None:
-    functions = shared.execute(
-        "SELECT proname, proconfig, pg_get_userbyid(proowner) FROM pg_proc"
-        " WHERE pronamespace = 'public'::regnamespace AND prosecdef ORDER BY 1"
-    ).fetchall()
-    pinned = ["search_path=pg_catalog, pg_temp"]
-    assert functions == [
-        ("auth_event_room", pinned, "todo_auth"),
-        ("find_credentials", pinned, "todo_auth"),
-    ]
-
-
-def test_no_function_is_for_everybody(shared: psycopg.Connection[Any]) -> None:
-    functions = shared.execute(
-        "SELECT oid::regprocedure::text, proacl::text, has_function_privilege('todo_app', oid, 'EXECUTE')"
-        " FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-    ).fetchall()
-    assert len(functions) == 4
-    for name, grants, ours in functions:
-        assert grants is not None, name  # null would mean the default, which is everybody
-        assert "{=X" not in grants, name
-        assert ",=X" not in grants, name
-        assert ours, name
 
 
 def test_a_temporary_table_does_not_mislead_a_function(service: Service, a: SignedIn) -> None:

@@ -1,0 +1,186 @@
+"""Does the schema guard itself? Asked of the catalogue: row security, policies, grants, functions, roles.
+
+`faults` compares with what is written down here, so that whatever is added or taken away by a
+migration, or by hand, is either written down here too or found.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+OWN = "(user_id = (NULLIF(current_setting('app.user_id', true), ''))::uuid)"
+OWN_OR_NOBODYS = f"((user_id IS NULL) OR {OWN})"
+# (table, policy): for whom, for what, USING, WITH CHECK
+POLICIES = {
+    ("users", "users_own"): ("todo_app", "ALL", OWN, OWN),
+    ("users", "users_find_credentials"): ("todo_auth", "SELECT", "true", None),
+    ("sessions", "sessions_own"): ("todo_app", "ALL", OWN, OWN),
+    ("tasks", "tasks_own"): ("todo_app", "ALL", OWN, OWN),
+    ("task_counts", "task_counts_own"): ("todo_app", "ALL", OWN, OWN),
+    ("auth_events", "auth_events_own"): ("todo_app", "ALL", OWN, OWN_OR_NOBODYS),
+    ("auth_events", "auth_events_count"): ("todo_auth", "SELECT", "true", None),
+}
+# What each role may do, and with which columns; "*" is the whole table or function.
+GRANTS = {
+    ("todo_app", "users", "SELECT"): "user_id email created_at",
+    ("todo_app", "users", "INSERT"): "user_id email password_hash",
+    ("todo_auth", "users", "SELECT"): "user_id email password_hash",
+    ("todo_app", "sessions", "SELECT"): "*",
+    ("todo_app", "sessions", "INSERT"): "user_id id expires_at",
+    ("todo_app", "sessions", "DELETE"): "*",
+    ("todo_app", "tasks", "SELECT"): "*",
+    ("todo_app", "tasks", "INSERT"): "user_id title",
+    ("todo_app", "tasks", "UPDATE"): "title completed_at updated_at",
+    ("todo_app", "tasks", "DELETE"): "*",
+    ("todo_app", "task_counts", "SELECT"): "*",
+    ("todo_app", "task_counts", "INSERT"): "user_id tasks",
+    ("todo_app", "task_counts", "UPDATE"): "tasks",
+    ("todo_app", "auth_events", "INSERT"): "event reason user_id address user_agent request_id",
+    ("todo_auth", "auth_events", "SELECT"): "network occurred_at",
+    ("todo_app", "rate_limits", "SELECT"): "*",
+    ("todo_app", "rate_limits", "INSERT"): "*",
+    ("todo_app", "rate_limits", "UPDATE"): "*",
+    ("todo_app", "rate_limits", "DELETE"): "*",
+    ("todo_app", "applied_migrations", "SELECT"): "*",
+    ("todo_app", "begin_request(uuid)", "EXECUTE"): "*",
+    ("todo_app", "begin_session(uuid,uuid)", "EXECUTE"): "*",
+    ("todo_app", "find_credentials(text)", "EXECUTE"): "*",
+    ("todo_app", "auth_event_room(inet)", "EXECUTE"): "*",
+    ("todo_app", "public", "USAGE"): "*",
+    ("todo_auth", "public", "USAGE"): "*",
+    ("PUBLIC", "public", "USAGE"): "*",  # PostgreSQL's own default
+}
+DEFINERS = {"find_credentials(text)": "todo_auth", "auth_event_room(inet)": "todo_auth"}
+PINNED = ["search_path=pg_catalog, pg_temp"]
+ROLES = ("todo_app", "todo_auth")
+
+
+def faults(connection: psycopg.Connection[Any]) -> list[str]:
+    """What the catalogue of a migrated database says that is not as written down here."""
+    return [
+        *_row_security(connection),
+        *_policies(connection),
+        *_grants(connection),
+        *_functions(connection),
+        *_roles(connection),
+    ]
+
+
+def _row_security(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    for table, enabled, forced in connection.execute(
+        "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity"
+        " FROM pg_class AS c INNER JOIN pg_attribute AS u ON u.attrelid = c.oid AND u.attname = 'user_id'"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1"
+    ):
+        if not enabled:
+            yield f"{table}: row security is not enabled"
+        if not forced:
+            yield f"{table}: row security is not forced"
+
+
+def _policies(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    rows = connection.execute(
+        "SELECT tablename::text, policyname::text, array_to_string(roles, ' '), cmd, qual, with_check"
+        " FROM pg_policies WHERE schemaname = 'public'"
+    )
+    found = {
+        (table, name): (roles, command, _plain(using), _plain(check))
+        for table, name, roles, command, using, check in rows
+    }
+    for key in sorted(found.keys() | POLICIES.keys()):
+        if found.get(key) != POLICIES.get(key):
+            yield f"{key[0]}: the policy {key[1]} is {found.get(key)} instead of {POLICIES.get(key)}"
+
+
+def _plain(expression: str | None) -> str | None:
+    """An expression without PostgreSQL's own casts, and without the sub-select that Citus refuses."""
+    if expression is None:
+        return None
+    return re.sub(r'\( SELECT (.+?) AS "nullif"\)', r"\1", expression.replace("::text", ""))
+
+
+def _grants(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for grantee, thing, privilege, column, grantable in connection.execute(_GRANTED):
+        found.setdefault((grantee, thing, privilege), set()).add(column)
+        if grantable:
+            yield f"{grantee} may pass on {privilege} on {thing}"
+    for key in sorted(found.keys() | GRANTS.keys()):
+        wanted = set(GRANTS.get(key, "").split())
+        grantee, thing, privilege = key
+        for column in sorted(found.get(key, set()) - wanted):
+            yield f"{grantee} may {privilege} {thing} ({column})"
+        for column in sorted(wanted - found.get(key, set())):
+            yield f"{grantee} may not {privilege} {thing} ({column})"
+
+
+# What others than the owner were granted; what belongs to an extension is the extension's business.
+_GRANTED = """
+WITH
+things AS (
+    SELECT relname::text AS thing, relacl AS acl, relowner AS owner, '*' AS col
+    FROM pg_class AS c
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
+    UNION ALL
+    SELECT c.relname::text, a.attacl, c.relowner, a.attname::text
+    FROM pg_class AS c INNER JOIN pg_attribute AS a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'public'::regnamespace AND a.attacl IS NOT NULL
+    UNION ALL
+    SELECT oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)), proowner, '*'
+    FROM pg_proc AS p
+    WHERE pronamespace = 'public'::regnamespace
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
+    UNION ALL
+    SELECT nspname::text, nspacl, nspowner, '*' FROM pg_namespace WHERE nspname = 'public'
+)
+SELECT
+    CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee)::text END,
+    thing,
+    g.privilege_type,
+    col,
+    g.is_grantable
+FROM things CROSS JOIN aclexplode(acl) AS g
+WHERE g.grantee <> owner AND thing !~ '^_?yoyo'
+"""
+
+
+def _functions(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    rows = connection.execute(
+        "SELECT oid::regprocedure::text, coalesce(proconfig, '{}'), pg_get_userbyid(proowner)::text"
+        " FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef ORDER BY 1"
+    ).fetchall()
+    for name, settings, owner in rows:
+        if settings != PINNED:
+            yield f"{name}: acts for its owner with {settings}, not with {PINNED}"
+        if DEFINERS.get(name) != owner:
+            yield f"{name}: acts for {owner}"
+    for name in DEFINERS.keys() - {name for name, *_ in rows}:
+        yield f"{name}: does not act for its owner"
+
+
+def _roles(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    for role in ROLES:
+        rows = connection.execute(
+            "SELECT rolname::text FROM pg_roles WHERE pg_has_role($1, oid, 'MEMBER') AND rolname <> $1",
+            [role],
+        )
+        for (other,) in rows:
+            yield f"{role} is a member of {other}"
+        [(mighty,)] = connection.execute(
+            "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication"
+            " FROM pg_roles WHERE rolname = $1",
+            [role],
+        )
+        if mighty:
+            yield f"{role} has an attribute that gets past the guards"
+        rows = connection.execute(
+            "SELECT relname::text FROM pg_class WHERE relowner = $1::regrole"
+            " UNION ALL SELECT oid::regprocedure::text FROM pg_proc WHERE proowner = $1::regrole",
+            [role],
+        )
+        for (thing,) in rows:
+            if DEFINERS.get(thing) != role:
+                yield f"{role} owns {thing}"
