@@ -1,5 +1,6 @@
 """The way to the data: round trips, transactions, and a database that is slow, lost or back again."""
 
+import re
 import threading
 import time
 import traceback
@@ -7,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -477,8 +479,26 @@ def test_a_server_that_falls_silent_holds_a_request_for_a_bounded_time(
     assert wait_until(lambda: single.as_user(who, LIST)) is not None
 
 
-def test_the_bound_on_silence_is_longer_than_what_the_server_may_take() -> None:
-    assert data.ANSWER_TIMEOUT_S > 5 + 2  # statement_timeout of begin_request, and room
+def test_every_bound_is_shorter_than_the_next_one_out(
+    database_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    """A lock, a statement, an abandoned transaction, our own patience, the proxy's of the README."""
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    with superuser.transaction():
+        superuser.execute("SELECT begin_request(NULL)")
+        lock_s, statement_s, idle_s = (
+            superuser.execute(
+                "SELECT setting::int / 1000.0 FROM pg_settings WHERE name = %s", (one,)
+            ).fetchall()[0][0]
+            for one in names
+        )
+    readme = (Path(data.__file__).parent.parent / "README.md").read_text("utf-8")
+    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", readme)
+    assert 0 < lock_s < statement_s
+    assert statement_s + 2 < data.ANSWER_TIMEOUT_S  # room for the way there and back
+    assert data.POOL_TIMEOUT_S + data.ANSWER_TIMEOUT_S < int(proxy_s)
+    assert 0 < idle_s < int(proxy_s)
+    assert superuser.execute("SHOW statement_timeout").fetchall() == [("0",)]  # nothing stays
 
 
 # --- exact under parallel use ---
