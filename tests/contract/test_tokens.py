@@ -132,6 +132,26 @@ def test_junk_is_refused(client, ann, token):
     assert status_of(client, ann, token) == 401
 
 
+def test_a_signature_has_one_spelling(client, ann):
+    *rest, last = ann.token
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    for other in set(alphabet) - {last}:
+        assert status_of(client, ann, "".join(rest) + other) == 401
+    for end in ("=", "==", "A", "-", ".", "\xb5"):
+        assert status_of(client, ann, ann.token + end) == 401
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    ["{}, Basic x", "Basic x, {}", "{},", ", {}", "{},{}", ", ,{}", ", ,x", " , , ", "x, \xa0,{}", "\xa0, x"],
+)  # fmt: skip
+def test_a_token_stands_alone(client, ann, credentials):
+    header = credentials.replace("{}", f"Bearer {ann.token}")
+    for _ in range(2):
+        answer = client.get(ann.tasks, headers={"Authorization": header})
+        assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
+
+
 @pytest.mark.parametrize("scheme", ["", "Basic", "Token", "JWT", "Bearer Bearer", "Bearer,"])
 def test_another_scheme_is_refused(client, ann, scheme):
     assert status_of(client, ann, ann.token, scheme) == 401
