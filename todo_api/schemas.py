@@ -23,10 +23,11 @@ INVISIBLE = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
-TAGS = "\U000e0000-\U000e0fff"  # language tags and more variation selectors
+# The same beyond U+FFFF: controls of shorthand and of musical notation, language tags, variation selectors
+INVISIBLE_ASTRAL = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 _CONTROL = re.compile(f"[{CONTROL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}{TAGS}]")
+_VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}{INVISIBLE_ASTRAL}]")
 _EMAIL_PART = f"[^@{WHITE_SPACE}{CONTROL}]+"
 _DOMAIN_LABEL = f"[^@.{WHITE_SPACE}{CONTROL}]+"
 _EMAIL = re.compile(rf"{_EMAIL_PART}@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})+")
@@ -99,7 +100,11 @@ Title = Annotated[
             "pattern": _for_json_schema(
                 f"^{_AROUND}{_EDGE}([^{CONTROL}]{{0,{TITLE_MAX - 2}}}{_EDGE})?{_AROUND}$"
             ),
-            "not": {"pattern": _for_json_schema(f"^[{WHITE_SPACE}{CONTROL}{INVISIBLE}{TAGS}]*$")},
+            "not": {
+                "pattern": _for_json_schema(
+                    f"^[{WHITE_SPACE}{CONTROL}{INVISIBLE}{INVISIBLE_ASTRAL}]*$"
+                )
+            },
         },
     ),
 ]

@@ -55,6 +55,7 @@ def test_a_title_is_trimmed_and_comes_back_as_sent(ann, sent, kept):
         "", " ", "\u2003\u3000\n", "x" * 501, "\U0001f600" * 501, "a\nb", "a\tb", "a\x00b", "\x1fa", "a\x7f",
         "a\x85b", "\x9ba", "lone \ud800", "\udfff", "\u200b", "\u200b\u200d\u2060\ufeff", "\u00ad \u00ad",
         "\u3164", "\u2800", "\U000e0041",
+        "\U0001d173\U0001d17a", "\U0001bca0",
     ],
 )  # fmt: skip
 def test_a_title_outside_the_limits_is_422(ann, title):
