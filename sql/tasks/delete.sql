@@ -1,4 +1,5 @@
--- Delete a task, and count it out.
+-- Delete a task, and count it out: if there is a counter, which a user has none of whose tasks all were
+-- added by hand.
 --
 -- Parameters: task_id   the task; null, or another user's, finds nothing
 -- Returns:    one row when a task was deleted, otherwise none
@@ -9,10 +10,15 @@ WITH deleted AS (
     WHERE user_id = %s
         AND id = %(task_id)s::uuid
     RETURNING user_id
+),
+
+counted AS (
+    UPDATE task_counts
+    SET tasks = greatest(tasks - 1, 0)
+    WHERE user_id = %s
+        AND user_id IN (SELECT deleted.user_id FROM deleted)
 )
 
-UPDATE task_counts
-SET tasks = greatest(tasks - 1, 0)
+SELECT user_id
+FROM deleted
 WHERE user_id = %s
-    AND user_id IN (SELECT deleted.user_id FROM deleted)
-RETURNING user_id

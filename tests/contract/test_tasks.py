@@ -236,6 +236,13 @@ def test_a_foreign_user_and_a_missing_one_look_alike(ann, bob, method, end, body
     assert bob.get(bob.tasks).json["data"] == [task]
 
 
+def test_a_task_that_was_added_by_hand_is_deleted_like_any_other(ann, superuser):
+    superuser.execute("INSERT INTO tasks (user_id, title) VALUES (%s, 'by hand')", [ann.id])
+    [task] = ann.get(ann.tasks).json["data"]
+    assert ann.delete(ann.path_of(task)).status_code == 204
+    assert ann.delete(ann.path_of(task)).status_code == 404
+
+
 def test_the_quota_is_409_and_a_deleted_task_makes_room(make_app, sign_up):
     ann = sign_up()
     ann.client = make_app(max_tasks_per_user=3).test_client()
