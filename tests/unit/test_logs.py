@@ -4,14 +4,18 @@ import io
 import json
 import logging
 import re
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from live_service import live_service
 
 from todo_api import logs
 
@@ -250,6 +254,37 @@ def test_from_warning_on_requests_are_not_logged(log: Log, client: FlaskClient) 
     log.start("WARNING")
     client.get("/health/live")
     assert log.text == ""
+
+
+REFUSED = {
+    "413": (b"POST /api/Path-word/tasks HTTP/1.1\r\nContent-Length: 2000000\r\n", 413, "POST"),
+    "431": (b"GET / HTTP/1.1\r\nX-Filler: " + b"x" * 20_000 + b"\r\n", 431, "GET"),
+    "400": (b"GET / HTTP/1.1\r\nContent-Length: Header-word\r\n", 400, "GET"),
+    "no-http": (b"Junk-word\r\n", 400, None),
+}
+
+
+def test_a_request_that_the_server_refuses_has_a_line_too(
+    database_url: str, tmp_path: Path
+) -> None:
+    with live_service(database_url, tmp_path) as url:
+        server = urlsplit(url)
+        for name, (head, status, _) in REFUSED.items():
+            with socket.create_connection((server.hostname, server.port), timeout=60) as client:
+                client.sendall(head + b"X-Request-ID: of-%b\r\n\r\n" % name.encode())
+                assert client.recv(4096).split()[1] == b"%d" % status
+    log = (tmp_path / "service.log").read_text()
+    lines = [line for line in map(json.loads, log.splitlines()) if "status" in line]
+    assert [(line["status"], line["method"]) for line in lines] == [
+        (status, method) for _, status, method in REFUSED.values()
+    ]
+    for line in lines:
+        assert line["logger"] == "todo_api.access"
+        assert line["address"] == "127.0.0.1"
+        assert line["request_id"]
+        assert line.keys() >= {"route", "ms", "user_id"}
+    assert lines[0]["request_id"] == "of-413"
+    assert "-word" not in log
 
 
 # --- what is never in a line -----------------------------------------------------------------------
