@@ -29,6 +29,9 @@ _EVERYWHERE = (
     "Content-Security-Policy",
     "Cache-Control",
     "Strict-Transport-Security",
+    "Vary",
+    "Access-Control-Allow-Origin",
+    "Access-Control-Expose-Headers",
 )
 _OF_STATUS = {
     401: ("WWW-Authenticate",),

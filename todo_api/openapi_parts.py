@@ -38,6 +38,21 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": HSTS,
     },
+    "Vary": {
+        "description": "`Origin`, where pages of other origins may call the API at all.",
+        "schema": {"type": "string"},
+        "example": "Origin",
+    },
+    "Access-Control-Allow-Origin": {
+        "description": "The `Origin` of the request, if its pages may call the API; not sent otherwise.",
+        "schema": {"type": "string"},
+        "example": "https://app.example.com",
+    },
+    "Access-Control-Expose-Headers": {
+        "description": "What these pages may read beside the body.",
+        "schema": {"type": "string"},
+        "example": "Location, Retry-After, X-Request-ID",
+    },
     "Location": {
         "description": "Where it is.",
         "required": True,
