@@ -126,6 +126,8 @@ class Database:
             for statement in (self._statements[call.name],)
         ]
         # A read that lost its connection is asked again, once. A write is not: it may have happened.
+        # Nor is a read whose connection was given up because of its silence: one wait is enough.
+        began = time.monotonic()
         attempts = 2 if all(statement.reads_only for statement, _, _ in bound) else 1
         while True:
             attempts -= 1
@@ -140,7 +142,7 @@ class Database:
                     raise Taken(error.diag.constraint_name) from error
                 lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
                 lost = lost or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
-                if lost and attempts:
+                if lost and attempts and time.monotonic() - began < ANSWER_TIMEOUT_S:
                     continue
                 if (
                     lost

@@ -479,6 +479,20 @@ def test_a_server_that_falls_silent_holds_a_request_for_a_bounded_time(
     assert wait_until(lambda: single.as_user(who, LIST)) is not None
 
 
+def test_a_read_is_not_asked_again_after_silence(
+    proxy: Proxy, single: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = sign_up(single)
+    send, sent = single._send, []
+    monkeypatch.setattr(single, "_send", lambda bound: sent.append(bound) or send(bound))
+    monkeypatch.setattr(data, "ANSWER_TIMEOUT_S", 0.5)
+    proxy.frozen = True
+    with pytest.raises(Unavailable):
+        single.as_user(who, LIST)
+    proxy.frozen = False
+    assert len(sent) == 1
+
+
 def test_every_bound_is_shorter_than_the_next_one_out(
     database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
