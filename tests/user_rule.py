@@ -114,7 +114,7 @@ class _Judge:
         nodes = list(walk(tree))
         for node in nodes:
             if isinstance(node, ast.SelectStmt):
-                self._block("SELECT", node.fromClause, node.whereClause)
+                self._block("SELECT", node.fromClause, node.whereClause, outermost=node is tree)
             elif isinstance(node, ast.UpdateStmt):
                 self._block("UPDATE", (node.relation, *(node.fromClause or ())), node.whereClause)
             elif isinstance(node, ast.DeleteStmt):
@@ -133,14 +133,15 @@ class _Judge:
                 self.found.append("%s: only ever in `WHERE user_id = %s`; name another value")
         return self.found
 
-    def _block(self, kind: str, sources: Any, where: Any) -> None:
+    def _block(self, kind: str, sources: Any, where: Any, *, outermost: bool = False) -> None:
         """A block's own tables have to be held by the block's own WHERE."""
         tables, alone = self._tables(sources or ())
         for table in tables:
             held = self._is_held(table, alone, where)
-            if table.relname in self.local and not table.schemaname:
-                continue  # its own block was judged; a rule here is welcome
-            if self._known(table) and not held:
+            local = table.relname in self.local and not table.schemaname
+            # A WITH was judged where it stands; only what is answered with has to say so again.
+            judged = outermost if local else self._known(table)
+            if judged and not held:
                 column = "user_id" if alone else f"{_alias(table)}.user_id"
                 self.found.append(
                     f"{kind} of {table.relname}: its own WHERE needs `{column} = %s`, joined by AND"

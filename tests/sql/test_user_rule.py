@@ -194,6 +194,10 @@ WRONG = {
         "WITH tasks AS (SELECT id FROM sessions WHERE user_id = %s) SELECT id FROM tasks WHERE id = %(id)s",
         "WITH tasks: it hides the table of that name; choose another",
     ),
+    "an answer out of a WITH": (
+        "WITH mine AS (SELECT id FROM tasks WHERE user_id = %s) SELECT id FROM mine WHERE id = %(id)s",
+        "SELECT of mine: its own WHERE needs `user_id = %s`, joined by AND",
+    ),
     "a sampled table": (
         "SELECT id FROM tasks TABLESAMPLE system (1) WHERE user_id = %s AND id = %(id)s",
         "tasks: stands where its WHERE can't be judged; move it",
