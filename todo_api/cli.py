@@ -39,7 +39,7 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     from todo_api import logs
     from todo_api.embedded import EmbeddedError
     from todo_api.made_secret import SecretError
-    from todo_api.migrate import MigrationError
+    from todo_api.migration_files import MigrationError
     from todo_api.roles import RoleError
     from todo_api.server import ServerError
 

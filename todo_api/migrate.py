@@ -1,42 +1,46 @@
 """Brings the schema up to date: plain SQL files, applied by yoyo, one process at a time."""
 
-import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import errors
-from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, MigrationList
 
-from todo_api.shipped import shipped
+from todo_api.migration_files import (
+    Differences,
+    MigrationError,
+    checksum_of,
+    checksums_of,
+    compare,
+    migration_files,
+)
 from todo_api.statements import Statement, load_statements
 
 LOCK_WAIT_S = 60.0
 _POLL_S = 0.05
+# A migration waits for a table only as long as a request can stand it (lock_timeout), so it asks again.
+_TRIES = 8
+_PAUSE_S = 1.0
 
 logger = logging.getLogger(__name__)
-
-
-class MigrationError(Exception):
-    """The schema could not be brought up to date; the message is for the operator."""
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untyped
     """yoyo on one direct connection: a migration, its checksum and its mark commit together.
 
     yoyo itself marks a migration in a transaction of its own, so a process killed between the two
-    would leave one that is applied, and for ever applied again.
+    would leave one that is applied, and for ever applied again. A file with `-- transactional: false`
+    (for CREATE INDEX CONCURRENTLY) is marked after its last statement; killed before, it is repeated,
+    which migrations/README.md makes it stand.
     """
 
     def __init__(self, url: str, statements: dict[str, Statement]) -> None:
@@ -67,17 +71,42 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
         """Keep the connection: `connected` closes it."""
 
     def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:
-        """Apply one migration, all or nothing."""
+        """Apply one migration, all or nothing; outside a transaction statement by statement."""
+        migration.load()
+        if not migration.use_transactions:
+            self._step_by_step(migration, "apply")
         with self.transaction():
-            super().apply_one(migration, force, mark)
+            if migration.use_transactions:
+                super().apply_one(migration, force, mark)
+            else:
+                self.log_migration(migration, "apply")
+                self.mark_one(migration, log=False)
             checksum = checksum_of(Path(migration.path))
             self.ask("record_migration", id=migration.id, checksum=checksum)
 
     def rollback_one(self, migration: Migration, force: bool = False) -> None:
-        """Roll one migration back, all or nothing."""
+        """Roll one migration back, all or nothing; outside a transaction statement by statement."""
+        migration.load()
+        if not migration.use_transactions:
+            self._step_by_step(migration, "rollback")
         with self.transaction():
             self.ask("forget_migration", id=migration.id)
-            super().rollback_one(migration, force)
+            if migration.use_transactions:
+                super().rollback_one(migration, force)
+            else:
+                self.log_migration(migration, "rollback")
+                self.unmark_one(migration, log=False)
+
+    def _step_by_step(self, migration: Migration, direction: str) -> None:
+        # not yoyo's own process_steps: when one fails, that runs some statements of the rollback file
+        for step in migration.steps if direction == "apply" else reversed(migration.steps):
+            getattr(step, direction)(self)
+        unusable = [name for (name,) in self.ask("unusable_indexes") if name in migration.source]
+        if unusable:
+            raise MigrationError(
+                f"migration {migration.id} left an index that can't be used: {', '.join(unusable)}; "
+                "remove it with DROP INDEX CONCURRENTLY, and try again"
+            )
 
     def get_log_data(
         self, migration: Migration | None = None, operation: str = "apply"
@@ -101,62 +130,40 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             return cursor.fetchall() if cursor.description else []
 
 
-def checksum_of(path: Path) -> str:
-    """SHA-256 of a migration file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@contextmanager
-def migration_files(folder: Path | None = None) -> Iterator[MigrationList]:
-    """The migrations that ship with the service, or those of `folder`; MigrationError for a lone one."""
-    with ExitStack() as stack:
-        source = folder or stack.enter_context(as_file(shipped("migrations")))
-        migrations = read_migrations(str(source))
-        for migration in migrations:
-            if not Path(migration.path).with_suffix(".rollback.sql").exists():
-                raise MigrationError(f"migration {migration.id} has no rollback file")
-        yield migrations
-
-
-@cache
-def shipped_ids() -> frozenset[str]:
-    """The ids of the migrations that ship with the service."""
-    with migration_files() as migrations:
-        return frozenset(migration.id for migration in migrations)
-
-
 def migrate(url: str, folder: Path | None = None) -> list[str]:
     """Apply what is missing, in order; the ids of what was applied. Raises MigrationError.
 
     A migration that fails leaves the database as it was before that migration.
     """
     with _locked(url) as backend, migration_files(folder) as migrations:
-        _refuse_edited(backend, migrations)
+        unknown = _differences(backend, migrations).unknown
         # What is missing is computed inside the lock: outside it two starters would both apply it.
         missing = backend.to_apply(migrations)
+        if missing and unknown:
+            raise MigrationError(
+                f"the database has {', '.join(unknown)}, which this version does not know, but lacks "
+                f"{', '.join(migration.id for migration in missing)}: it belongs to another version"
+            )
         for migration in missing:
             logger.info("applying migration %s", migration.id)
-            with _explained(migration.id):
-                backend.apply_one(migration)
+            _patiently(backend.apply_one, migration)
         return [migration.id for migration in missing]
 
 
 def rollback(url: str, count: int | None = None, folder: Path | None = None) -> list[str]:
     """Roll back the newest `count` migrations, or all; their ids. Raises MigrationError."""
     with _locked(url) as backend, migration_files(folder) as migrations:
-        _refuse_edited(backend, migrations)
-        applied = backend.to_rollback(migrations)[:count]
+        applied = _to_roll_back(backend, migrations)[:count]
         for migration in applied:
             logger.info("rolling back migration %s", migration.id)
-            with _explained(migration.id):
-                backend.rollback_one(migration)
+            _patiently(backend.rollback_one, migration)
         return [migration.id for migration in applied]
 
 
 def newest(url: str, count: int) -> list[str]:
     """The ids of the newest `count` applied migrations, newest first. Raises MigrationError."""
     with _locked(url) as backend, migration_files() as migrations:
-        return [migration.id for migration in backend.to_rollback(migrations)[:count]]
+        return [migration.id for migration in _to_roll_back(backend, migrations)[:count]]
 
 
 @contextmanager
@@ -183,6 +190,25 @@ def _locked(url: str) -> Iterator[Backend]:
         backend.connection.close()
 
 
+def _patiently(work: Callable[[Migration], None], migration: Migration) -> None:
+    """Do the work; while a table is in use, again after a pause in which its users get their turn."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with _explained(migration.id):
+                work(migration)
+            return
+        except MigrationError as error:
+            in_use = isinstance(error.__cause__, errors.LockNotAvailable)
+            if not (in_use and tries_left and migration.use_transactions):
+                raise
+            logger.warning("migration %s: a table is in use, trying again", migration.id)
+            _pause()
+
+
+def _pause() -> None:
+    time.sleep(_PAUSE_S)
+
+
 @contextmanager
 def _explained(migration_id: str) -> Iterator[None]:
     try:
@@ -198,20 +224,23 @@ def _explained(migration_id: str) -> Iterator[None]:
         ) from error
 
 
-def _refuse_edited(backend: Backend, migrations: MigrationList) -> None:
-    if not backend.ask("has_applied_migrations")[0][0]:
-        return
-    applied = dict(backend.ask("applied_migrations"))
-    edited = [
-        migration.id
-        for migration in migrations
-        if migration.id in applied and applied[migration.id] != checksum_of(Path(migration.path))
-    ]
-    if edited:
+def _differences(backend: Backend, migrations: MigrationList) -> Differences:
+    """What sets the database apart from the files; MigrationError for an edited one."""
+    begun = backend.ask("has_applied_migrations")[0][0]
+    applied = dict(backend.ask("applied_migrations")) if begun else {}
+    differences = compare(applied, checksums_of(migrations))
+    if differences.edited:
+        raise MigrationError(differences.complaint)
+    return differences
+
+
+def _to_roll_back(backend: Backend, migrations: MigrationList) -> MigrationList:
+    if unknown := _differences(backend, migrations).unknown:
         raise MigrationError(
-            f"already applied, but edited since: {', '.join(edited)}; "
-            "restore the file and put the change into a new migration"
+            f"the database is newer than this version: it has {', '.join(unknown)}; "
+            "roll back with the version that brought them"
         )
+    return backend.to_rollback(migrations)
 
 
 def _one_line(error: psycopg.Error) -> str:

@@ -1,20 +1,26 @@
-"""Looks, before serving, who the service works as: nobody whom row security doesn't hold."""
+"""Looks, before serving, at the schema and at the role: nobody whom row security doesn't hold."""
 
+import logging
 from contextlib import closing
 
 from todo_api.data import Call, Database, StatementFailed, Unavailable
-from todo_api.migrate import shipped_ids
+from todo_api.migration_files import compare, shipped_checksums
 
 ROLE = "todo_app"
+logger = logging.getLogger(__name__)
+
 _MISSING = ("42883", "42P01")  # undefined_function, undefined_table
 
 
 class RoleError(Exception):
-    """Row security would not hold; the message is for the operator."""
+    """Row security would not hold, or the schema is not this version's; the message is for the operator."""
 
 
 def check_role(url: str) -> None:
-    """Raise RoleError when the service's role could get past row security, or can't be looked at."""
+    """Raise RoleError when the service's role could get past row security, or can't be looked at.
+
+    A newer schema is served, with a warning: in a rolling update old and new stand side by side.
+    """
     try:
         with closing(Database(url, connections=1)) as database:
             [[(role, bypasses, owns, unguarded)], applied] = database.before_sign_in(
@@ -27,9 +33,16 @@ def check_role(url: str) -> None:
         raise RoleError(f"the database can't be used: {reason}") from error
     except StatementFailed as error:
         raise RoleError(f"the service can't work as {ROLE} in this database: {error}") from error
-    if missing := shipped_ids() - {migration_id for migration_id, _ in applied}:
+    differences = compare(dict(applied), shipped_checksums())
+    if differences.edited:
+        raise RoleError(differences.complaint)
+    if differences.missing:
         raise RoleError(
-            f"the schema lacks {', '.join(sorted(missing))}: run `todo-api migrate` first"
+            f"the schema lacks {', '.join(differences.missing)}: run `todo-api migrate` first"
+        )
+    if differences.unknown:
+        logger.warning(
+            "the database is newer than this version: it has %s", ", ".join(differences.unknown)
         )
     problems = []
     if role != ROLE:
