@@ -1,6 +1,11 @@
--- Roles belong to the whole server: they go only when no other database needs them.
+-- Forget what was applied, and drop the two roles, unless another database of the server needs them.
+--
+-- Locks: ACCESS EXCLUSIVE on applied_migrations
+-- Time:  a moment, whatever the tables hold
+-- squawk-ignore-file ban-drop-table
 
-SET LOCAL lock_timeout = '5s';
+SET LOCAL lock_timeout = '1500ms';
+SET LOCAL statement_timeout = '5s';
 
 DROP TABLE applied_migrations;
 

@@ -3,10 +3,15 @@
 -- todo_app    what every request works as: it owns nothing, can't log in and can't bypass row security
 -- todo_auth   owns the few functions that must see rows before anyone is signed in
 --
--- Locks: none on tables with data. Roles belong to the whole server, so they may be there already.
--- A login that may not create roles is told which lines a DBA has to run once.
+-- Another database of the server may have made them already. A login that may not create roles is told
+-- which lines a DBA has to run once.
+--
+-- Locks: none on a table that was there before
+--        Roles belong to the whole server: whoever makes or drops one there waits.
+-- Time:  a moment, whatever the tables hold
 
-SET LOCAL lock_timeout = '5s';
+SET LOCAL lock_timeout = '1500ms';
+SET LOCAL statement_timeout = '5s';
 
 DO $roles$
 DECLARE
@@ -53,5 +58,7 @@ CREATE TABLE applied_migrations (
     CONSTRAINT applied_migrations_pkey PRIMARY KEY (id),
     CONSTRAINT applied_migrations_checksum_is_sha256 CHECK (checksum ~ '^[0-9a-f]{64}$')
 );
+
+COMMENT ON TABLE applied_migrations IS 'Which migration files were applied, and what they looked like.';
 
 GRANT SELECT ON applied_migrations TO todo_app;

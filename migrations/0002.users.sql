@@ -1,9 +1,11 @@
 -- Accounts. Everything else belongs to one of them and leaves with it (ON DELETE CASCADE).
 --
--- Locks: none that anyone waits for; the table is new.
+-- Locks: none on a table that was there before
+-- Time:  a moment, whatever the tables hold
 -- depends: 0001.roles
 
-SET LOCAL lock_timeout = '5s';
+SET LOCAL lock_timeout = '1500ms';
+SET LOCAL statement_timeout = '5s';
 
 CREATE TABLE users (
     user_id       uuid        NOT NULL,
@@ -15,6 +17,8 @@ CREATE TABLE users (
     CONSTRAINT users_email_plausible CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'),
     CONSTRAINT users_password_hash_is_bcrypt CHECK (password_hash ~ '^\$2b\$[0-9]{2}\$[./A-Za-z0-9]{53}$')
 );
+
+COMMENT ON TABLE users IS 'Accounts. Everything else belongs to one of them and leaves with it.';
 
 -- One account for an address, in whatever letter case. Carries find_credentials.
 CREATE UNIQUE INDEX users_email_key ON users (lower(email));
@@ -33,7 +37,6 @@ WITH CHECK (user_id = (SELECT nullif(current_setting('app.user_id', true), '')::
 CREATE POLICY users_find_credentials ON users FOR SELECT TO todo_auth
 USING (true);
 
--- Login has to find an account before anyone is signed in. This is the only way to a password hash.
 CREATE FUNCTION find_credentials(wanted_email text)
 RETURNS TABLE (user_id uuid, password_hash text)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -43,6 +46,9 @@ AS $$
     FROM public.users AS u
     WHERE lower(u.email) = lower(wanted_email)
 $$;
+
+COMMENT ON FUNCTION find_credentials(text) IS
+'Login has to find an account before anyone is signed in. This is the only way to a password hash.';
 
 REVOKE ALL ON FUNCTION find_credentials(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION find_credentials(text) TO todo_app;

@@ -1,19 +1,25 @@
 -- Sessions: a token lives exactly as long as its row here, so a logout counts at once and everywhere.
 --
--- Locks: SHARE ROW EXCLUSIVE on users for the foreign key, for a moment.
+-- Locks: SHARE ROW EXCLUSIVE on users
+--        For the foreign key: nobody writes to users meanwhile, reads go on.
+-- Time:  a moment, whatever the tables hold
 -- depends: 0002.users
 
-SET LOCAL lock_timeout = '5s';
+SET LOCAL lock_timeout = '1500ms';
+SET LOCAL statement_timeout = '5s';
 
 CREATE TABLE sessions (
     user_id    uuid        NOT NULL,
-    id         uuid        NOT NULL,  -- the token's jti
+    id         uuid        NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id),
     CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (user_id) ON DELETE CASCADE,
     CONSTRAINT sessions_expire_after_start CHECK (expires_at > created_at)
 );
+
+COMMENT ON TABLE sessions IS 'A token lives exactly as long as its row here.';
+COMMENT ON COLUMN sessions.id IS 'The token''s jti.';
 
 GRANT SELECT, DELETE, INSERT (user_id, id, expires_at) ON sessions TO todo_app;
 
@@ -55,6 +61,11 @@ BEGIN
     END IF;
 END
 $$;
+
+COMMENT ON FUNCTION begin_request(uuid) IS
+'How every transaction of the service starts: as todo_app, for one user or (null) for nobody, within bounds.';
+COMMENT ON FUNCTION begin_session(uuid, uuid) IS
+'As begin_request, for a token''s user: raises TD401 unless the session is alive.';
 
 REVOKE ALL ON FUNCTION begin_request(uuid), begin_session(uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION begin_request(uuid), begin_session(uuid, uuid) TO todo_app;

@@ -1,18 +1,20 @@
 -- What happened at the door: who signed in and out, who was refused and why. Append-only for the service.
 --
--- Locks: SHARE ROW EXCLUSIVE on users for the foreign key, for a moment.
+-- Locks: SHARE ROW EXCLUSIVE on users
+--        For the foreign key: nobody writes to users meanwhile, reads go on.
+-- Time:  a moment, whatever the tables hold
 -- depends: 0004.tasks
 
-SET LOCAL lock_timeout = '5s';
+SET LOCAL lock_timeout = '1500ms';
+SET LOCAL statement_timeout = '5s';
 
 CREATE TABLE auth_events (
     id          bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
     occurred_at timestamptz NOT NULL DEFAULT now(),
     event       text        NOT NULL,
     reason      text,
-    user_id     uuid,                 -- null: not known
+    user_id     uuid,
     address     inet        NOT NULL,
-    -- what counts as one client: an IPv4 address, or an IPv6 /64
     network     cidr        NOT NULL GENERATED ALWAYS AS (
         network(set_masklen(address, CASE family(address) WHEN 4 THEN 32 ELSE 64 END))
     ) STORED,
@@ -30,6 +32,10 @@ CREATE TABLE auth_events (
     CONSTRAINT auth_events_user_agent_length CHECK (char_length(user_agent) <= 256),
     CONSTRAINT auth_events_request_id_length CHECK (char_length(request_id) BETWEEN 1 AND 128)
 );
+
+COMMENT ON TABLE auth_events IS 'What happened at the door. Append-only for the service.';
+COMMENT ON COLUMN auth_events.user_id IS 'Null: not known.';
+COMMENT ON COLUMN auth_events.network IS 'What counts as one client: an IPv4 address, or an IPv6 /64.';
 
 CREATE INDEX auth_events_of_network ON auth_events (network, occurred_at DESC);
 CREATE INDEX auth_events_of_user ON auth_events (user_id, occurred_at DESC);
@@ -53,7 +59,6 @@ WITH CHECK (
 CREATE POLICY auth_events_count ON auth_events FOR SELECT TO todo_auth
 USING (true);
 
--- Whether a client may still leave rows here: fewer than 60 in the last minute.
 -- The lock makes parallel callers of one client take turns until they commit, so that the bound is exact.
 CREATE FUNCTION auth_event_room(sender inet)
 RETURNS boolean
@@ -75,6 +80,9 @@ BEGIN
     );
 END
 $$;
+
+COMMENT ON FUNCTION auth_event_room(inet) IS
+'Whether a client may still leave rows here: fewer than 60 in the last minute.';
 
 REVOKE ALL ON FUNCTION auth_event_room(inet) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth_event_room(inet) TO todo_app;

@@ -52,6 +52,13 @@ _QUESTIONS = (
     SELECT 'type', typname, typtype FROM pg_type
     WHERE typnamespace = 'public'::regnamespace AND typname !~ '^_+yoyo'
     """,
+    """
+    SELECT 'comment', pg_describe_object(classoid, objoid, objsubid), description FROM pg_description
+    WHERE objoid IN (
+        SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    )
+    """,
     "SELECT 'extension', extname, extversion FROM pg_extension",
     "SELECT 'default privilege', defaclobjtype, defaclacl::text FROM pg_default_acl",
 )

@@ -310,7 +310,7 @@ def test_migrate_and_rollback(desk: Desk, empty_database_url: str) -> None:
         names = sorted((file.name for file in files), reverse=True)[:count]
         return ", ".join(name.removesuffix(".sql") for name in names)
 
-    files = set(Path(__file__).parents[2].joinpath("migrations").glob("*.sql"))
+    files = set(Path(__file__).parents[2].joinpath("migrations").glob("[0-9]*.sql"))
     files -= set(Path(__file__).parents[2].joinpath("migrations").glob("*.rollback.sql"))
     everything = ", ".join(sorted(newest(99).split(", ")))
     assert run("migrate") == (0, f"applied: {everything}\n")

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import psycopg
 import pytest
 from catalogue import catalogue, roles
 from psycopg.conninfo import make_conninfo
+from schema_dump import PAGE, dump
 
 from todo_api import embedded
 from todo_api import migrate as migrating
@@ -26,7 +28,9 @@ from todo_api.migrate import MigrationError, migrate, newest, rollback
 from todo_api.roles import check_role
 
 SHIPPED = Path(__file__).parent.parent.parent / "migrations"
-IDS = sorted(file.stem for file in SHIPPED.glob("*.sql") if not file.name.endswith(".rollback.sql"))
+IDS = sorted(
+    file.stem for file in SHIPPED.glob("[0-9]*.sql") if not file.name.endswith(".rollback.sql")
+)
 PROCESS = Path(__file__).with_name("migrating_process.py")
 ROUNDS = 20
 _numbers = itertools.count(1)
@@ -179,17 +183,13 @@ def wait_until(done: Callable[[], Any], within_s: float = 30) -> None:
 # --- up and down ---
 
 
-@pytest.mark.parametrize("migration", IDS)
-def test_each_step_has_a_way_back_that_does_not_wait_for_ever(migration: str) -> None:
-    for file in (f"{migration}.sql", f"{migration}.rollback.sql"):
-        statements = re.sub(r"^--.*\n", "", (SHIPPED / file).read_text(), flags=re.MULTILINE)
-        assert statements.lstrip().startswith("SET LOCAL lock_timeout = '5s';"), file
-
-
-def test_each_step_down_restores_the_catalogue_before_it_and_up_again_is_the_same(
+def test_each_step_down_restores_the_schema_before_it_and_up_again_is_the_same(
     url: str, owner: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
-    before = [snapshot(url)]
+    def look() -> tuple[list[str], str]:
+        return snapshot(url), dump(url)
+
+    before = [look()]
     for count in range(1, len(IDS) + 1):
         folder = tmp_path / str(count)
         folder.mkdir()
@@ -197,19 +197,37 @@ def test_each_step_down_restores_the_catalogue_before_it_and_up_again_is_the_sam
             for file in SHIPPED.glob(f"{migration}.*"):
                 shutil.copy(file, folder)
         assert migrate(url, folder) == [IDS[count - 1]]
-        before.append(snapshot(url))
-    assert all(one != other for one, other in itertools.pairwise(before))
+        before.append(look())
+    for one, other in itertools.pairwise(before):
+        assert one[0] != other[0]
+        assert one[1] != other[1]
     up = before.pop()
     made = roles(owner)
     for migration in reversed(IDS):
         assert rollback(url, 1) == [migration]
-        assert snapshot(url) == before.pop(), migration
+        assert look() == before.pop(), migration
     assert roles(owner) == []
     assert migrate(url) == IDS
-    assert (snapshot(url), roles(owner)) == (up, made)
+    assert (look(), roles(owner)) == (up, made)
     assert rollback(url) == IDS[::-1]
     assert migrate(url) == IDS
-    assert snapshot(url) == up
+    assert look() == up
+
+
+def test_all_migrations_together_make_the_schema_that_is_checked_in(url: str) -> None:
+    migrate(url)
+    page = PAGE.read_text(encoding="utf-8")
+    assert dump(url) == page, "python tests/schema_dump.py writes it anew"
+
+
+def test_the_schema_that_is_checked_in_is_complete(
+    make_database: Callable[..., str], url: str
+) -> None:
+    migrate(url)
+    read = make_database()
+    with psycopg.connect(read, autocommit=True) as connection:
+        connection.execute(PAGE.read_bytes())
+    assert snapshot(read) == snapshot(url)
 
 
 def test_the_roles_can_do_nothing_but_their_work(url: str, owner: psycopg.Connection[Any]) -> None:
@@ -436,13 +454,146 @@ def test_a_failing_rollback_leaves_the_database_as_it_was(url: str, folder: Path
     assert applied(url) == [*IDS, "0900.bad"]
 
 
-def test_a_table_in_use_is_not_waited_for_for_ever(url: str, folder: Path) -> None:
-    add(folder, "0900.busy", "SET LOCAL lock_timeout = '50ms';\nALTER TABLE users ADD note text;")
+def test_a_table_in_use_is_not_waited_for_for_ever(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "_PAUSE_S", 0)
+    add(folder, "0900.busy", "SET LOCAL lock_timeout = '20ms';\nALTER TABLE users ADD note text;")
     migrate(url)
     with psycopg.connect(url) as reader:
         reader.execute("SELECT FROM users")
         with pytest.raises(MigrationError, match=r"0900\.busy: a table is in use"):
             migrate(url, folder)
+    assert applied(url) == IDS
+
+
+def test_a_table_in_use_for_a_while_is_tried_again(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = "SET LOCAL lock_timeout = '20ms';\nCREATE TABLE once ();\nALTER TABLE users ADD note text;"
+    down = "SET LOCAL lock_timeout = '20ms';\nDROP TABLE once;\nALTER TABLE users DROP note;"
+    add(folder, "0900.busy", up, down)
+    migrate(url)
+    for work, done in ((migrate, [*IDS, "0900.busy"]), (partial(rollback, count=1), IDS)):
+        with psycopg.connect(url) as reader:
+            reader.execute("SELECT FROM users")
+            pauses = [lambda: None, reader.rollback]
+            monkeypatch.setattr(migrating, "_pause", lambda: pauses.pop(0)())  # noqa: B023
+            assert work(url, folder=folder) == ["0900.busy"]
+        assert pauses == []
+        assert applied(url) == done
+
+
+# --- outside a transaction ---
+
+ADD_INDEX = """\
+-- transactional: false
+
+SET lock_timeout = '1min';
+SET statement_timeout = '2min';
+
+DROP INDEX CONCURRENTLY IF EXISTS tasks_title;
+CREATE {unique} INDEX CONCURRENTLY IF NOT EXISTS tasks_title ON tasks (user_id, title);"""
+DROP_INDEX = "DROP INDEX CONCURRENTLY IF EXISTS tasks_title;"
+ADD_TASKS = """
+    INSERT INTO tasks (user_id, title)
+    SELECT user_id, title FROM users CROSS JOIN unnest(%s::text[]) AS title
+"""
+USABLE = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('tasks_title')"
+
+
+@pytest.fixture
+def with_tasks(url: str, folder: Path) -> psycopg.Connection[Any]:
+    """A migrated database with one user, and a migration to come that adds an index to the tasks."""
+    migrate(url, folder)
+    add(folder, "0900.index", ADD_INDEX.format(unique=""), DROP_INDEX)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET statement_timeout = '20s'")
+        connection.execute(
+            "INSERT INTO users (user_id, email, password_hash)"
+            " VALUES (gen_random_uuid(), 'ann@example.com', '$2b$04$' || repeat('a', 53))"
+        )
+        connection.execute(ADD_TASKS, [["one", "two"]])
+        yield connection
+
+
+@contextmanager
+def building(url: str, folder: Path, writer: psycopg.Connection[Any]) -> Iterator[Migrator]:
+    """A process that builds the index and waits for a transaction of `writer`."""
+    with migrators(1, folder) as [process]:
+        writer.execute(ADD_TASKS, [["three"]])
+        process.migrate(url)
+        with psycopg.connect(url, autocommit=True) as watch:
+            waiting = (
+                "SELECT 1 FROM pg_stat_progress_create_index WHERE phase ~ '^waiting for writers'"
+            )
+            wait_until(lambda: watch.execute(waiting).fetchone())
+        yield process
+
+
+def test_an_index_is_built_while_its_table_is_written(
+    url: str, folder: Path, with_tasks: psycopg.Connection[Any]
+) -> None:
+    with psycopg.connect(url) as writer, building(url, folder, writer) as process:
+        with_tasks.execute(ADD_TASKS, [["four"]])
+        with_tasks.execute("UPDATE tasks SET completed_at = now() WHERE title = 'one'")
+        with_tasks.execute("DELETE FROM tasks WHERE title = 'two'")
+        assert with_tasks.execute(USABLE).fetchone() == (False,)
+        writer.commit()
+        assert process.answer() == "0900.index"
+    assert applied(url) == [*IDS, "0900.index"]
+    assert with_tasks.execute(USABLE).fetchone() == (True,)
+    with_tasks.execute("SET enable_seqscan = off")
+    query = "SELECT title FROM tasks ORDER BY user_id, title"
+    assert "tasks_title" in str(with_tasks.execute(f"EXPLAIN {query}").fetchall())
+    assert with_tasks.execute(query).fetchall() == [("four",), ("one",), ("three",)]
+    assert rollback(url, 1, folder) == ["0900.index"]
+    assert with_tasks.execute(USABLE).fetchone() is None
+    assert applied(url) == IDS
+
+
+def test_a_killed_build_leaves_an_unusable_index_that_the_next_start_builds_anew(
+    url: str, folder: Path, with_tasks: psycopg.Connection[Any]
+) -> None:
+    with psycopg.connect(url) as writer, building(url, folder, writer) as process:
+        process.kill()
+        lock = "SELECT pg_try_advisory_lock(hashtext('todo_api'), hashtext('migrations'))"
+        wait_until(lambda: with_tasks.execute(lock).fetchone() == (True,))
+        with_tasks.execute("SELECT pg_advisory_unlock_all()")
+        assert with_tasks.execute(USABLE).fetchone() == (False,)
+        assert applied(url) == IDS
+    assert migrate(url, folder) == ["0900.index"]
+    assert with_tasks.execute(USABLE).fetchone() == (True,)
+    assert applied(url) == [*IDS, "0900.index"]
+
+
+def test_a_build_that_fails_is_not_marked_and_succeeds_once_the_data_allow_it(
+    url: str, folder: Path, with_tasks: psycopg.Connection[Any]
+) -> None:
+    add(folder, "0900.index", ADD_INDEX.format(unique="UNIQUE"), DROP_INDEX)
+    with_tasks.execute(ADD_TASKS, [["one"]])
+    with pytest.raises(MigrationError, match=r"^migration 0900\.index failed: .*unique index"):
+        migrate(url, folder)
+    assert with_tasks.execute(USABLE).fetchone() == (False,)
+    assert applied(url) == IDS
+    with_tasks.execute("DELETE FROM tasks WHERE title = 'one'")
+    assert migrate(url, folder) == ["0900.index"]
+    assert with_tasks.execute(USABLE).fetchone() == (True,)
+
+
+def test_an_unusable_index_is_never_taken_for_the_one_that_is_wanted(
+    url: str, folder: Path, with_tasks: psycopg.Connection[Any]
+) -> None:
+    add(folder, "0900.index", ADD_INDEX.format(unique="").replace(DROP_INDEX, ""), DROP_INDEX)
+    with_tasks.execute("CREATE INDEX tasks_title ON tasks (title)")
+    with_tasks.execute(
+        USABLE.replace("SELECT indisvalid FROM", "UPDATE").replace(
+            "WHERE", "SET indisvalid = false WHERE"
+        )
+    )
+    refusal = r"^migration 0900\.index left an index that can't be used: tasks_title; remove it"
+    with pytest.raises(MigrationError, match=refusal):
+        migrate(url, folder)
     assert applied(url) == IDS
 
 
@@ -462,6 +613,29 @@ def test_an_edited_file_that_was_applied_is_refused_by_name(url: str, folder: Pa
     assert snapshot(url) == before
     edited.write_bytes(original)
     assert migrate(url, folder) == ["0900.new"]
+
+
+def test_a_newer_database_is_left_alone(url: str, folder: Path) -> None:
+    newer = add(folder, "0900.newer", "CREATE TABLE newer (id integer);", "DROP TABLE newer;")
+    assert migrate(url, folder) == [*IDS, newer]
+    before = snapshot(url)
+    assert migrate(url) == []
+    for work in (lambda: rollback(url, 1), lambda: newest(url, 1)):
+        with pytest.raises(MigrationError, match=r"newer than this version: it has 0900\.newer;"):
+            work()
+    assert snapshot(url) == before
+
+
+def test_a_database_of_another_line_of_versions_is_refused(url: str, folder: Path) -> None:
+    add(folder, "0900.theirs", "CREATE TABLE theirs (id integer);", "DROP TABLE theirs;")
+    migrate(url, folder)
+    for file in folder.glob("0900.*"):
+        file.unlink()
+    add(folder, "0900.ours", "CREATE TABLE ours (id integer);", "DROP TABLE ours;")
+    before = snapshot(url)
+    with pytest.raises(MigrationError, match=r"has 0900\.theirs, .* but lacks 0900\.ours: "):
+        migrate(url, folder)
+    assert snapshot(url) == before
 
 
 def test_a_migration_without_a_rollback_file_is_refused(url: str, folder: Path) -> None:

@@ -1,0 +1,321 @@
+-- The whole schema at once, as PostgreSQL itself tells it: what all migrations together make.
+-- To read, not to apply. Renewed by `python tests/schema_dump.py`; the tests compare it with the migrations.
+--
+-- Left out: who migrated and so owns all but two functions, and yoyo's own tables. The roles todo_app and
+-- todo_auth belong to the whole server, see 0001.roles.sql.
+
+
+-- --- schema public ---
+
+GRANT USAGE ON SCHEMA public TO todo_app;
+GRANT USAGE ON SCHEMA public TO todo_auth;
+
+-- --- applied_migrations ---
+
+CREATE TABLE public.applied_migrations (
+    id text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT applied_migrations_checksum_is_sha256 CHECK ((checksum ~ '^[0-9a-f]{64}$'::text))
+);
+
+COMMENT ON TABLE public.applied_migrations IS 'Which migration files were applied, and what they looked like.';
+
+ALTER TABLE ONLY public.applied_migrations
+    ADD CONSTRAINT applied_migrations_pkey PRIMARY KEY (id);
+
+GRANT SELECT ON TABLE public.applied_migrations TO todo_app;
+
+-- --- users ---
+
+CREATE TABLE public.users (
+    user_id uuid NOT NULL,
+    email text NOT NULL,
+    password_hash text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_email_length CHECK (((char_length(email) >= 5) AND (char_length(email) <= 254))),
+    CONSTRAINT users_email_plausible CHECK ((email ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'::text)),
+    CONSTRAINT users_password_hash_is_bcrypt CHECK ((password_hash ~ '^\$2b\$[0-9]{2}\$[./A-Za-z0-9]{53}$'::text))
+);
+
+ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.users IS 'Accounts. Everything else belongs to one of them and leaves with it.';
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
+
+CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
+
+ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY users_find_credentials ON public.users FOR SELECT TO todo_auth
+    USING (true);
+
+CREATE POLICY users_own ON public.users TO todo_app
+    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
+    WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
+
+GRANT SELECT (user_id, email, created_at), INSERT (user_id, email, password_hash) ON TABLE public.users TO todo_app;
+GRANT SELECT (user_id, email, password_hash) ON TABLE public.users TO todo_auth;
+
+-- --- find_credentials ---
+
+CREATE FUNCTION public.find_credentials(wanted_email text) RETURNS TABLE(user_id uuid, password_hash text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.user_id, u.password_hash
+    FROM public.users AS u
+    WHERE lower(u.email) = lower(wanted_email)
+$$;
+
+ALTER FUNCTION public.find_credentials(wanted_email text) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.find_credentials(wanted_email text) IS 'Login has to find an account before anyone is signed in. This is the only way to a password hash.';
+
+REVOKE ALL ON FUNCTION public.find_credentials(wanted_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_credentials(wanted_email text) TO todo_app;
+
+-- --- sessions ---
+
+CREATE TABLE public.sessions (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_expire_after_start CHECK ((expires_at > created_at))
+);
+
+ALTER TABLE ONLY public.sessions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.sessions IS 'A token lives exactly as long as its row here.';
+
+COMMENT ON COLUMN public.sessions.id IS 'The token''s jti.';
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.sessions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sessions_own ON public.sessions TO todo_app
+    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
+    WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
+
+GRANT SELECT, DELETE, INSERT (user_id, id, expires_at) ON TABLE public.sessions TO todo_app;
+
+-- --- begin_request ---
+
+CREATE FUNCTION public.begin_request(acting_user uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM
+        set_config('role', 'todo_app', true),
+        set_config('app.user_id', coalesce(acting_user::text, ''), true),
+        set_config('statement_timeout', '5s', true),
+        set_config('lock_timeout', '2s', true),
+        set_config('idle_in_transaction_session_timeout', '10s', true);
+END
+$$;
+
+COMMENT ON FUNCTION public.begin_request(acting_user uuid) IS 'How every transaction of the service starts: as todo_app, for one user or (null) for nobody, within bounds.';
+
+REVOKE ALL ON FUNCTION public.begin_request(acting_user uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.begin_request(acting_user uuid) TO todo_app;
+
+-- --- begin_session ---
+
+CREATE FUNCTION public.begin_session(acting_user uuid, acting_session uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM begin_request(acting_user);
+    PERFORM FROM sessions
+    WHERE user_id = acting_user AND id = acting_session AND expires_at > now();
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the session has ended' USING ERRCODE = 'TD401';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION public.begin_session(acting_user uuid, acting_session uuid) IS 'As begin_request, for a token''s user: raises TD401 unless the session is alive.';
+
+REVOKE ALL ON FUNCTION public.begin_session(acting_user uuid, acting_session uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.begin_session(acting_user uuid, acting_session uuid) TO todo_app;
+
+-- --- tasks ---
+
+CREATE TABLE public.tasks (
+    user_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    title text NOT NULL,
+    completed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tasks_title_has_no_control_characters CHECK ((title !~ '[\u0001-\u001F\u007F-\u009F]'::text)),
+    CONSTRAINT tasks_title_length CHECK (((char_length(title) >= 1) AND (char_length(title) <= 500))),
+    CONSTRAINT tasks_title_trimmed CHECK ((title = btrim(title)))
+)
+WITH (fillfactor='90');
+
+ALTER TABLE ONLY public.tasks FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.tasks IS 'Tasks, each of them its user''s and nobody else''s.';
+
+COMMENT ON COLUMN public.tasks.completed_at IS 'Null: still open.';
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_pkey PRIMARY KEY (user_id, id);
+
+CREATE INDEX tasks_newest_first ON public.tasks USING btree (user_id, created_at DESC, id DESC);
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tasks_own ON public.tasks TO todo_app
+    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
+    WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
+
+GRANT SELECT, DELETE, INSERT (user_id, title), UPDATE (title, completed_at, updated_at) ON TABLE public.tasks TO todo_app;
+
+-- --- task_counts ---
+
+CREATE TABLE public.task_counts (
+    user_id uuid NOT NULL,
+    tasks integer NOT NULL,
+    CONSTRAINT task_counts_not_negative CHECK ((tasks >= 0))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.task_counts FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.task_counts IS 'How many tasks a user holds, for the quota. Kept by tasks/create and tasks/delete.';
+
+ALTER TABLE ONLY public.task_counts
+    ADD CONSTRAINT task_counts_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.task_counts
+    ADD CONSTRAINT task_counts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.task_counts ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY task_counts_own ON public.task_counts TO todo_app
+    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
+    WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
+
+GRANT SELECT, INSERT (user_id, tasks), UPDATE (tasks) ON TABLE public.task_counts TO todo_app;
+
+-- --- auth_events ---
+
+CREATE TABLE public.auth_events (
+    id bigint NOT NULL,
+    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
+    event text NOT NULL,
+    reason text,
+    user_id uuid,
+    address inet NOT NULL,
+    network cidr GENERATED ALWAYS AS (network(set_masklen(address,
+CASE family(address)
+    WHEN 4 THEN 32
+    ELSE 64
+END))) STORED NOT NULL,
+    user_agent text,
+    request_id text NOT NULL,
+    CONSTRAINT auth_events_event_known CHECK ((event = ANY (ARRAY['signup'::text, 'login'::text, 'logout'::text, 'signup_refused'::text, 'login_refused'::text, 'token_refused'::text, 'foreign_user'::text, 'rate_limited'::text]))),
+    CONSTRAINT auth_events_reason_length CHECK ((char_length(reason) <= 100)),
+    CONSTRAINT auth_events_request_id_length CHECK (((char_length(request_id) >= 1) AND (char_length(request_id) <= 128))),
+    CONSTRAINT auth_events_user_agent_length CHECK ((char_length(user_agent) <= 256))
+);
+
+ALTER TABLE ONLY public.auth_events FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.auth_events IS 'What happened at the door. Append-only for the service.';
+
+COMMENT ON COLUMN public.auth_events.user_id IS 'Null: not known.';
+
+COMMENT ON COLUMN public.auth_events.network IS 'What counts as one client: an IPv4 address, or an IPv6 /64.';
+
+ALTER TABLE public.auth_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.auth_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY public.auth_events
+    ADD CONSTRAINT auth_events_pkey PRIMARY KEY (id);
+
+CREATE INDEX auth_events_of_network ON public.auth_events USING btree (network, occurred_at DESC);
+
+CREATE INDEX auth_events_of_user ON public.auth_events USING btree (user_id, occurred_at DESC);
+
+ALTER TABLE ONLY public.auth_events
+    ADD CONSTRAINT auth_events_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.auth_events ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY auth_events_count ON public.auth_events FOR SELECT TO todo_auth
+    USING (true);
+
+CREATE POLICY auth_events_own ON public.auth_events TO todo_app
+    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
+    WITH CHECK (((user_id IS NULL) OR (user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))));
+
+GRANT INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
+GRANT SELECT (occurred_at, network) ON TABLE public.auth_events TO todo_auth;
+
+-- --- auth_event_room ---
+
+CREATE FUNCTION public.auth_event_room(sender inet) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    sender_network CONSTANT cidr := network(set_masklen(sender, CASE family(sender) WHEN 4 THEN 32 ELSE 64 END));
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('auth_event_room'), hashtext(sender_network::text));
+    RETURN 60 > (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM public.auth_events AS e
+            WHERE e.network = sender_network AND e.occurred_at > clock_timestamp() - interval '1 minute'
+            LIMIT 60
+        ) AS recent
+    );
+END
+$$;
+
+ALTER FUNCTION public.auth_event_room(sender inet) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.auth_event_room(sender inet) IS 'Whether a client may still leave rows here: fewer than 60 in the last minute.';
+
+REVOKE ALL ON FUNCTION public.auth_event_room(sender inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.auth_event_room(sender inet) TO todo_app;
+
+-- --- rate_limits ---
+
+CREATE UNLOGGED TABLE public.rate_limits (
+    key text NOT NULL,
+    hits timestamp with time zone[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.rate_limits IS 'Counters of the rate limit: one row for each limited client, gone soon after.';
+
+COMMENT ON COLUMN public.rate_limits.hits IS 'The accepted attempts inside the window, oldest first.';
+
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (key);
+
+CREATE INDEX rate_limits_expires_at ON public.rate_limits USING btree (expires_at);
+
+GRANT SELECT, INSERT, DELETE, UPDATE ON TABLE public.rate_limits TO todo_app;
