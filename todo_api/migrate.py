@@ -135,7 +135,10 @@ def migrate(url: str, folder: Path | None = None) -> list[str]:
 
     A migration that fails leaves the database as it was before that migration.
     """
-    with _locked(url) as backend, migration_files(folder) as migrations:
+    with _connected(url) as backend, migration_files(folder) as migrations:
+        if not _differences(backend, migrations).missing:
+            return []  # without the lock, which a newer version may hold for as long as an index takes
+        _lock(backend)
         unknown = _differences(backend, migrations).unknown
         # What is missing is computed inside the lock: outside it two starters would both apply it.
         missing = backend.to_apply(migrations)
@@ -152,7 +155,8 @@ def migrate(url: str, folder: Path | None = None) -> list[str]:
 
 def rollback(url: str, count: int | None = None, folder: Path | None = None) -> list[str]:
     """Roll back the newest `count` migrations, or all; their ids. Raises MigrationError."""
-    with _locked(url) as backend, migration_files(folder) as migrations:
+    with _connected(url) as backend, migration_files(folder) as migrations:
+        _lock(backend)
         applied = _to_roll_back(backend, migrations)[:count]
         for migration in applied:
             logger.info("rolling back migration %s", migration.id)
@@ -162,12 +166,13 @@ def rollback(url: str, count: int | None = None, folder: Path | None = None) -> 
 
 def newest(url: str, count: int) -> list[str]:
     """The ids of the newest `count` applied migrations, newest first. Raises MigrationError."""
-    with _locked(url) as backend, migration_files() as migrations:
+    with _connected(url) as backend, migration_files() as migrations:
+        _lock(backend)
         return [migration.id for migration in _to_roll_back(backend, migrations)[:count]]
 
 
 @contextmanager
-def _locked(url: str) -> Iterator[Backend]:
+def _connected(url: str) -> Iterator[Backend]:
     try:
         backend = Backend(url, load_statements())
     except psycopg.ProgrammingError:
@@ -178,16 +183,20 @@ def _locked(url: str) -> Iterator[Backend]:
     try:
         with suppress(errors.InvalidParameterValue):  # not on every platform of the server
             backend.ask("end_with_client")
-        deadline = time.monotonic() + LOCK_WAIT_S
-        while not backend.ask("try_migration_lock")[0][0]:
-            if time.monotonic() > deadline:
-                raise MigrationError(f"another process has been migrating for {LOCK_WAIT_S:.0f} s")
-            time.sleep(_POLL_S)
         yield backend
     except psycopg.Error as error:
         raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error
     finally:
         backend.connection.close()
+
+
+def _lock(backend: Backend) -> None:
+    """Become the only one that migrates, until the connection ends."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while not backend.ask("try_migration_lock")[0][0]:
+        if time.monotonic() > deadline:
+            raise MigrationError(f"another process has been migrating for {LOCK_WAIT_S:.0f} s")
+        time.sleep(_POLL_S)
 
 
 def _patiently(work: Callable[[Migration], None], migration: Migration) -> None:

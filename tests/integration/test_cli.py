@@ -385,6 +385,46 @@ def test_serve_refuses_a_schema_that_is_missing_or_behind_and_says_what_to_run(
     ).ready()  # fmt: skip
 
 
+@pytest.mark.parametrize("migrates", ["true", "false"])
+def test_serve_refuses_a_migration_that_was_edited_after_it_was_applied(
+    desk: Desk, database_url: str, superuser: psycopg.Connection[Any], migrates: str
+) -> None:
+    [(edited,)] = superuser.execute(
+        "UPDATE applied_migrations SET checksum = repeat('0', 64) WHERE id LIKE '0002%' RETURNING id"
+    ).fetchall()
+    ended = desk.run(
+        "serve", "--migrate-on-start", migrates, "--port", "0",
+        DATABASE_URL=database_url, JWT_SECRET=SECRET,
+    )  # fmt: skip
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.complaint == (
+        f"already applied, but edited since: {edited}; "
+        "restore the file and put the change into a new migration"
+    )
+
+
+@pytest.mark.parametrize("migrates", ["true", "false"])
+def test_a_newer_database_is_served_with_a_warning_but_not_rolled_back(
+    desk: Desk, database_url: str, superuser: psycopg.Connection[Any], migrates: str
+) -> None:
+    superuser.execute(
+        "INSERT INTO applied_migrations (id, checksum) VALUES ('9999.next', repeat('0', 64))"
+    )
+    service = desk.start(
+        "serve", "--migrate-on-start", migrates, "--port", "0", "--log-format", "json",
+        DATABASE_URL=database_url, JWT_SECRET=SECRET,
+    ).ready()  # fmt: skip
+    assert service.call("GET", "/health/ready") == (200, {"status": "ok"})
+    assert service.call("POST", "/api/auth/signup", ACCOUNT)[0] == 201
+    lines = [json.loads(line) for line in service.end(signal.SIGTERM).err.splitlines()]
+    warning = "the database is newer than this version: it has 9999.next"
+    assert [line["message"] for line in lines if line["level"] == "WARNING"] == [warning]
+
+    refused = desk.run("rollback", "--yes", DATABASE_URL=database_url, LOG_LEVEL="ERROR")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.complaint == f"{warning}; roll back with the version that brought them"
+
+
 def test_serve_refuses_a_role_that_row_security_does_not_hold(
     desk: Desk, database_url: str, admin: psycopg.Connection[Any]
 ) -> None:

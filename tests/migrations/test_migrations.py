@@ -346,6 +346,16 @@ def test_a_lock_that_is_never_free_is_given_up_on(
     assert migrate(url) == IDS
 
 
+def test_whoever_finds_nothing_to_do_does_not_wait_for_a_newer_version_at_work(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "LOCK_WAIT_S", 0)
+    migrate(url)
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtext('todo_api'), hashtext('migrations'))")
+        assert migrate(url) == []
+
+
 # --- killed ---
 
 
