@@ -130,9 +130,17 @@ def test_a_file_that_does_not_is_noticed(text: str, complaint: str) -> None:
     assert complaint in " ".join(breaches(text))
 
 
-def test_the_pattern_for_an_index_is_in_order() -> None:
+def test_a_file_that_does_is_not() -> None:
     assert breaches(HEADER + BOUNDED) == []
     assert breaches(INDEX) == []
+
+
+def test_the_examples_of_the_readme_do() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(
+        r"^`\d{4}\.\w+\.sql`\n\n```sql\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE
+    )
+    assert [breaches(example) for example in examples] == [[]] * 3
 
 
 # --- PostgreSQL's word ---

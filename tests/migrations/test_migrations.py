@@ -24,6 +24,7 @@ from schema_dump import PAGE, dump
 from todo_api import embedded
 from todo_api import migrate as migrating
 from todo_api.data import Call, Database
+from todo_api.embedded_programs import find_programs
 from todo_api.migrate import MigrationError, migrate, newest, rollback
 from todo_api.roles import check_role
 
@@ -605,6 +606,49 @@ def test_an_unusable_index_is_never_taken_for_the_one_that_is_wanted(
     with pytest.raises(MigrationError, match=refusal):
         migrate(url, folder)
     assert applied(url) == IDS
+
+
+# --- what README.md tells a DBA to do ---
+
+README = (SHIPPED / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_change_a_table_with_rows(
+    url: str, folder: Path, with_tasks: psycopg.Connection[Any]
+) -> None:
+    for file in folder.glob("0900.*"):
+        file.unlink()
+    examples = re.findall(r"^`(\S+)\.sql`\n\n```sql\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    for name, text in examples:
+        add(folder, name, "")
+        (folder / f"{name}.sql").write_text(text)
+    assert migrate(url, folder) == [name for name, _ in examples]
+    [fill] = re.findall(r"```sql\n(SET row_security.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    for statement in fill.split("\n\n", 1):
+        with_tasks.execute(statement.encode())
+    assert with_tasks.execute("SELECT DISTINCT note FROM tasks").fetchall() == [("",)]
+    invalid = "SELECT FROM pg_constraint WHERE NOT convalidated"
+    assert with_tasks.execute(invalid).fetchone() is None
+
+
+def test_a_migration_that_is_applied_by_hand_is_known(url: str) -> None:
+    migrate(url)
+    up = snapshot(url)
+    rollback(url, 1)
+    [by_hand] = re.findall(r"```sh\nid=\S+\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    programs = os.environ.get("PG_BIN")
+    psql = find_programs(Path(programs) if programs else None, None).folder
+    subprocess.run(
+        ["/bin/sh", "-euc", f"id={IDS[-1]}\n{by_hand}"],
+        check=True,
+        cwd=SHIPPED.parent,
+        env={"PATH": f"{psql}:{os.environ['PATH']}", "DATABASE_URL": url},
+        stdout=subprocess.DEVNULL,
+    )
+    assert applied(url) == IDS
+    assert migrate(url) == []
+    assert snapshot(url) == up
+    assert rollback(url) == IDS[::-1]
 
 
 # --- refused ---

@@ -58,6 +58,16 @@ def test_every_migration_is_safe_on_a_live_table() -> None:
     assert squawk(*(CHECKOUT / "migrations").glob("*.sql")) == []
 
 
+def test_the_examples_of_the_readme_are_safe_and_styled(tmp_path: Path) -> None:
+    readme = (CHECKOUT / "migrations" / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^`(\S+)`\n\n```sql\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    assert len(examples) == 3
+    for name, text in examples:
+        (tmp_path / name).write_text(text)
+        assert sqlfluff(text) == set()
+    assert squawk(*tmp_path.iterdir()) == []
+
+
 BOUNDS = "SET LOCAL lock_timeout = '1500ms';\nSET LOCAL statement_timeout = '5s';\n"
 
 
