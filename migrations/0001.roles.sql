@@ -7,7 +7,7 @@
 -- which lines a DBA has to run once.
 --
 -- Locks: none on a table that was there before
---        Roles belong to the whole server: whoever makes or drops one there waits.
+--        Roles belong to the whole server: whoever makes the same ones for another database waits.
 -- Time:  a moment, whatever the tables hold
 
 SET LOCAL lock_timeout = '1500ms';
