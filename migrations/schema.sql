@@ -253,6 +253,8 @@ ALTER TABLE public.auth_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
 ALTER TABLE ONLY public.auth_events
     ADD CONSTRAINT auth_events_pkey PRIMARY KEY (id);
 
+CREATE INDEX auth_events_by_time ON public.auth_events USING brin (occurred_at) WITH (autosummarize='on');
+
 CREATE INDEX auth_events_of_network ON public.auth_events USING btree (network, occurred_at DESC);
 
 CREATE INDEX auth_events_of_user ON public.auth_events USING btree (user_id, occurred_at DESC);

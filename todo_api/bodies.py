@@ -25,7 +25,7 @@ def read_body(kind: type[Body]) -> Body:
 def _require_json() -> None:
     media_type, options = parse_options_header(request.headers.get("Content-Type"))
     charset = options.get("charset", "utf-8").lower()
-    if media_type.lower() != "application/json" or charset not in ("utf-8", "utf8"):
+    if media_type.lower() != "application/json" or charset != "utf-8":
         raise Problem("unsupported-media-type")
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise Problem("unsupported-media-type", "The body must not be compressed.")

@@ -137,7 +137,8 @@ def test_a_missing_title_is_422(send):
     [
         None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
         "application/problem+json", "application/vnd.api+json", "application/jsonx", "text/json", "*/*",
-        "application/json; charset=latin-1", "application/json; charset=utf-16", "json", "application",
+        "application/json; charset=latin-1", "application/json; charset=utf-16",
+        "application/json; charset=utf8", "json", "application",
     ],
 )  # fmt: skip
 def test_another_content_type_or_charset_is_415(send, route, content_type):
