@@ -59,9 +59,7 @@ class PostgresStorage(MovingWindowSupport, Storage):
 
     def reset(self) -> int:
         """Forget all attempts; how many counters there were."""
-        [rows] = self._database.before_sign_in(
-            Call("before_sign_in/clear_rate_limit", {"key": None})
-        )
+        [rows] = self._database.before_sign_in(Call("before_sign_in/clear_rate_limits"))
         return len(rows)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:

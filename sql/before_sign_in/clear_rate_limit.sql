@@ -1,10 +1,10 @@
--- Forget the attempts of one client, or of all.
+-- Forget the attempts of one client.
 --
 -- Why here:   a counter belongs to a client, not to a user
--- Parameters: key   the limited client and route; null: every one
--- Returns:    one row for each counter
+-- Parameters: key   the limited client and route
+-- Returns:    one row, or none when there was no counter
 -- Index:      rate_limits_pkey
--- Locks:      the removed rows, until commit
+-- Locks:      the counter's row, until commit
 DELETE FROM rate_limits
-WHERE key = coalesce(%(key)s::text, key)
+WHERE key = %(key)s::text
 RETURNING key

@@ -144,9 +144,10 @@ def test_there_is_no_sql_in_the_sources() -> None:
     assert [text for text in literals() if looks_like_sql.search(text)] == []
 
 
-def test_there_is_nothing_but_statements_and_their_guide_in_the_folder() -> None:
+def test_there_is_nothing_but_statements_and_pages_about_them_in_the_folder() -> None:
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".sql", ".md"}
+    assert {path.suffix for path in files} <= {".sql", ".md", ".svg"}
+    assert {path.parent for path in files if path.suffix != ".sql"} == {FOLDER}
 
 
 # --- headers ---
@@ -214,26 +215,6 @@ def test_postgresql_accepts_it_and_returns_what_the_header_says(
         assert columns == []
     else:
         assert columns
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in sorted(STATEMENTS) if name.startswith(("tasks/", "sessions/"))]
-)
-def test_the_index_that_a_header_names_carries_the_statement(
-    name: str, checked: psycopg.Connection[Any]
-) -> None:
-    statement = STATEMENTS[name]
-    values = {"title": "x", "max_tasks": 1, "lifetime": 1, "is_completed": True}
-    bound = [values.get(parameter, str(uuid.uuid4())) for parameter in statement.parameters]
-    with checked.transaction(force_rollback=True):
-        checked.execute("SET LOCAL enable_seqscan = off")  # the tables are empty
-        checked.execute("SET LOCAL enable_bitmapscan = off")
-        rows = checked.execute(f"EXPLAIN {statement.text}".encode(), bound).fetchall()
-    plan = "\n".join(line for (line,) in rows)
-    for index in re.findall(r"\w+_\w+", " ".join(sections(source_of(name))["Index"])):
-        assert index in plan, plan
-    assert "Seq Scan" not in plan
-    assert "Sort" not in plan
 
 
 def test_what_the_task_statements_return_is_a_task(

@@ -1,0 +1,142 @@
+"""The shape that every plan has to have; what is wrong with one, in words."""
+
+from .measure import Measured, indexes_of_header
+
+# What a statement that looks for one row of one table may touch: at 100 000 tasks the index 3, the row's
+# page, its new version and the map of visible pages 3. At 10 million an index has one level more.
+BLOCKS = 10
+# What needs more, as it was counted. Each figure leaves room for a level more, a page that is full, or an
+# index page that has to be split.
+_MORE_BLOCKS = {
+    # 12: the task by tasks_pkey 3 and its deletion 3; the counter by task_counts_pkey 2, its new version 4
+    "tasks/delete": 16,
+    # 22: the task 2 and its entries in two indexes 6; users_pkey and users 4 for the statement, 4 for the
+    # foreign key; the counter by task_counts_pkey 2, its new version 4. A full last page makes it 10 more.
+    "tasks/create": 32,
+    # 13: the session 3 and its entry 2; users_pkey and users 4 for the statement, 4 for the foreign key
+    "sessions/create": 16,
+    # 12: sessions_pkey 2, and 2 for each of five sessions, every one of them on a page of its own
+    "sessions/delete_expired": 16,
+    # 19: the event 5 and its entries in three indexes 6; users_pkey and users 4 for the statement, 4 for the
+    # foreign key; when bounded, 5 more for the newest events of that network, which stand together
+    "auth_events/record": 32,
+    "before_sign_in/record_event": 32,
+    # 82: the counter by rate_limits_pkey 3, its new version 3, its entries in two indexes 6; and 7 for each
+    # of ten outdated counters: found by rate_limits_expires_at, locked, found by rate_limits_pkey, removed
+    "before_sign_in/hit_rate_limit": 100,
+}
+_EVERY_ROW = {"before_sign_in/clear_rate_limits"}
+# Entries that former runs left, which were rolled back
+_LEFT = 20
+# What a statement may find and leave, all of it the user's own
+_FILTERS = {
+    "sessions/delete_expired": "(expires_at <= now())",
+    "auth_events/record": "auth_event_room(",
+}
+
+
+def most_blocks(measured: Measured) -> int | None:
+    """How many blocks of tables and indexes a case may touch; None: as many as there are."""
+    name = measured.case.statement.name
+    if name in _EVERY_ROW:
+        return None
+    if name == "tasks/list":
+        # each task may stand on a page of its own, and 100 entries of the index on one
+        return BLOCKS + measured.rows + measured.rows // 100
+    return _MORE_BLOCKS.get(name, BLOCKS)
+
+
+def complaints(measured: Measured) -> list[str]:
+    """What is wrong with a plan; nothing, if it has the shape."""
+    return [
+        *_indexes(measured),
+        *_sequential_scans(measured),
+        *_sorts(measured),
+        *_other_users_rows(measured),
+        *_updates(measured),
+        *_blocks(measured),
+    ]
+
+
+def _is_small(measured: Measured, relation: str) -> bool:
+    """Whether PostgreSQL rightly prefers the table itself to any index: it is one page."""
+    return measured.relations[measured.relations[relation].table].pages <= 1
+
+
+def _indexes(measured: Measured) -> list[str]:
+    named = indexes_of_header(measured.case.statement.name)
+    found = [
+        f"the header names {index}, which does not exist"
+        if index not in measured.relations
+        else f"the header names {index}, which is not used"
+        for index in named
+        if index not in measured.touched
+        and not (index in measured.relations and _is_small(measured, index))
+    ]
+    used = {node["Index Name"] for node in measured.nodes if "Index Name" in node}
+    found += [
+        f"{index} carries the statement, but its header does not name it"
+        for index in sorted(used - set(named))
+        if index in measured.relations
+    ]
+    return found
+
+
+def _sequential_scans(measured: Measured) -> list[str]:
+    return [
+        f"a sequential scan of {name}"
+        for name, touched in measured.touched.items()
+        if touched.scans
+        and not measured.relations[name].is_index
+        and not _is_small(measured, name)
+        and measured.case.statement.name not in _EVERY_ROW
+    ]
+
+
+def _sorts(measured: Measured) -> list[str]:
+    found = [
+        f"{node['Node Type']} by {', '.join(node['Sort Key'])}"
+        for node in measured.nodes
+        if "Sort Key" in node and measured.case.is_of_user
+    ]
+    if any(node.get("Temp Written Blocks") for node in measured.nodes):
+        found.append("something is sorted or hashed on disk")
+    return found
+
+
+def _other_users_rows(measured: Measured) -> list[str]:
+    if not measured.case.is_of_user:
+        return []
+    own = measured.case.user.rows
+    found = [
+        f"a scan of {name} found {touched.entries // touched.scans} entries;"
+        f" the user has {own[measured.relations[name].table]}"
+        for name, touched in measured.touched.items()
+        if touched.scans and measured.relations[name].is_index and measured.relations[name].by_user
+        if touched.entries // touched.scans > own[measured.relations[name].table] + _LEFT
+    ]
+    for node in measured.nodes:
+        text = node.get("Filter", "")
+        allowed = _FILTERS.get(measured.case.statement.name)
+        if "Relation Name" in node and text and not (allowed and allowed in text):
+            found.append(f"rows of {node['Relation Name']} are read first and judged later: {text}")
+    if "current_setting" in measured.text:
+        found.append("row security is not a sub-select (an InitPlan), which is evaluated once")
+    return found
+
+
+def _updates(measured: Measured) -> list[str]:
+    return [
+        f"the new version of a row of {name} is not beside the old one (HOT)"
+        for name, touched in measured.touched.items()
+        if touched.updated > touched.updated_in_place and measured.relations[name].by_user
+    ]
+
+
+def _blocks(measured: Measured) -> list[str]:
+    limit = most_blocks(measured)
+    if limit is None or measured.blocks <= limit:
+        return []
+    largest_first = sorted(measured.touched.items(), key=lambda one: -one[1].blocks)
+    parts = ", ".join(f"{name} {one.blocks}" for name, one in largest_first if one.blocks)
+    return [f"{measured.blocks} blocks instead of at most {limit}: {parts}"]
