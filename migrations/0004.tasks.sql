@@ -25,7 +25,10 @@ CREATE TABLE tasks (
 COMMENT ON TABLE tasks IS 'Tasks, each of them its user''s and nobody else''s.';
 COMMENT ON COLUMN tasks.completed_at IS 'Null: still open.';
 
--- Carries the list in its order, newest first, without a sort.
+-- Carries the list in its order, newest first, without a sort. It would hold the whole answer with INCLUDE (title,
+-- completed_at, updated_at): 100 tasks from 6 blocks instead of 104 (of a million tasks, measured), but only where
+-- vacuum has just been (103 once 5 % of the rows were updated), at twice the size, and completing a task would no
+-- longer be HOT (16 blocks instead of 7).
 CREATE INDEX tasks_newest_first ON tasks (user_id, created_at DESC, id DESC);
 
 GRANT SELECT, DELETE, INSERT (user_id, title), UPDATE (title, completed_at, updated_at) ON tasks TO todo_app;

@@ -11,9 +11,10 @@ import argparse
 import sys
 
 import psycopg
+from plans.cases import cases
 from plans.fill import fill
 from plans.growth import SIZES, grow
-from plans.measure import cases, measure
+from plans.measure import measure
 from plans.page import PICTURE, write_growth, write_plans
 from plans.picture import picture
 from plans.server import migrated_database, own_server

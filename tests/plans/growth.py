@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from .cases import cases
 from .fill import TASKS_OF_TYPICAL, fill
-from .measure import Measured, cases, measure
+from .measure import Measured, measure
 from .server import migrated_database
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)

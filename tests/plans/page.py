@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from .cases import FOLDER
 from .fill import Filled
 from .growth import TASKS_PER_USER, Step
-from .measure import FOLDER, Measured
+from .measure import Measured
 
 PAGE = FOLDER / "PLANS.md"
 PICTURE = FOLDER / "plans.svg"

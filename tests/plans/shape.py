@@ -1,6 +1,7 @@
 """The shape that every plan has to have; what is wrong with one, in words."""
 
-from .measure import Measured, indexes_of_header
+from .cases import indexes_of_header
+from .measure import Measured
 
 # What a statement that looks for one row of one table may touch: at 100 000 tasks the index 3, the row's
 # page, its new version and the map of visible pages 3. At 10 million an index has one level more.

@@ -4,7 +4,6 @@ What each figure consists of is in shape.py, and sql/PLANS.md has the same for a
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
@@ -13,10 +12,13 @@ from psycopg.conninfo import make_conninfo
 
 from todo_api.statements import compile_statement, load_statements
 
+from .cases import FOLDER, Case, cases
 from .fill import Filled, fill
 from .growth import STATEMENTS as GROWING
-from .measure import FOLDER, PLANS, Case, Measured, cases, measure
+from .measure import PLANS, Measured, measure
 from .shape import BLOCKS, complaints, most_blocks
+
+pytestmark = pytest.mark.slow
 
 STATEMENTS = load_statements()
 SOME, MANY = 10_000, 100_000
@@ -256,6 +258,6 @@ def test_a_parameter_without_a_typical_value_is_named(many: Database) -> None:
 
 
 def test_the_page_has_every_statement(many: Database) -> None:
-    page = (Path(FOLDER) / "PLANS.md").read_text(encoding="utf-8")
+    page = (FOLDER / "PLANS.md").read_text(encoding="utf-8")
     missing = [case.title for case in cases(many.filled) if f"\n### {case.title}\n" not in page]
     assert missing == [], "renew it with: .venv/bin/python tests/renew_plans.py"
