@@ -136,7 +136,7 @@ def _explain(
     arguments = sql.SQL(", ").join(sql.Literal(_as_text(value)) for value in values)
     execute = sql.SQL(f"{name}({{}})" if values else name).format(arguments)
     rows = connection.execute(
-        sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT {}) EXECUTE {}").format(
+        sql.SQL("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, FORMAT {}) EXECUTE {}").format(
             sql.SQL(form), execute
         )
     ).fetchall()
