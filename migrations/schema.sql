@@ -118,7 +118,8 @@ BEGIN
         set_config('app.user_id', coalesce(acting_user::text, ''), true),
         set_config('statement_timeout', '5s', true),
         set_config('lock_timeout', '2s', true),
-        set_config('idle_in_transaction_session_timeout', '10s', true);
+        set_config('idle_in_transaction_session_timeout', '10s', true),
+        set_config('random_page_cost', '1.1', true);
 END
 $$;
 

@@ -40,6 +40,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "begin_session",
             "check_role",
             "clear_rate_limit",
+            "clear_rate_limits",
             "create_user",
             "end_with_client",
             "find_credentials",
