@@ -11,8 +11,7 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-_SYNC = b"S\x00\x00\x00\x04"  # the message that ends a pipeline
-_FLUSH = b"H\x00\x00\x00\x04"  # psycopg sends one after it, and doesn't wait in between
+SYNC = b"S\x00\x00\x00\x04"  # the message that ends a pipeline
 
 
 @dataclass(eq=False)
@@ -40,6 +39,7 @@ class Proxy:
         self._ended = False
         self._cut_at, self._cuts_left = b"", 0
         self.flights = 0  # how often the client sent something after the server had spoken
+        self.sent = b""  # all that clients said
         self.connections = 0
         self.cuts = 0
         self.frozen = False
@@ -119,17 +119,14 @@ class Proxy:
             self._end(link)
 
     def _to_server(self, link: _Link, data: bytes) -> None:
-        if data == _FLUSH:
-            link.server.sendall(data)
-            return
+        self.sent += data
         if link.server_spoke_last:
             self.flights += 1
             link.sent = b""
         link.server_spoke_last = False
         link.sent += data
         link.server.sendall(data)
-        complete = link.sent.removesuffix(_FLUSH).endswith(_SYNC)
-        if complete and self._cuts_left and self._cut_at in link.sent:
+        if link.sent.endswith(SYNC) and self._cuts_left and self._cut_at in link.sent:
             self.cuts += 1
             self._cuts_left -= 1
             link.deaf = True

@@ -26,7 +26,9 @@ def create_app(config: Config) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
     database = Database(
-        config.database_url, connections=max(2, int(config.threads * CONNECTIONS_PER_THREAD))
+        config.database_url,
+        connections=max(2, int(config.threads * CONNECTIONS_PER_THREAD)),
+        prepared_statements=config.prepared_statements,
     )
     app.extensions["database"] = database
     app.extensions["hasher"] = Hasher(config.bcrypt_rounds, config.hashing_slots)

@@ -69,6 +69,11 @@ class Config:
         values.database_url,
         shown=False,
     )
+    prepared_statements: bool = _setting(
+        "whether statements are prepared; false behind PgBouncer before 1.21 in transaction mode",
+        values.yes_or_no,
+        True,
+    )
     jwt_secret: str | None = _setting(
         "signs the tokens, at least 32 bytes; required to serve with DATABASE_URL, otherwise made "
         "once and kept in DATA_DIR",

@@ -22,7 +22,8 @@ def check_role(url: str) -> None:
     A newer schema is served, with a warning: in a rolling update old and new stand side by side.
     """
     try:
-        with closing(Database(url, connections=1)) as database:
+        # Asked once: to prepare it would not pay, and a pooler may not stand it.
+        with closing(Database(url, connections=1, prepared_statements=False)) as database:
             [[(role, bypasses, owns, unguarded)], applied] = database.before_sign_in(
                 Call("before_sign_in/check_role"), Call("before_sign_in/applied_migrations")
             )

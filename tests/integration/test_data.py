@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from postgres_proxy import Proxy, proxied
+from postgres_proxy import SYNC, Proxy, proxied
 from psycopg.conninfo import make_conninfo
 
 from todo_api import data
@@ -29,6 +29,7 @@ from todo_api.data import (
 from todo_api.schemas import Task
 
 HASH = "$2b$04$" + "a" * 53
+FLUSH = b"H\x00\x00\x00\x04"
 LIST = Call("tasks/list", row=Task)
 
 
@@ -66,6 +67,13 @@ def database(database_url: str) -> Iterator[Database]:
 def single(proxy: Proxy) -> Iterator[Database]:
     """A pool of one connection, by way of the proxy."""
     with closing(Database(proxy.url, connections=1)) as database:
+        yield database
+
+
+@pytest.fixture(params=[True, False], ids=["prepared", "not prepared"])
+def either(proxy: Proxy, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """As `single`, with PREPARED_STATEMENTS and without."""
+    with closing(Database(proxy.url, connections=1, prepared_statements=request.param)) as database:
         yield database
 
 
@@ -156,42 +164,67 @@ def _on_tasks(name: str, **parameters: Any) -> Callable[[Database, SignedIn], li
     ],
 )
 def test_a_task_call_is_one_round_trip_the_first_and_every_later_time(
-    proxy: Proxy, single: Database, calls: Callable[[Database, SignedIn], list[Call]]
+    proxy: Proxy, either: Database, calls: Callable[[Database, SignedIn], list[Call]]
 ) -> None:
-    who = sign_up(single)
-    for number, call in enumerate(calls(single, who)):
+    who = sign_up(either)
+    for number, call in enumerate(calls(either, who)):
         proxy.flights = 0
-        [rows] = single.as_user(who, call)
+        [rows] = either.as_user(who, call)
         assert proxy.flights == 1, f"call {number}"
         assert rows or call is LIST
 
 
 def test_a_first_call_on_a_fresh_connection_is_one_round_trip(
-    proxy: Proxy, single: Database, database: Database
+    proxy: Proxy, either: Database, database: Database
 ) -> None:
     who = sign_up(database)
     wait_until(lambda: proxy.connections == 1)
-    single.before_sign_in()  # waits for the connection to be ready
+    either.before_sign_in()  # waits for the connection to be ready
     proxy.flights = 0
-    single.as_user(who, create())
+    either.as_user(who, create())
     assert (proxy.flights, proxy.connections) == (1, 1)
 
 
-def test_logout_with_its_event_is_one_round_trip(proxy: Proxy, single: Database) -> None:
+def test_logout_with_its_event_is_one_round_trip(proxy: Proxy, either: Database) -> None:
     for _ in range(8):
-        who = sign_up(single)
+        who = sign_up(either)
         proxy.flights = 0
-        [ended, _] = single.as_user(who, logout(who), Call("auth_events/record", event()))
+        [ended, _] = either.as_user(who, logout(who), Call("auth_events/record", event()))
         assert proxy.flights == 1
         assert ended
 
 
-def test_sign_up_with_session_and_event_is_one_round_trip(proxy: Proxy, single: Database) -> None:
-    single.before_sign_in()
+def test_sign_up_with_session_and_event_is_one_round_trip(proxy: Proxy, either: Database) -> None:
+    either.before_sign_in()
     for _ in range(8):
         proxy.flights = 0
-        sign_up(single)
+        sign_up(either)
         assert proxy.flights == 1
+
+
+def test_nothing_follows_the_sync_that_a_pooler_takes_for_the_end(
+    proxy: Proxy, either: Database
+) -> None:
+    who = sign_up(either)
+    gone = SignedIn(who.user_id, str(uuid.uuid4()))
+    proxy.sent = b""
+    for _ in range(8):
+        either.as_user(who, create())
+        with pytest.raises(SessionEnded):
+            either.as_user(gone, create())
+    assert proxy.sent.count(SYNC) == 16
+    assert FLUSH not in proxy.sent
+    assert proxy.sent.endswith(SYNC)
+
+
+def test_without_preparing_no_statement_gets_a_name(proxy: Proxy) -> None:
+    with closing(Database(proxy.url, connections=1, prepared_statements=False)) as database:
+        who = sign_up(database)
+        proxy.sent = b""
+        for _ in range(8):
+            database.as_user(who, create())
+    named = re.findall(rb"P....([^\x00]*)\x00/\*", proxy.sent, re.DOTALL)
+    assert named == [b""] * 16
 
 
 # --- one request, one transaction ---

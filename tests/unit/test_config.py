@@ -545,6 +545,7 @@ class TestPlainValues:
     )  # fmt: skip
     def test_true_and_false(self, read: Read, text: str, value: bool) -> None:
         assert read(MIGRATE_ON_START=text).migrate_on_start is value
+        assert read(PREPARED_STATEMENTS=text).prepared_statements is value
 
     def test_words_in_any_letter_case(self, read: Read) -> None:
         config = read(LOG_LEVEL="warning", LOG_FORMAT="JSON")
