@@ -190,6 +190,11 @@ class Database:
                     cursor = connection.cursor(binary=True, row_factory=factory)
                     cursors.append(cursor.execute(statement.text, values))
             return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        except errors.ReadOnlySqlTransaction:
+            # After a switchover a connection can outlive the server's time as primary. A new one
+            # lets libpq choose again among the hosts.
+            connection.close()
+            raise
         finally:
             self._pool.putconn(connection)
 

@@ -58,8 +58,10 @@ def proxy(database_url: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url, connections=8)) as database:
+def database(service_url: str, prepared_statements: bool) -> Iterator[Database]:
+    with closing(
+        Database(service_url, connections=8, prepared_statements=prepared_statements)
+    ) as database:
         yield database
 
 
@@ -402,6 +404,21 @@ def test_a_read_only_server_is_unavailable_for_writes_and_reads_on(
         assert read_only.as_user(who, LIST) == [[]]
         with pytest.raises(Unavailable):
             read_only.as_user(who, create())
+
+
+def test_a_connection_to_a_server_that_has_become_read_only_is_not_used_again(
+    database_url: str, database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    name = superuser.info.dbname
+    superuser.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with closing(Database(database_url, connections=1)) as switched:
+        switched.as_user(who, LIST)  # on a connection that stays read-only
+        superuser.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        with pytest.raises(Unavailable):
+            switched.as_user(who, create())
+        [[task]] = switched.as_user(who, create())
+        assert switched.as_user(who, LIST) == [[task]]
 
 
 # --- a database that goes away and comes back ---
