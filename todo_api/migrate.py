@@ -181,6 +181,11 @@ def _connected(url: str) -> Iterator[Backend]:
     except psycopg.Error as error:
         raise MigrationError(f"the database can't be reached: {_one_line(error)}") from None
     try:
+        if _shares_its_process(backend, url):
+            raise MigrationError(
+                "migrating takes a connection of its own, and this one leads to a pooler in "
+                "transaction mode: set MIGRATE_URL to a direct one"
+            )
         with suppress(errors.InvalidParameterValue):  # not on every platform of the server
             backend.ask("end_with_client")
         yield backend
@@ -188,6 +193,18 @@ def _connected(url: str) -> Iterator[Backend]:
         raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error
     finally:
         backend.connection.close()
+
+
+def _shares_its_process(backend: Backend, url: str) -> bool:
+    """Whether a pooler in between lends the server's process to others after each transaction."""
+    [(process,)] = backend.ask("server_process")
+    if process == backend.connection.info.backend_pid:  # what the server itself told libpq
+        return False
+    other = Backend(url, load_statements())
+    try:
+        return other.ask("server_process") == [(process,)]
+    finally:
+        other.connection.close()
 
 
 def _lock(backend: Backend) -> None:
