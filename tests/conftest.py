@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pgbouncer import PgBouncer, pgbouncer
 from psycopg.conninfo import make_conninfo
 from werkzeug.test import TestResponse
 
@@ -80,11 +81,33 @@ def superuser(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def pooler(postgres: str) -> Iterator[PgBouncer | None]:
+    """What lies between the service and PostgreSQL: nothing, or a PgBouncer with THROUGH_PGBOUNCER=1."""
+    if not os.environ.get("THROUGH_PGBOUNCER"):
+        yield None
+        return
+    with pgbouncer(postgres) as running:
+        yield running
+
+
 @pytest.fixture
-def config(database_url: str) -> Config:
+def service_url(database_url: str, pooler: PgBouncer | None) -> str:
+    """The test's database as the service gets at it."""
+    return pooler.url(database_url) if pooler else database_url
+
+
+@pytest.fixture
+def prepared_statements(pooler: PgBouncer | None) -> bool:
+    return pooler is None or pooler.prepares
+
+
+@pytest.fixture
+def config(service_url: str, prepared_statements: bool) -> Config:
     """Settings for tests: cheap hashes, and a rate limit that nobody meets by accident."""
     return Config(
-        database_url=database_url,
+        database_url=service_url,
+        prepared_statements=prepared_statements,
         jwt_secret=SECRET,
         bcrypt_rounds=4,
         auth_rate_limit="1000 per minute",

@@ -11,7 +11,7 @@ PATIENCE_S = 60
 
 
 @contextmanager
-def live_service(database_url: str, folder: Path) -> Iterator[str]:
+def live_service(database_url: str, folder: Path, **more: str) -> Iterator[str]:
     """Serve on a free port until the block ends; its URL. The log goes to a file in `folder`."""
     settings = {
         "DATABASE_URL": database_url,
@@ -21,6 +21,7 @@ def live_service(database_url: str, folder: Path) -> Iterator[str]:
         "WORKERS": "1",
         "BCRYPT_ROUNDS": "4",
         "AUTH_RATE_LIMIT": "1000 per minute",
+        **more,
     }
     with (folder / "service.log").open("wb") as log:
         process = subprocess.Popen(

@@ -170,6 +170,7 @@ class TestProblems:
             ("MAX_TASKS_PER_USER", "0"),
             ("TRUSTED_PROXIES", "*"),
             ("MIGRATE_ON_START", "maybe"),
+            ("PREPARED_STATEMENTS", "5"),
             ("LOG_LEVEL", "LOUD"),
             ("LOG_FORMAT", "xml"),
         ],
