@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from todo_api.statements import Statement, load_statements
 
 POOL_TIMEOUT_S = 1.5  # a client hears 503 within 2 s when no connection can be had
+CONNECT_TIMEOUT_S = 2  # for each host
 # Longer than begin_request lets a statement take, so it ends only the wait for a server that is silent.
 ANSWER_TIMEOUT_S = 8.0
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -112,7 +113,7 @@ class Database:
                 # At first use or never. What psycopg prepares later, in a pipeline that an error ends
                 # before, it takes for prepared all the same, and the connection is spoilt for good.
                 "prepare_threshold": 0 if prepared_statements else None,
-                "connect_timeout": 2,
+                "connect_timeout": CONNECT_TIMEOUT_S,
                 "fallback_application_name": "todo-api",
             },
             min_size=min(2, connections),
@@ -208,6 +209,15 @@ class Database:
                 return connection
             connection.close()
             self._pool.putconn(connection)  # replaces it
+
+
+def why_unreachable(url: str) -> str | None:
+    """What libpq says when no connection can be had: the pool tells only that there was none in time."""
+    try:
+        psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.OperationalError as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def _is_stale(connection: psycopg.Connection[Any]) -> bool:

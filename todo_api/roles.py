@@ -3,12 +3,12 @@
 import logging
 from contextlib import closing
 
-from todo_api.data import Call, Database, StatementFailed, Unavailable
+from todo_api.data import Call, Database, StatementFailed, Unavailable, why_unreachable
 from todo_api.migration_files import compare, shipped_checksums
 
-ROLE = "todo_app"
 logger = logging.getLogger(__name__)
 
+ROLE = "todo_app"
 _MISSING = ("42883", "42P01")  # undefined_function, undefined_table
 
 
@@ -30,7 +30,7 @@ def check_role(url: str) -> None:
     except Unavailable as error:
         if getattr(error.__cause__, "sqlstate", None) in _MISSING:
             raise RoleError("the schema is not there: run `todo-api migrate` first") from error
-        reason = str(error.__cause__ or error).splitlines()[0]
+        reason = why_unreachable(url) or str(error.__cause__ or error).splitlines()[0]
         raise RoleError(f"the database can't be used: {reason}") from error
     except StatementFailed as error:
         raise RoleError(f"the service can't work as {ROLE} in this database: {error}") from error
