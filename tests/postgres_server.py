@@ -49,8 +49,10 @@ class Server:
                 f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\nfsync = off\n"
             )
 
-    def start(self, **settings: Any) -> None:
-        """Start it and wait until it answers."""
+    def start(self, port: int = 5432, **settings: Any) -> None:
+        """Start it and wait until it answers on its socket, whose name has the port in it."""
+        self.url = make_conninfo(self.url, port=port)
+        settings["port"] = port
         chosen = [f"--{name}={value}" for name, value in settings.items()]
         self._process = self._spawn("postgres", "-D", self.data, *chosen)
         deadline = time.monotonic() + PATIENCE_S
@@ -58,8 +60,8 @@ class Server:
             try:
                 self.connect().close()
             except psycopg.OperationalError:
-                assert time.monotonic() < deadline, self.log()
                 assert self._process.poll() is None, self.log()
+                assert time.monotonic() < deadline, self.log()
                 time.sleep(0.02)
             else:
                 return
