@@ -12,6 +12,7 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.generators import send
 from psycopg.pq import Format
 from psycopg.rows import class_row, tuple_row
@@ -23,6 +24,14 @@ POOL_TIMEOUT_S = 1.5  # a client hears 503 within 2 s when no connection can be 
 CONNECT_TIMEOUT_S = 2  # for each host
 # Longer than begin_request lets a statement take, so it ends only the wait for a server that is silent.
 ANSWER_TIMEOUT_S = 8.0
+# A machine that fell off the network sends nothing, not even a refusal. The kernel gives it up within
+# 6 s, on idle connections too, or each of them would cost a request ANSWER_TIMEOUT_S after a failover.
+_GIVING_UP = {
+    "keepalives_idle": "3",
+    "keepalives_interval": "1",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "5000",
+}
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _SESSION_ENDED = "TD401"  # raised by begin_session
 # Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
@@ -105,7 +114,7 @@ class Database:
     def __init__(self, url: str, *, connections: int, prepared_statements: bool = True) -> None:
         self._statements = load_statements()
         self._pool = ConnectionPool(
-            url,
+            make_conninfo("", **{**_GIVING_UP, **conninfo_to_dict(url)}),
             connection_class=_Connection,
             kwargs={
                 "autocommit": True,  # what is sent between two syncs is one implicit transaction

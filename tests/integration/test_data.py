@@ -1,6 +1,8 @@
 """The way to the data: round trips, transactions, and a database that is slow, lost or back again."""
 
+import os
 import re
+import socket
 import threading
 import time
 import traceback
@@ -527,6 +529,36 @@ def test_a_server_that_falls_silent_holds_a_request_for_a_bounded_time(
     proxy.frozen = False
     monkeypatch.undo()
     assert wait_until(lambda: single.as_user(who, LIST)) is not None
+
+
+def seconds_until_a_dead_network_is_noticed(url: str) -> list[float]:
+    """On an idle connection, and on one that has sent something."""
+    with (
+        closing(Database(url, connections=1)) as database,
+        closing(database._connection()) as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as link,
+    ):
+        idle, interval, count, unanswered = (
+            link.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (
+                *(socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT),
+                socket.TCP_USER_TIMEOUT,
+            )
+        )
+        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        return [idle + interval * count, unanswered / 1000]
+
+
+def test_a_machine_that_fell_off_the_network_is_given_up_before_a_request_is(proxy: Proxy) -> None:
+    assert max(seconds_until_a_dead_network_is_noticed(proxy.url)) < data.ANSWER_TIMEOUT_S
+    chosen = make_conninfo(
+        proxy.url,
+        keepalives_idle=60,
+        keepalives_interval=5,
+        keepalives_count=2,
+        tcp_user_timeout=30000,
+    )
+    assert seconds_until_a_dead_network_is_noticed(chosen) == [70, 30]
 
 
 def test_a_read_is_not_asked_again_after_silence(
