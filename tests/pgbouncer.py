@@ -53,6 +53,7 @@ def pgbouncer(url: str, pool_size: int = 20, pool_mode: str = "transaction") -> 
 [pgbouncer]
 pool_mode = {pool_mode}
 default_pool_size = {pool_size}
+server_login_retry = 1
 max_client_conn = 500
 {"max_prepared_statements = 200" if prepares else ""}
 listen_addr =

@@ -1,6 +1,7 @@
 """Through PgBouncer in transaction mode: nothing of one client reaches another."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,12 +15,18 @@ from conftest import Account
 from flask import Flask
 from live_service import live_service
 from pgbouncer import PgBouncer, pgbouncer
+from postgres_server import a_server
 
+from todo_api.data import Call, Database, Unavailable
 from todo_api.migrate import MigrationError, migrate
 
 pytestmark = pytest.mark.programs
 
 REQUESTS = 1000  # of each user
+RECOVERY_S = 10
+HIT = Call(  # writes, so it is not asked again
+    "before_sign_in/hit_rate_limit", {"key": "k", "cost": 1, "allowed": 1000, "window": 60}
+)
 FOUND = (
     "SELECT current_user::text, current_setting('role'), current_setting('app.user_id', true),"
     " current_setting('statement_timeout'), current_setting('lock_timeout')"
@@ -157,3 +164,36 @@ def test_it_is_served_with_a_direct_connection_for_migrations(
         assert client.post("/api/auth/signup", json=account).status_code == 201
         for _ in range(8):
             assert client.post("/api/auth/login", json=account).status_code == 200
+
+
+def test_a_server_lost_behind_it_is_unavailable_and_used_again_when_it_is_back() -> None:
+    with a_server() as server:
+        server.make()
+        server.start()
+        migrate(server.url)
+        with (
+            pgbouncer(server.url) as running,
+            closing(
+                Database(
+                    running.url(server.url), connections=2, prepared_statements=running.prepares
+                )
+            ) as database,
+        ):
+            database.before_sign_in(HIT)
+            server.kill()
+            for _ in range(3):
+                with pytest.raises(Unavailable):
+                    database.before_sign_in(HIT)
+            server.start()
+            deadline = time.monotonic() + RECOVERY_S
+            while not served(database):
+                assert time.monotonic() < deadline, running.log()
+                time.sleep(0.05)
+
+
+def served(database: Database) -> bool:
+    try:
+        database.before_sign_in(HIT)
+    except Unavailable:
+        return False
+    return True
