@@ -50,6 +50,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "read_rate_limit",
             "record_event",
             "record_migration",
+            "server_process",
             "try_migration_lock",
             "unusable_indexes",
         )
