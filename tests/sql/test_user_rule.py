@@ -171,6 +171,10 @@ WRONG = {
         "SELECT t.id FROM tasks AS t CROSS JOIN rate_limits WHERE user_id = %s AND t.id = %(id)s",
         "SELECT of tasks: its own WHERE needs `t.user_id = %s`, joined by AND",
     ),
+    "nobody's column beside a sub-select": (
+        "SELECT id FROM tasks CROSS JOIN (SELECT 1 AS one) AS x WHERE user_id = %s AND id = %(id)s",
+        "SELECT of tasks: its own WHERE needs `tasks.user_id = %s`, joined by AND",
+    ),
     "in one arm of a union": (
         "SELECT id FROM tasks WHERE user_id = %s UNION SELECT id FROM sessions WHERE id = %(id)s",
         "SELECT of sessions: its own WHERE needs `user_id = %s`, joined by AND",
@@ -317,6 +321,7 @@ def test_a_wrong_statement_is_refused_with_what_to_change(wrong: str) -> None:
     "statement",
     [
         "SELECT id FROM tasks WHERE user_id = %s AND (id = %(id)s OR title = 'x')",
+        "UPDATE tasks SET updated_at = moment FROM now() AS moment WHERE user_id = %s AND id = %(id)s",
         (
             "SELECT t.id FROM tasks AS t INNER JOIN sessions AS s ON t.id = s.id"
             " WHERE t.user_id = %s AND (s.user_id = %s AND s.id = %(id)s)"
