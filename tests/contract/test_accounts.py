@@ -232,7 +232,8 @@ def test_what_can_not_be_hashed_in_time_is_503_with_retry_after(app, client, mon
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_parallel_signups_at_a_cheap_cost_all_get_their_answer(app):
+def test_parallel_signups_at_a_cheap_cost_all_get_their_answer(make_app):
+    app = make_app(threads=16)  # the default
     statuses = []
 
     def sign_up(number):

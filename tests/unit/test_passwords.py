@@ -80,6 +80,18 @@ def test_many_cheap_ones_are_all_hashed(hasher):
     assert results == [60] * 50
 
 
+def test_one_that_had_to_wait_for_a_core_does_not_make_all_look_slow(hasher, monkeypatch):
+    gate = threading.Semaphore(0)
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *_: gate.acquire(timeout=0.5))
+    hasher.check("x", None)  # waits, and computes nothing
+    monkeypatch.setattr(bcrypt, "hashpw", lambda *_: gate.acquire(timeout=20) and b"hash")
+    threads, results = run_all(lambda: hasher.hash("correct horse"), 50)
+    gate.release(50)
+    for thread in threads:
+        thread.join(20)
+    assert results == ["hash"] * 50
+
+
 def test_hashing_yields_to_everything_else(hasher, monkeypatch):
     priorities = []
 
