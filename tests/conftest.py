@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from dba_scripts import partition
 from flask import Flask
 from flask.testing import FlaskClient
 from pgbouncer import PgBouncer, pgbouncer
@@ -51,8 +52,16 @@ def admin(postgres: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(scope="session")
 def template(postgres: str, admin: psycopg.Connection[Any]) -> str:
+    """A migrated database to clone; with TEST_LAYOUT=partitions one that a DBA has partitioned."""
     admin.execute("CREATE DATABASE template_of_tests")
-    migrate(make_conninfo(postgres, dbname="template_of_tests"))
+    url = make_conninfo(postgres, dbname="template_of_tests")
+    migrate(url)
+    layout = os.environ.get("TEST_LAYOUT", "plain")
+    if layout == "partitions":
+        with psycopg.connect(url, autocommit=True) as connection:
+            partition(connection)
+    elif layout != "plain":
+        pytest.exit(f"TEST_LAYOUT={layout}: it is plain or partitions")
     return "template_of_tests"
 
 

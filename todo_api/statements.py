@@ -63,11 +63,15 @@ def compile_statement(name: str, source: str) -> Statement:
 
 
 def load_statements(root: Traversable | None = None) -> dict[str, Statement]:
-    """Compile every file of sql/ (or `root`), by its path without `.sql`."""
-    folder = root or shipped("sql")
+    """Compile every file in the folders of sql/ (or `root`), by its path without `.sql`.
+
+    What lies beside the folders are scripts for a DBA, not statements of the service.
+    """
     return {
         name: compile_statement(name, source.read_text(encoding="utf-8"))
-        for name, source in _walk(folder, "")
+        for folder in (root or shipped("sql")).iterdir()
+        if folder.is_dir()
+        for name, source in _walk(folder, f"{folder.name}/")
     }
 
 

@@ -23,6 +23,8 @@ SOURCES = Path(todo_api.__file__).parent
 FOLDER = SOURCES.parent / "sql"
 STATEMENTS = load_statements()
 EVERY = pytest.mark.parametrize("name", sorted(STATEMENTS))
+# what a DBA runs, not the service
+SCRIPTS = {"partition.sql"}
 
 
 def source_of(name: str) -> str:
@@ -144,10 +146,29 @@ def test_there_is_no_sql_in_the_sources() -> None:
     assert [text for text in literals() if looks_like_sql.search(text)] == []
 
 
-def test_there_is_nothing_but_statements_and_pages_about_them_in_the_folder() -> None:
+def test_there_is_nothing_but_statements_scripts_and_pages_about_them_in_the_folder() -> None:
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".sql", ".md", ".svg"}
     assert {path.parent for path in files if path.suffix != ".sql"} == {FOLDER}
+    beside = {path.name for path in files if path.suffix == ".sql" and path.parent == FOLDER}
+    assert beside == SCRIPTS
+
+
+def test_a_script_beside_the_folders_is_not_taken_for_a_statement(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "own.sql").write_text(
+        "-- Own.\nSELECT id FROM tasks WHERE user_id = %s\n"
+    )
+    (tmp_path / "partition.sql").write_text("BEGIN;\nDROP TABLE tasks;\nCOMMIT;\n")
+    assert list(load_statements(tmp_path)) == ["tasks/own"]
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_script_says_how_it_is_run_what_it_locks_and_how_to_go_back(name: str) -> None:
+    lines = (FOLDER / name).read_text(encoding="utf-8").split("\n\n")[0]
+    for section in ("When", "Locks", "How long", "Safe", "Back"):
+        assert re.search(rf"^-- {section}: +\w", lines, re.MULTILINE), section
+    assert f"-f sql/{name}" in lines
 
 
 # --- headers ---
@@ -181,7 +202,7 @@ def test_the_indexes_that_a_header_names_exist(name: str, checked: psycopg.Conne
 
 @pytest.fixture(scope="module")
 def checked(postgres: str, template: str) -> Iterator[psycopg.Connection[Any]]:
-    """A look at the migrated template: nothing is changed."""
+    """A clone of the migrated template with a few users and tasks, to look at."""
     with psycopg.connect(
         psycopg.conninfo.make_conninfo(postgres, dbname="postgres"), autocommit=True
     ) as server:
@@ -191,6 +212,17 @@ def checked(postgres: str, template: str) -> Iterator[psycopg.Connection[Any]]:
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
         ) as connection:
+            # enough rows that one index is better than another, in a partition too
+            connection.execute(
+                "INSERT INTO users (user_id, email, password_hash)"
+                " SELECT gen_random_uuid(), n || '@example.com', '$2b$04$' || repeat('a', 53)"
+                " FROM generate_series(1, 400) AS n"
+            )
+            connection.execute(
+                "INSERT INTO tasks (user_id, title)"
+                " SELECT user_id, n::text FROM users, generate_series(1, 9) AS n"
+            )
+            connection.execute("ANALYZE")
             yield connection
         server.execute("DROP DATABASE statements WITH (FORCE)")
 

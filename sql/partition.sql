@@ -1,0 +1,166 @@
+-- Split sessions, tasks and task_counts into 16 hash partitions by user_id. Plain PostgreSQL; not a statement
+-- of the service: a DBA runs it once, as the owner of the tables or a superuser, after `todo-api migrate`:
+--
+--     psql "$MIGRATE_URL" -v ON_ERROR_STOP=1 -f sql/partition.sql
+--
+-- When:     vacuum, index builds or backups of tasks take too long in one piece. It makes no single statement
+--           quicker; SCALING.md beside this file has the measurements.
+-- Locks:    ACCESS EXCLUSIVE on the three tables and users until the end; meanwhile requests are answered 503.
+--           It gives up when it can't have the locks within 5 s, and can be run again.
+-- How long: every row and index is written anew; SCALING.md says how long. It needs as much disk once more.
+-- Safe:     one transaction, so all of it or nothing. A table that is partitioned already is left alone.
+-- Back:     the same file with 0 where 16 stands below.
+--
+-- All is taken over as the catalogue has it: columns, constraints and indexes with their names, grants,
+-- policies, forced row security. The partitions themselves are guarded too and nobody is granted anything on
+-- them: all ways lead through the table. The service needs no restart. Later migrations change the tables as
+-- before, and a rollback drops them with their partitions.
+
+BEGIN;
+
+SET LOCAL lock_timeout = '5s';
+SELECT set_config('todo.partitions', '16', TRUE);
+
+-- Rows are copied all or, if row security would hide some, not at all.
+SET LOCAL row_security = off;
+
+LOCK TABLE users, sessions, tasks, task_counts IN ACCESS EXCLUSIVE MODE;
+
+-- The foreign keys are checked with the owner's eyes. Nobody else sees users before it is as it was, below.
+ALTER TABLE users NO FORCE ROW LEVEL SECURITY;
+
+DO $partition$
+DECLARE
+    wanted    CONSTANT integer := current_setting('todo.partitions');
+    kept      text;     -- the table's name
+    former    regclass; -- the table as it was
+    parts     integer;  -- of those it has
+    owned_by  regrole;
+    settings  text;     -- fillfactor and the like: a table has them, or each of its partitions
+    columns   text;
+    made      text[];   -- the new table and its partitions
+    one       text;
+    called    text;
+    later     text[];   -- what is made once the rows are there
+    found     bigint;
+    copied    bigint;
+BEGIN
+    FOREACH kept IN ARRAY ARRAY['sessions', 'tasks', 'task_counts'] LOOP
+        former := format('public.%I', kept)::regclass;
+        SELECT count(*) INTO parts FROM pg_inherits WHERE inhparent = former;
+        CONTINUE WHEN parts = wanted;
+        IF parts > 0 AND wanted > 0 THEN
+            RAISE EXCEPTION '% has % partitions already: go back to 0 first', kept, parts;
+        END IF;
+        IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = former AND NOT tgisinternal) THEN
+            RAISE EXCEPTION '% has a trigger, which would be lost', kept;
+        END IF;
+
+        SELECT relowner INTO owned_by FROM pg_class WHERE oid = former;
+        SELECT coalesce(max(format('WITH (%s)', array_to_string(reloptions, ', '))), '') INTO settings
+        FROM pg_class
+        WHERE (oid = former OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = former))
+            AND reloptions IS NOT NULL;
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns
+        FROM pg_attribute
+        WHERE attrelid = former AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
+
+        -- Everything that CREATE TABLE … LIKE does not take over, in PostgreSQL's own words.
+        SELECT array_agg(line ORDER BY step, line) INTO later
+        FROM (
+            SELECT
+                CASE contype WHEN 'f' THEN 2 ELSE 1 END AS step,
+                format('ALTER TABLE public.%I ADD CONSTRAINT %I %s', kept, conname, pg_get_constraintdef(oid)) AS line
+            FROM pg_constraint
+            WHERE conrelid = former AND contype IN ('p', 'u', 'x', 'f')
+            UNION ALL
+            SELECT 1, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ')
+            FROM pg_index
+            WHERE indrelid = former AND indexrelid NOT IN (SELECT conindid FROM pg_constraint WHERE conrelid = former)
+            UNION ALL
+            SELECT
+                3,
+                format('CREATE POLICY %I ON public.%I AS %s FOR %s TO ', policyname, kept, permissive, cmd)
+                || (SELECT string_agg(quote_ident(role), ', ') FROM unnest(roles) AS role)
+                || coalesce(format(' USING (%s)', qual), '')
+                || coalesce(format(' WITH CHECK (%s)', with_check), '')
+            FROM pg_policies
+            WHERE schemaname = 'public' AND tablename = kept
+            UNION ALL
+            SELECT 3, format('GRANT %s ON public.%I TO %s', privilege_type, kept, grantee::regrole)
+            FROM pg_class CROSS JOIN aclexplode(relacl)
+            WHERE pg_class.oid = former AND grantee <> relowner
+            UNION ALL
+            SELECT 3, format('GRANT %s (%I) ON public.%I TO %s', privilege_type, attname, kept, grantee::regrole)
+            FROM pg_attribute CROSS JOIN aclexplode(attacl)
+            WHERE attrelid = former
+            UNION ALL
+            SELECT 3, format('COMMENT ON TABLE public.%I IS %L', kept, obj_description(former, 'pg_class'))
+        ) AS lines;
+
+        -- The table as it was steps aside, and its indexes, whose names are wanted again.
+        FOR one IN SELECT relname FROM pg_index INNER JOIN pg_class ON oid = indexrelid WHERE indrelid = former LOOP
+            EXECUTE format('ALTER INDEX public.%I RENAME TO %I', one, one || '_former');
+        END LOOP;
+        EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', former);
+        EXECUTE format('ALTER TABLE %s RENAME TO %I', former, kept || '_former');
+
+        made := ARRAY[kept];
+        IF wanted = 0 THEN
+            EXECUTE format(
+                'CREATE TABLE public.%I (LIKE %s INCLUDING ALL EXCLUDING INDEXES) %s', kept, former, settings
+            );
+        ELSE
+            EXECUTE format(
+                'CREATE TABLE public.%I (LIKE %s INCLUDING ALL EXCLUDING INDEXES) PARTITION BY HASH (user_id)',
+                kept, former
+            );
+            FOR number IN 0..wanted - 1 LOOP
+                one := kept || to_char(number, '"_"FM00');
+                made := made || one;
+                EXECUTE format(
+                    'CREATE TABLE public.%I PARTITION OF public.%I FOR VALUES WITH (MODULUS %s, REMAINDER %s) %s',
+                    one, kept, wanted, number, settings
+                );
+            END LOOP;
+        END IF;
+        EXECUTE format('INSERT INTO public.%I (%s) SELECT %s FROM %s', kept, columns, columns, former);
+        GET DIAGNOSTICS copied = ROW_COUNT;
+        EXECUTE format('SELECT count(*) FROM %s', former) INTO found;
+        IF copied <> found THEN
+            RAISE EXCEPTION 'of % rows of % only % were copied', found, kept, copied;
+        END IF;
+        EXECUTE format('DROP TABLE %s', former);
+
+        FOREACH one IN ARRAY later LOOP
+            EXECUTE one;
+        END LOOP;
+        -- tasks_newest_first is tasks_07_newest_first in a partition, not tasks_07_user_id_created_at_id_idx
+        FOR one, called IN
+            SELECT part_index.relname, part.relname || substr(whole_index.relname, length(kept) + 1)
+            FROM pg_inherits
+            INNER JOIN pg_class AS part_index ON part_index.oid = inhrelid
+            INNER JOIN pg_class AS whole_index ON whole_index.oid = inhparent
+            INNER JOIN pg_index ON indexrelid = inhrelid
+            INNER JOIN pg_class AS part ON part.oid = indrelid
+            WHERE starts_with(whole_index.relname, kept || '_') AND part.relname = ANY (made)
+        LOOP
+            CONTINUE WHEN one = called;
+            EXECUTE format('ALTER INDEX public.%I RENAME TO %I', one, called);
+        END LOOP;
+        FOREACH one IN ARRAY made LOOP
+            EXECUTE format('ALTER TABLE public.%I OWNER TO %s', one, owned_by);
+            EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', one);
+            EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', one);
+        END LOOP;
+        RAISE NOTICE '%: % rows, % partitions', kept, copied, wanted;
+    END LOOP;
+END
+$partition$;
+
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+
+COMMIT;
+
+-- So that the next statements are planned with what is there.
+ANALYZE sessions, tasks, task_counts;
