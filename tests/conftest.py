@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import citus_cluster
 import psycopg
 import pytest
 from dba_scripts import partition
@@ -18,6 +19,7 @@ from flask.testing import FlaskClient
 from pgbouncer import PgBouncer, pgbouncer
 from psycopg.conninfo import make_conninfo
 from werkzeug.test import TestResponse
+from xdist.scheduler import LoadFileScheduling
 
 from todo_api import create_app, embedded
 from todo_api.config import Config
@@ -25,6 +27,29 @@ from todo_api.migrate import migrate
 
 SECRET = "a secret that only the tests know, 0123456789"
 _numbers = itertools.count(1)
+
+# Without a cluster there is nothing to collect there.
+collect_ignore = [] if citus_cluster.URL else ["citus"]
+
+
+class _OneProcessForTheCluster(LoadFileScheduling):  # type: ignore[misc]
+    """Files share the run's processes, but those that use the one database of CITUS_URL share one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope = str(super()._split_scope(nodeid))
+        return "the cluster" if scope.startswith(("tests/citus/", "tests/contract/")) else scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of the cluster from emptying each other's tables."""
+    return _OneProcessForTheCluster(config, log) if citus_cluster.URL else None
+
+
+@pytest.fixture(scope="session")
+def distributed_url() -> Iterator[str]:
+    """The database of CITUS_URL, migrated and distributed."""
+    with citus_cluster.distributed() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

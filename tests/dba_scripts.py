@@ -17,3 +17,12 @@ def partition(connection: psycopg.Connection[Any], partitions: int = 16) -> None
     except psycopg.Error:
         connection.execute("ROLLBACK")  # as the end of psql's connection would
         raise
+
+
+def distribute(connection: psycopg.Connection[Any]) -> None:
+    """Run sql/distribute.sql on a Citus coordinator."""
+    try:
+        connection.execute((FOLDER / "distribute.sql").read_bytes())
+    except psycopg.Error:
+        connection.execute("ROLLBACK")
+        raise

@@ -30,7 +30,7 @@ class Proxy:
 
     def __init__(self, url: str) -> None:
         parts = conninfo_to_dict(url)
-        self._target = f"{parts['host']}/.s.PGSQL.{parts['port']}"
+        self._host, self._server_port = str(parts["host"]), int(parts.get("port") or 5432)
         self._lock = threading.RLock()
         self._links: list[_Link] = []
         self._selector = selectors.DefaultSelector()
@@ -95,8 +95,12 @@ class Proxy:
             return
         client, _ = self._listener.accept()
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = socket.socket(socket.AF_UNIX)
-        server.connect(self._target)
+        if self._host.startswith("/"):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(f"{self._host}/.s.PGSQL.{self._server_port}")
+        else:
+            server = socket.create_connection((self._host, self._server_port))
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link = _Link(client, server)
         self._links.append(link)
         self.connections += 1

@@ -96,6 +96,8 @@ class _Pipeline(psycopg.Pipeline):
 class _Connection(psycopg.Connection[Any]):
     """A connection that does not wait for ever for a server that froze or fell off the network."""
 
+    on_citus = False
+
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
         """Collect what is executed, and end it with one Sync."""
@@ -130,7 +132,7 @@ class Database:
             timeout=POOL_TIMEOUT_S,
             # Gives up soon and is tried again by the next request, instead of backing off for minutes.
             reconnect_timeout=1,
-            configure=_read_as_text,
+            configure=self._configure,
             open=False,
         )
         self._pool.open()
@@ -195,18 +197,35 @@ class Database:
         try:
             cursors = []
             with connection.pipeline():  # its end sends one sync: one round trip, one transaction
+                if connection.on_citus:
+                    connection.execute(self._text("before_sign_in/begin_on_citus"))
                 for statement, values, row in bound:
                     factory: Any = class_row(row) if row else tuple_row
                     cursor = connection.cursor(binary=True, row_factory=factory)
                     cursors.append(cursor.execute(statement.text, values))
+                if connection.on_citus:
+                    connection.execute(self._text("before_sign_in/commit_on_citus"))
             return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
         except errors.ReadOnlySqlTransaction:
             # After a switchover a connection can outlive the server's time as primary. A new one
             # lets libpq choose again among the hosts.
             connection.close()
             raise
+        except psycopg.Error:
+            if connection.on_citus and not connection.closed:
+                connection.rollback()  # what skipped the statements skipped the commit too
+            raise
         finally:
             self._pool.putconn(connection)
+
+    def _text(self, name: str) -> str:
+        return self._statements[name].text
+
+    def _configure(self, connection: _Connection) -> None:
+        """Prepare a new connection, before any request waits for it."""
+        connection.adapters.register_loader("uuid", _UuidAsText)
+        connection.adapters.register_loader("timestamptz", _TimeAsText)
+        [(connection.on_citus,)] = connection.execute(self._text("before_sign_in/has_citus"))
 
     def _connection(self) -> _Connection:
         # Not the pool's own `check`: that one sleeps a second after the second stale connection,
@@ -266,8 +285,3 @@ class _TimeAsText(Loader):
 def _minute(number: int) -> str:
     """The text of a minute, counted from PostgreSQL's epoch."""
     return (_EPOCH + timedelta(minutes=number)).strftime("%Y-%m-%dT%H:%M:")
-
-
-def _read_as_text(connection: psycopg.Connection[Any]) -> None:
-    connection.adapters.register_loader("uuid", _UuidAsText)
-    connection.adapters.register_loader("timestamptz", _TimeAsText)

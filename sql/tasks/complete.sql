@@ -6,8 +6,9 @@
 -- Locks:      the task's row, until commit
 UPDATE tasks
 SET
-    completed_at = coalesce(completed_at, now()),
-    updated_at = CASE WHEN completed_at IS NULL THEN now() ELSE updated_at END
+    completed_at = coalesce(completed_at, moment),
+    updated_at = CASE WHEN completed_at IS NULL THEN moment ELSE updated_at END
+FROM now() AS moment
 WHERE user_id = %s
     AND id = %(task_id)s::uuid
 RETURNING

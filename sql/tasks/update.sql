@@ -10,17 +10,18 @@
 UPDATE tasks
 SET
     title = coalesce(%(title)s::text, title),
-    completed_at = CASE %(is_completed)s::boolean
-        WHEN TRUE THEN coalesce(completed_at, now())
-        WHEN FALSE THEN NULL
+    completed_at = CASE
+        WHEN %(is_completed)s::boolean THEN coalesce(completed_at, moment)
+        WHEN NOT %(is_completed)s::boolean THEN NULL
         ELSE completed_at
     END,
     updated_at = CASE
-        WHEN title IS DISTINCT FROM coalesce(%(title)s::text, title) THEN now()
+        WHEN title IS DISTINCT FROM coalesce(%(title)s::text, title) THEN moment
         WHEN (completed_at IS NOT NULL) IS DISTINCT FROM coalesce(%(is_completed)s::boolean, completed_at IS NOT NULL)
-            THEN now()
+            THEN moment
         ELSE updated_at
     END
+FROM now() AS moment
 WHERE user_id = %s
     AND id = %(task_id)s::uuid
 RETURNING

@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from typing import Any
 
+import citus_cluster
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 
 @pytest.fixture(scope="session")
-def shared_database_url(postgres: str, template: str, admin: psycopg.Connection[Any]) -> str:
+def shared_database_url(request: pytest.FixtureRequest) -> str:
+    """A clone of the template or, with CITUS_URL, the distributed database there."""
+    if citus_cluster.URL:
+        return str(request.getfixturevalue("distributed_url"))
+    server, template, admin = map(request.getfixturevalue, ("postgres", "template", "admin"))
     admin.execute(f"CREATE DATABASE contract TEMPLATE {template}")
-    return make_conninfo(postgres, dbname="contract")
+    return make_conninfo(server, dbname="contract")
 
 
 @pytest.fixture(scope="session")

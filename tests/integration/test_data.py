@@ -178,6 +178,46 @@ def test_a_task_call_is_one_round_trip_the_first_and_every_later_time(
         assert rows or call is LIST
 
 
+def test_plain_postgresql_is_sent_no_begin_and_no_commit(proxy: Proxy, single: Database) -> None:
+    who = sign_up(single)
+    proxy.cut_at("_on_citus")
+    for _ in range(3):
+        single.as_user(who, create())
+    assert proxy.cuts == 0
+
+
+def test_with_the_extension_a_request_is_a_transaction_by_name_in_one_round_trip(
+    proxy: Proxy, superuser: psycopg.Connection[Any]
+) -> None:
+    # Its name is all that the service looks at. What Citus makes of it is in tests/citus.
+    superuser.execute(
+        "INSERT INTO pg_extension SELECT 999999, 'citus', extowner, extnamespace, false, '0', null, null"
+        " FROM pg_extension WHERE extname = 'plpgsql'"
+    )
+    try:
+        with closing(Database(proxy.url, connections=1)) as single:
+            who = sign_up(single)
+            gone = SignedIn(who.user_id, str(uuid.uuid4()))
+            for number in range(1, 4):
+                proxy.flights = 0
+                single.as_user(who, create())
+                assert proxy.flights == 1
+                for failing in (
+                    (gone, create("taken back")),
+                    (who, create("taken back"), create("")),
+                ):
+                    with pytest.raises((SessionEnded, StatementFailed)):
+                        single.as_user(*failing)
+                assert len(single.as_user(who, LIST)[0]) == number
+            assert proxy.connections == 1
+            assert superuser.execute(
+                "SELECT query, state FROM pg_stat_activity"
+                " WHERE application_name = 'todo-api' AND datname = current_database()"
+            ).fetchall() == [("/* before_sign_in/commit_on_citus */ COMMIT", "idle")]
+    finally:
+        superuser.execute("DELETE FROM pg_extension WHERE extname = 'citus'")
+
+
 def test_a_first_call_on_a_fresh_connection_is_one_round_trip(
     proxy: Proxy, either: Database, database: Database
 ) -> None:

@@ -70,6 +70,14 @@ def rows(connection: psycopg.Connection[Any]) -> list[Any]:
     ]
 
 
+def settings_of_the_database(connection: psycopg.Connection[Any]) -> list[Any]:
+    """What new connections get from ALTER DATABASE."""
+    return connection.execute(
+        "SELECT setconfig FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase"
+        " WHERE datname = current_database()"
+    ).fetchall()
+
+
 def without_partitions(lines: list[str]) -> list[str]:
     """A catalogue as the plain layout has it."""
     plain = []
@@ -137,8 +145,10 @@ def test_rows_rights_and_names_stay_and_there_are_16_partitions(
         " FROM pg_inherits JOIN pg_class ON oid = inhparent WHERE relkind = 'p' GROUP BY 1 ORDER BY 1"
     ).fetchall()
     assert partitions == [(table, 16, 16) for table in TABLES]
+    assert settings_of_the_database(superuser) == [(["plan_cache_mode=force_generic_plan"],)]
     # the way back is the whole way
     partition(superuser, 0)
+    assert settings_of_the_database(superuser) == []
     assert catalogue(superuser) == before
     assert rows(superuser) == there
 

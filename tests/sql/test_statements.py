@@ -24,7 +24,7 @@ FOLDER = SOURCES.parent / "sql"
 STATEMENTS = load_statements()
 EVERY = pytest.mark.parametrize("name", sorted(STATEMENTS))
 # what a DBA runs, not the service
-SCRIPTS = {"partition.sql"}
+SCRIPTS = {"distribute.sql", "partition.sql"}
 
 
 def source_of(name: str) -> str:

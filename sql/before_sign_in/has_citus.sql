@@ -1,0 +1,10 @@
+-- Whether this database is a Citus coordinator, where a request has to be a transaction by name.
+--
+-- Why here:   each new connection asks it, before its first request
+-- Parameters: none
+-- Returns:    found   true or false
+-- Index:      none: a catalogue of a handful of rows
+-- Locks:      none
+SELECT count(*) > 0 AS found
+FROM pg_catalog.pg_extension
+WHERE extname = 'citus'

@@ -1,0 +1,101 @@
+-- Spread the users over the workers of a Citus cluster: users becomes a reference table, whole on every node;
+-- sessions, tasks and task_counts are distributed by user_id, all rows of a user on one worker. Not a statement
+-- of the service: a DBA runs it on the coordinator, as a superuser, after `todo-api migrate`:
+--
+--     psql "$COORDINATOR" -v ON_ERROR_STOP=1 -f sql/distribute.sql
+--
+-- Before:   CREATE EXTENSION citus on every node; citus_set_coordinator_host and citus_add_node. The coordinator
+--           must get into each worker as the tables' owner and as todo_app; SCALING.md beside this file has the
+--           lines for pg_hba.conf. Plain tables: partitions have to be undone first (partition.sql).
+-- When:     one server, however big, is not enough, in writes or in size. It makes no single statement quicker.
+-- Locks:    what create_distributed_table takes: writes to the tables wait until the end, and are answered 503.
+-- How long: every row is copied to a worker; SCALING.md says how long.
+-- Safe:     one transaction, so all of it or nothing. Again: puts policies, grants and functions right, as after
+--           a migration that made them anew, and leaves tables that are distributed already.
+-- Back:     undistribute.sql's few lines, in SCALING.md.
+--
+-- auth_events (whose user may be unknown) stays a local table of the coordinator, as do rate_limits and
+-- applied_migrations. The service notices by itself: its connections are ended below, and what replaces them
+-- asks for the extension.
+
+BEGIN;
+
+SET LOCAL lock_timeout = '5s';
+
+-- The coordinator talks to the workers as the role that a request takes.
+ALTER ROLE todo_app LOGIN;
+
+-- A policy with a sub-select can't be propagated, so here it is the bare expression.
+ALTER POLICY users_own ON users
+USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
+WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+
+ALTER POLICY sessions_own ON sessions
+USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
+WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+
+ALTER POLICY tasks_own ON tasks
+USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
+WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+
+ALTER POLICY task_counts_own ON task_counts
+USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
+WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+
+ALTER POLICY auth_events_own ON auth_events
+USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
+WITH CHECK (user_id IS NULL OR user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+
+-- Citus writes the defaults into the statement that it sends to a worker, so they have to be allowed.
+GRANT INSERT (created_at) ON users, sessions TO todo_app;
+GRANT INSERT (id, created_at, updated_at) ON tasks TO todo_app;
+
+-- As in the migration, but by SET LOCAL, which Citus sends on to the workers; set_config it does not. The role is
+-- not sent: the coordinator connects to the workers as that role.
+CREATE OR REPLACE FUNCTION begin_request(acting_user uuid)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    SET LOCAL citus.propagate_set_commands = 'local';
+    EXECUTE format('SET LOCAL app.user_id = %L', coalesce(acting_user::text, ''));
+    SET LOCAL statement_timeout = '5s';
+    SET LOCAL lock_timeout = '2s';
+    SET LOCAL idle_in_transaction_session_timeout = '10s';
+    PERFORM set_config('role', 'todo_app', true);
+END
+$$;
+
+DO $distribute$
+DECLARE
+    kept text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_dist_node WHERE groupid = 0) THEN
+        RAISE EXCEPTION 'the coordinator is not in its own list of nodes'
+            USING HINT = 'SELECT citus_set_coordinator_host(''its address, as the workers see it'')';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'public.users'::regclass) THEN
+        PERFORM create_reference_table('public.users');
+    END IF;
+    FOREACH kept IN ARRAY ARRAY['tasks', 'sessions', 'task_counts'] LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_dist_partition WHERE logicalrelid = format('public.%I', kept)::regclass AND partmethod = 'h'
+        ) THEN
+            PERFORM create_distributed_table(
+                format('public.%I', kept), 'user_id',
+                colocate_with => CASE kept WHEN 'tasks' THEN 'none' ELSE 'public.tasks' END
+            );
+        END IF;
+    END LOOP;
+END
+$distribute$;
+
+-- For the same reason: its table was taken into Citus's metadata just now, and the sequence made anew.
+GRANT USAGE ON SEQUENCE auth_events_id_seq TO todo_app;
+
+COMMIT;
+
+SELECT count(pg_terminate_backend(pid)) AS ended_connections
+FROM pg_catalog.pg_stat_activity
+WHERE datname = current_database()
+    AND application_name = 'todo-api';

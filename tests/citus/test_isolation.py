@@ -1,0 +1,368 @@
+"""On a Citus cluster: row security and the role hold on the workers, whatever a statement says.
+
+Runs where CITUS_URL names a coordinator, as a superuser; sql/SCALING.md says how.
+"""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+from dba_scripts import distribute
+from postgres_proxy import proxied
+from psycopg import errors
+
+from todo_api.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
+from todo_api.roles import check_role
+from todo_api.schemas import Task
+
+DISTRIBUTED = ["sessions", "task_counts", "tasks"]
+GUARDED = ["auth_events", *DISTRIBUTED, "users"]
+OWN = "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"
+HASH = "$2b$04$" + "a" * 53
+LIST = Call("tasks/list", row=Task)
+
+
+@pytest.fixture
+def superuser(distributed_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """The coordinator, as a superuser; what the test left there goes."""
+    with psycopg.connect(distributed_url, autocommit=True) as connection:
+        yield connection
+        for table in ("auth_events", "users", "rate_limits"):
+            connection.execute(f"DELETE FROM {table}".encode())
+
+
+@pytest.fixture
+def database(distributed_url: str, superuser: psycopg.Connection[Any]) -> Iterator[Database]:
+    with closing(Database(distributed_url, connections=4)) as database:
+        yield database
+
+
+@pytest.fixture
+def a(database: Database) -> SignedIn:
+    return sign_up(database)
+
+
+@pytest.fixture
+def b(database: Database) -> SignedIn:
+    return sign_up(database, "a secret title")
+
+
+def sign_up(database: Database, title: str = "Buy oat milk") -> SignedIn:
+    """A new user with a session, an event and a task."""
+    who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
+    account = {"user_id": who.user_id, "email": f"{who.user_id}@example.com", "password_hash": HASH}
+    event = {"event": "signup", "reason": None, "address": "192.0.2.1", "user_agent": None}
+    database.before_sign_in(
+        Call("before_sign_in/create_user", account),
+        Call("sessions/create", {"session_id": who.session_id, "lifetime": 3600}),
+        Call("auth_events/record", event | {"request_id": "r", "bounded": False}),
+        create(title),
+        user_id=who.user_id,
+    )
+    return who
+
+
+def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
+    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, Task)
+
+
+def run(
+    connection: psycopg.Connection[Any], user_id: str | None, sql: str, *values: Any
+) -> tuple[int, list[Any]]:
+    """SQL as the service could ever send it: how many rows it met, and those it returned."""
+    with connection.transaction():
+        connection.execute("SELECT begin_request(%s)", (user_id,))
+        cursor = connection.execute(sql.encode(), values or None)
+        return cursor.rowcount, cursor.fetchall() if cursor.description else []
+
+
+def checksums(superuser: psycopg.Connection[Any], who: SignedIn) -> list[Any]:
+    """All that a user has, as a superuser sees it."""
+    return [
+        superuser.execute(
+            f"SELECT count(*), md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM {table} AS t"
+            " WHERE user_id = %s".encode(),
+            (who.user_id,),
+        ).fetchone()
+        for table in GUARDED
+    ]
+
+
+# --- what lies where ---
+
+
+def test_users_are_on_every_node_and_their_rows_are_spread(
+    superuser: psycopg.Connection[Any],
+) -> None:
+    tables = superuser.execute(
+        "SELECT table_name::text, citus_table_type, distribution_column, shard_count FROM citus_tables"
+        " WHERE table_name::text = ANY (%s) ORDER BY 1",
+        (GUARDED,),
+    ).fetchall()
+    kinds = {name: (kind, column) for name, kind, column, _ in tables}
+    assert kinds == {
+        "auth_events": ("local", "<none>"),
+        **dict.fromkeys(DISTRIBUTED, ("distributed", "user_id")),
+        "users": ("reference", "<none>"),
+    }
+    together = "SELECT count(DISTINCT colocation_id) FROM citus_tables WHERE citus_table_type = 'distributed'"
+    assert superuser.execute(together).fetchone() == (1,)
+    nodes = superuser.execute(
+        "SELECT count(DISTINCT (nodename, nodeport)),"
+        " (SELECT count(*) FROM pg_dist_node WHERE isactive AND shouldhaveshards AND noderole = 'primary')"
+        " FROM citus_shards WHERE table_name = 'tasks'::regclass"
+    ).fetchone()
+    assert nodes
+    assert nodes[0] == nodes[1]
+
+
+@pytest.mark.parametrize("table", GUARDED)
+def test_row_security_is_forced_on_every_shard(
+    superuser: psycopg.Connection[Any], table: str
+) -> None:
+    placements = superuser.execute(
+        "SELECT success, result FROM run_command_on_placements(%s, $$"
+        "SELECT concat_ws(' ', relrowsecurity, relforcerowsecurity, pg_get_expr(polqual, polrelid))"
+        " FROM pg_class JOIN pg_policy ON polrelid = pg_class.oid"
+        " WHERE pg_class.oid = '%%s'::regclass AND polroles = ARRAY['todo_app'::regrole::oid]$$)",
+        (table,),
+    ).fetchall()
+    assert placements
+    assert set(placements) == {(True, f"t t {OWN}")}
+
+
+def test_the_roles_can_do_no_more_on_any_node(superuser: psycopg.Connection[Any]) -> None:
+    found = superuser.execute(
+        "SELECT DISTINCT success, result FROM run_command_on_all_nodes($$"
+        "SELECT string_agg(concat_ws(' ', rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole,"
+        " rolcreatedb, rolreplication), ', ' ORDER BY rolname)"
+        " FROM pg_roles WHERE rolname IN ('todo_app', 'todo_auth')$$)"
+    ).fetchall()
+    # the coordinator logs in to the workers as todo_app
+    assert found == [(True, "todo_app t f f f f f, todo_auth f f f f f f")]
+
+
+def test_start_up_accepts_the_cluster(distributed_url: str) -> None:
+    check_role(distributed_url)
+
+
+# --- who works on a worker ---
+
+
+def test_a_worker_works_as_the_role_for_the_user(
+    superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn
+) -> None:
+    for who in (a, b, a):
+        [(role, user, timeout, waiting)] = run(
+            superuser,
+            who.user_id,
+            "SELECT current_user, current_setting('app.user_id'), current_setting('statement_timeout'),"
+            " current_setting('lock_timeout') FROM tasks WHERE user_id = %s",
+            who.user_id,
+        )[1]
+        assert (role, user, timeout, waiting) == ("todo_app", who.user_id, "5s", "2s")
+
+
+def test_nothing_of_a_user_is_left_on_a_workers_connection(
+    superuser: psycopg.Connection[Any], a: SignedIn
+) -> None:
+    run(superuser, a.user_id, "SELECT FROM tasks WHERE user_id = %s", a.user_id)
+    with superuser.transaction():
+        superuser.execute("SELECT set_config('role', 'todo_app', true)")
+        seen = superuser.execute("SELECT user_id FROM tasks WHERE user_id = %s", (a.user_id,))
+        assert seen.fetchall() == []
+
+
+# --- rows ---
+
+
+@pytest.mark.parametrize("table", [*DISTRIBUTED, "users"])
+def test_a_user_sees_own_rows_only_and_nobody_sees_none(
+    superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn, table: str
+) -> None:
+    everyone = superuser.execute(f"SELECT DISTINCT user_id::text FROM {table}".encode()).fetchall()
+    assert {(a.user_id,), (b.user_id,)} <= set(everyone)
+    for who in (a, b):
+        assert run(superuser, who.user_id, f"SELECT DISTINCT user_id::text FROM {table}")[1] == [
+            (who.user_id,)
+        ]
+    for nobody in (None, str(uuid.UUID(int=0))):
+        assert run(superuser, nobody, f"SELECT user_id FROM {table}") == (0, [])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 FROM users WHERE user_id = '{b}'",
+        "SELECT 1 FROM tasks",
+        "SELECT 1 FROM tasks WHERE user_id = '{b}'",
+        "SELECT 1 FROM tasks WHERE id = '{task}'",
+        "SELECT 1 FROM tasks WHERE user_id = '{b}' FOR UPDATE",
+        "SELECT 1 FROM tasks AS t JOIN users AS u USING (user_id) WHERE u.user_id = '{b}'",
+        "UPDATE tasks SET title = 'mine' WHERE user_id = '{b}'",
+        "UPDATE tasks SET title = 'mine' WHERE id = '{task}' RETURNING id",
+        "UPDATE tasks SET completed_at = now() WHERE title = 'a secret title'",
+        "DELETE FROM tasks WHERE user_id = '{b}'",
+        "DELETE FROM tasks WHERE id = '{task}' RETURNING id",
+        "UPDATE task_counts SET tasks = 0 WHERE user_id = '{b}'",
+        "SELECT 1 FROM sessions WHERE id = '{session}'",
+        "DELETE FROM sessions WHERE user_id = '{b}'",
+        "DELETE FROM sessions WHERE id = '{session}' RETURNING id",
+    ],
+)
+def test_a_statement_without_its_rule_does_not_meet_another_users_rows(
+    database: Database, superuser: psycopg.Connection[Any], sql: str
+) -> None:
+    other = sign_up(database, "a secret title")
+    who = SignedIn(str(uuid.uuid4()), "")  # a user without rows, so that what is met is another's
+    [(task,)] = run(superuser, other.user_id, "SELECT id::text FROM tasks")[1]
+    before = checksums(superuser, other)
+    for name, value in (("b", other.user_id), ("task", task), ("session", other.session_id)):
+        sql = sql.replace(f"{{{name}}}", value)
+    for nobody in (who.user_id, None):
+        assert run(superuser, nobody, sql) == (0, [])
+    assert checksums(superuser, other) == before
+    # the statement is one that does meet the owner's rows
+    with superuser.transaction(force_rollback=True):
+        assert run(superuser, other.user_id, sql)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO tasks (user_id, title) VALUES ('{b}', 'planted')",
+        "INSERT INTO sessions (user_id, id, expires_at) VALUES ('{b}', gen_random_uuid(), 'infinity')",
+        "INSERT INTO task_counts (user_id, tasks) VALUES ('{b}', 1)",
+        (
+            "INSERT INTO task_counts (user_id, tasks) VALUES ('{b}', 1)"
+            " ON CONFLICT (user_id) DO UPDATE SET tasks = 0"
+        ),
+        (
+            "INSERT INTO users (user_id, email, password_hash)"
+            " VALUES (gen_random_uuid(), 'x@example.com', '{hash}')"
+        ),
+        "INSERT INTO auth_events (event, user_id, address, request_id) SELECT 'login', '{b}', '::1', 'r'",
+    ],
+)
+def test_the_node_that_would_store_it_refuses_a_row_of_another_user(
+    superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn, sql: str
+) -> None:
+    before = checksums(superuser, b)
+    sql = sql.replace("{b}", b.user_id).replace("{hash}", HASH)
+    for user in (a.user_id, None):
+        with pytest.raises(errors.InsufficientPrivilege, match="row-level security") as refused:
+            run(superuser, user, sql)
+        # the shard's own name: not the coordinator's table, but where the rows lie
+        assert refused.match(r'for table "\w+_\d{6,}"')
+    assert checksums(superuser, b) == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT password_hash FROM users",
+        "UPDATE users SET email = 'x@example.com'",
+        "UPDATE users SET password_hash = ''",
+        "DELETE FROM users",
+        "UPDATE tasks SET user_id = user_id",
+        "UPDATE tasks SET created_at = now()",
+        "UPDATE task_counts SET user_id = user_id",
+        "DELETE FROM task_counts",
+        "UPDATE sessions SET expires_at = 'infinity'",
+        "SELECT event FROM auth_events",
+        "DELETE FROM auth_events",
+        *(f"TRUNCATE {table}" for table in GUARDED),
+        *(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY" for table in GUARDED),
+        "DROP POLICY tasks_own ON tasks",
+        "SELECT undistribute_table('tasks')",
+        "SELECT citus_add_node('192.0.2.1', 5432)",
+    ],
+)
+def test_the_service_may_not(superuser: psycopg.Connection[Any], a: SignedIn, sql: str) -> None:
+    with pytest.raises((errors.InsufficientPrivilege, errors.FeatureNotSupported)):
+        run(superuser, a.user_id, sql)
+
+
+def test_row_security_can_not_be_turned_off(
+    superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn
+) -> None:
+    unbound = (
+        f"SET LOCAL row_security = off; SELECT user_id FROM tasks WHERE user_id = '{b.user_id}'"
+    )
+    with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):
+        run(superuser, a.user_id, unbound)
+
+
+# --- the service on it ---
+
+
+def test_two_users_alternate_on_one_connection_in_parallel(distributed_url: str) -> None:
+    with closing(Database(distributed_url, connections=1)) as single:
+        users = [sign_up(single, "one"), sign_up(single, "other")]
+
+        def look(number: int) -> set[str]:
+            return {task.user_id for task in single.as_user(users[number % 2], LIST)[0]}
+
+        with ThreadPoolExecutor(2) as threads:
+            seen = list(threads.map(look, range(60)))
+        assert seen == [{users[number % 2].user_id} for number in range(60)]
+
+
+def test_a_request_is_one_round_trip(distributed_url: str, a: SignedIn) -> None:
+    with proxied(distributed_url) as proxy, closing(Database(proxy.url, connections=1)) as single:
+        single.before_sign_in()
+        for call in (create(), LIST, create(), LIST):
+            proxy.flights = 0
+            single.as_user(a, call)
+            assert proxy.flights == 1
+
+
+def test_an_error_takes_everything_back_and_the_connection_is_used_again(
+    distributed_url: str, a: SignedIn, superuser: psycopg.Connection[Any]
+) -> None:
+    before = checksums(superuser, a)
+    with closing(Database(distributed_url, connections=1)) as single:
+        for _ in range(6):
+            with pytest.raises(SessionEnded):
+                single.as_user(SignedIn(a.user_id, str(uuid.uuid4())), create())
+            with pytest.raises(StatementFailed):
+                single.as_user(a, create("taken back"), create(""))
+            account = {"user_id": a.user_id, "email": f"{a.user_id}@example.com"}
+            with pytest.raises(Taken):
+                single.before_sign_in(
+                    Call("before_sign_in/create_user", account | {"password_hash": HASH}),
+                    user_id=a.user_id,
+                )
+        assert checksums(superuser, a) == before
+        assert len(single.as_user(a, LIST)[0]) == 1
+
+
+def test_parallel_creates_stop_exactly_at_the_quota(database: Database, a: SignedIn) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        made = list(
+            threads.map(lambda _: len(database.as_user(a, create(max_tasks=5))[0]), range(20))
+        )
+    assert sum(made) == 4
+    assert len(database.as_user(a, LIST)[0]) == 5
+
+
+def test_a_deleted_users_rows_go_from_every_worker(
+    superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn
+) -> None:
+    kept = checksums(superuser, b)
+    superuser.execute("DELETE FROM users WHERE user_id = %s", (a.user_id,))
+    assert [count for count, _ in checksums(superuser, a)] == [0] * len(GUARDED)
+    assert checksums(superuser, b) == kept
+
+
+def test_the_script_can_be_run_again(
+    superuser: psycopg.Connection[Any], database: Database, a: SignedIn
+) -> None:
+    before = checksums(superuser, a)
+    distribute(superuser)  # ends the service's connections, which come back by themselves
+    assert checksums(superuser, a) == before
+    assert len(database.as_user(a, LIST)[0]) == 1

@@ -1,0 +1,71 @@
+"""The Citus cluster of CITUS_URL: migrated and distributed for a run, and afterwards as it was."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from dba_scripts import distribute
+from psycopg.conninfo import conninfo_to_dict
+
+from todo_api.migrate import migrate, rollback
+
+URL = os.environ.get("CITUS_URL", "")
+# Ours to empty: a run that was killed leaves it behind, and nobody else makes it.
+_MARK = "todo_api_tests"
+
+
+@contextmanager
+def distributed() -> Iterator[str]:
+    """The URL, once its database has the schema, distributed.
+
+    The extension is created and the coordinator made known to itself if need be. What nodes there are
+    is taken as it is found: without a worker the shards lie on the coordinator.
+    """
+    with closing(psycopg.connect(URL, autocommit=True)) as coordinator:
+        _refuse_what_is_not_ours(coordinator)
+        coordinator.execute("CREATE EXTENSION IF NOT EXISTS citus")
+        coordinator.execute(f"CREATE SCHEMA IF NOT EXISTS {_MARK}".encode())
+        rollback(URL)
+        added = _introduce(coordinator)
+        migrate(URL)
+        distribute(coordinator)
+        try:
+            yield URL
+        finally:
+            rollback(URL)
+            coordinator.execute("DROP TABLE _yoyo_log, _yoyo_migration, _yoyo_version")
+            coordinator.execute(f"DROP SCHEMA {_MARK}".encode())
+            if added:
+                coordinator.execute("SELECT citus_remove_node(%s, %s)", added)
+
+
+def _refuse_what_is_not_ours(coordinator: psycopg.Connection[Any]) -> None:
+    if coordinator.execute("SELECT to_regnamespace(%s) IS NOT NULL", (_MARK,)).fetchone() == (
+        True,
+    ):
+        return
+    there = coordinator.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        " AND relkind IN ('r', 'p') AND relname !~ '^_yoyo'"
+    ).fetchall()
+    if there:
+        pytest.exit(
+            f"CITUS_URL names a database that is in use: it has {there[0][0]}", returncode=4
+        )
+
+
+def _introduce(coordinator: psycopg.Connection[Any]) -> tuple[str, int] | None:
+    """Tell the coordinator its own address, if it has workers but does not know it; what was added."""
+    nodes = coordinator.execute("SELECT groupid, nodename FROM pg_dist_node").fetchall()
+    if not nodes or any(group == 0 for group, _ in nodes):
+        return None
+    # as the workers see it: the address of the URL, unless that is a socket or this machine's own
+    host = str(conninfo_to_dict(URL).get("host") or "")
+    loopback = [name for _, name in nodes if name.startswith("127.") or name == "localhost"]
+    if host.startswith("/") or not host or loopback:
+        host = loopback[0] if loopback else "localhost"
+    coordinator.execute("SELECT citus_set_coordinator_host(%s, %s)", (host, coordinator.info.port))
+    return host, coordinator.info.port

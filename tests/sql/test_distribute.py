@@ -1,0 +1,88 @@
+"""sql/distribute.sql against the migrations, without a cluster: it must not say less than they do."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from dba_scripts import FOLDER
+
+SCRIPT = (FOLDER / "distribute.sql").read_text(encoding="utf-8")
+# what plain PostgreSQL understands of it
+PREPARATION = SCRIPT.split("\nBEGIN;\n")[1].split("\nDO $distribute$")[0]
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser in a transaction that ends with the test: roles belong to the whole server."""
+    with (
+        psycopg.connect(database_url, autocommit=True) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        yield connection
+
+
+def policies(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, str]]:
+    """What holds the service's role to the user's rows, without the sub-select that Citus refuses."""
+    bare = re.compile(r"\( SELECT (.*?)(?: AS \"nullif\")?\)(?=\)*(?: OR |$))")
+    rows = connection.execute(
+        "SELECT tablename || ' ' || policyname || ' ' || cmd, qual, with_check FROM pg_policies"
+        " WHERE roles = '{todo_app}' AND tablename !~ '_\\d\\d$'"
+    ).fetchall()
+    return {name: (bare.sub(r"\1", using), bare.sub(r"\1", check)) for name, using, check in rows}
+
+
+def settings(connection: psycopg.Connection[Any], user: str | None) -> dict[str, str]:
+    """What differs once a request has begun."""
+    every = (
+        "SELECT name, setting FROM pg_settings UNION ALL SELECT 'role', current_user::text"
+        " UNION ALL SELECT 'app.user_id', current_setting('app.user_id', true)"
+    )
+    before = dict(connection.execute(every).fetchall())
+    with connection.transaction(force_rollback=True):
+        connection.execute("SELECT begin_request(%s)", (user,))
+        after = connection.execute(every).fetchall()
+    return {name: value for name, value in after if before.get(name) != value}
+
+
+def test_its_policies_are_those_of_the_migrations_without_the_sub_select(
+    connection: psycopg.Connection[Any],
+) -> None:
+    before = policies(connection)
+    assert len(before) == 5
+    connection.execute(PREPARATION.encode())
+    assert policies(connection) == before
+    raw = connection.execute(
+        "SELECT qual || with_check FROM pg_policies WHERE roles = '{todo_app}'"
+    )
+    assert not [text for (text,) in raw if "SELECT" in text]
+
+
+@pytest.mark.parametrize("user", [None, "0a3b8f0e-2a7b-4b44-9d59-3f0c5d0c1e11"])
+def test_its_begin_request_sets_what_the_migrations_sets(
+    connection: psycopg.Connection[Any], user: str | None
+) -> None:
+    before = settings(connection, user)
+    assert {"app.user_id", "lock_timeout", "role", "statement_timeout"} <= set(before)
+    connection.execute(PREPARATION.encode())
+    after = settings(connection, user)
+    assert after.pop("citus.propagate_set_commands", "local") == "local"
+    assert after == before
+
+
+def test_it_grants_nothing_but_the_columns_with_a_default(
+    connection: psycopg.Connection[Any],
+) -> None:
+    grants = (
+        "SELECT table_name || '.' || column_name, privilege_type FROM information_schema.column_privileges"
+        " WHERE grantee = 'todo_app'"
+    )
+    before = set(connection.execute(grants).fetchall())
+    connection.execute(PREPARATION.encode())
+    added = set(connection.execute(grants).fetchall()) - before
+    defaults = connection.execute(
+        "SELECT table_name || '.' || column_name FROM information_schema.columns"
+        " WHERE column_default IS NOT NULL AND table_name IN ('users', 'sessions', 'tasks', 'task_counts')"
+    ).fetchall()
+    assert added == {(column, "INSERT") for (column,) in defaults}
