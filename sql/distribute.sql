@@ -22,6 +22,9 @@ BEGIN;
 
 SET LOCAL lock_timeout = '5s';
 
+-- Rows are copied all or, if row security would hide some, not at all.
+SET LOCAL row_security = off;
+
 -- The coordinator talks to the workers as the role that a request takes.
 ALTER ROLE todo_app LOGIN;
 
@@ -42,13 +45,15 @@ ALTER POLICY task_counts_own ON task_counts
 USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
 WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
 
-ALTER POLICY auth_events_own ON auth_events
-USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
-WITH CHECK (user_id IS NULL OR user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+-- With a foreign key to a reference table auth_events would become a table of Citus's too, and what is inserted by
+-- SELECT into such a table on the coordinator is not held to row security (tried). Without it it stays PostgreSQL's
+-- own. Whoever deletes a user deletes the user's events as well.
+ALTER TABLE auth_events DROP CONSTRAINT IF EXISTS auth_events_user_id_fkey;
 
 -- Citus writes the defaults into the statement that it sends to a worker, so they have to be allowed.
 GRANT INSERT (created_at) ON users, sessions TO todo_app;
 GRANT INSERT (id, created_at, updated_at) ON tasks TO todo_app;
+GRANT USAGE ON SEQUENCE auth_events_id_seq TO todo_app;
 
 -- As in the migration, but by SET LOCAL, which Citus sends on to the workers; set_config it does not. The role is
 -- not sent: the coordinator connects to the workers as that role.
@@ -74,6 +79,15 @@ BEGIN
         RAISE EXCEPTION 'the coordinator is not in its own list of nodes'
             USING HINT = 'SELECT citus_set_coordinator_host(''its address, as the workers see it'')';
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_dist_node WHERE groupid <> 0 AND isactive AND shouldhaveshards) THEN
+        RAISE EXCEPTION 'there is no worker' USING HINT = 'SELECT citus_add_node(''its address'', 5432)';
+    END IF;
+    -- for the same reason as auth_events: no user's rows on the coordinator itself
+    IF EXISTS (SELECT FROM pg_dist_node WHERE groupid = 0 AND shouldhaveshards) THEN
+        RAISE EXCEPTION 'the coordinator would hold shards'
+            USING HINT = 'SELECT citus_set_node_property(nodename, nodeport, ''shouldhaveshards'', false) '
+                'FROM pg_dist_node WHERE groupid = 0';
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'public.users'::regclass) THEN
         PERFORM create_reference_table('public.users');
     END IF;
@@ -89,9 +103,6 @@ BEGIN
     END LOOP;
 END
 $distribute$;
-
--- For the same reason: its table was taken into Citus's metadata just now, and the sequence made anew.
-GRANT USAGE ON SEQUENCE auth_events_id_seq TO todo_app;
 
 COMMIT;
 

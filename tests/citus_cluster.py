@@ -21,8 +21,7 @@ _MARK = "todo_api_tests"
 def distributed() -> Iterator[str]:
     """The URL, once its database has the schema, distributed.
 
-    The extension is created and the coordinator made known to itself if need be. What nodes there are
-    is taken as it is found: without a worker the shards lie on the coordinator.
+    The extension is created, and the coordinator made known to itself and kept free of shards, if need be.
     """
     with closing(psycopg.connect(URL, autocommit=True)) as coordinator:
         _refuse_what_is_not_ours(coordinator)
@@ -30,6 +29,10 @@ def distributed() -> Iterator[str]:
         coordinator.execute(f"CREATE SCHEMA IF NOT EXISTS {_MARK}".encode())
         rollback(URL)
         added = _introduce(coordinator)
+        held = coordinator.execute(
+            "SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', false)"
+            " FROM pg_dist_node WHERE groupid = 0 AND shouldhaveshards"
+        ).fetchall()
         migrate(URL)
         distribute(coordinator)
         try:
@@ -38,6 +41,11 @@ def distributed() -> Iterator[str]:
             rollback(URL)
             coordinator.execute("DROP TABLE _yoyo_log, _yoyo_migration, _yoyo_version")
             coordinator.execute(f"DROP SCHEMA {_MARK}".encode())
+            if held:
+                coordinator.execute(
+                    "SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', true)"
+                    " FROM pg_dist_node WHERE groupid = 0"
+                )
             if added:
                 coordinator.execute("SELECT citus_remove_node(%s, %s)", added)
 
@@ -60,7 +68,11 @@ def _refuse_what_is_not_ours(coordinator: psycopg.Connection[Any]) -> None:
 def _introduce(coordinator: psycopg.Connection[Any]) -> tuple[str, int] | None:
     """Tell the coordinator its own address, if it has workers but does not know it; what was added."""
     nodes = coordinator.execute("SELECT groupid, nodename FROM pg_dist_node").fetchall()
-    if not nodes or any(group == 0 for group, _ in nodes):
+    if all(group == 0 for group, _ in nodes):
+        pytest.exit(
+            "the database of CITUS_URL has no worker: SELECT citus_add_node(…)", returncode=4
+        )
+    if any(group == 0 for group, _ in nodes):
         return None
     # as the workers see it: the address of the URL, unless that is a socket or this machine's own
     host = str(conninfo_to_dict(URL).get("host") or "")

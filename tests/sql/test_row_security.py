@@ -323,6 +323,19 @@ def test_nothing_can_be_planted_with_another_user(
             service.run(user, sql)
 
 
+def test_all_that_a_user_has_leaves_with_the_user(
+    database_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    with closing(Database(database_url, connections=1)) as database:
+        sign_up(database)
+    tables = guarded_tables(superuser)
+    for expected in (1, 0):
+        for table in tables:
+            count = superuser.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+            assert count == (expected,), table
+        superuser.execute("DELETE FROM users")
+
+
 # --- which login ---
 
 
