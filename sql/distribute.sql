@@ -90,6 +90,9 @@ BEGIN
             USING HINT = 'SELECT citus_set_node_property(nodename, nodeport, ''shouldhaveshards'', false) '
                 'FROM pg_dist_node WHERE groupid = 0';
     END IF;
+    IF EXISTS (SELECT FROM pg_class WHERE oid = 'public.tasks'::regclass AND relkind = 'p') THEN
+        RAISE EXCEPTION 'tasks is partitioned: undo that first, by partition.sql with 0';
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'public.users'::regclass) THEN
         PERFORM create_reference_table('public.users');
     END IF;

@@ -46,6 +46,9 @@ DECLARE
     found     bigint;
     copied    bigint;
 BEGIN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+        RAISE EXCEPTION 'on Citus the tables are split by distribute.sql';
+    END IF;
     FOREACH kept IN ARRAY ARRAY['sessions', 'tasks', 'task_counts'] LOOP
         former := format('public.%I', kept)::regclass;
         SELECT count(*) INTO parts FROM pg_inherits WHERE inhparent = former;

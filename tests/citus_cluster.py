@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 from dba_scripts import distribute
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from todo_api.migrate import migrate, rollback
 
@@ -21,11 +22,13 @@ _MARK = "todo_api_tests"
 def distributed() -> Iterator[str]:
     """The URL, once its database has the schema, distributed.
 
-    The extension is created, and the coordinator made known to itself and kept free of shards, if need be.
+    What is missing is made: the extension, workers (those that another database of the coordinator knows),
+    the coordinator's own address, and its being free of shards.
     """
     with closing(psycopg.connect(URL, autocommit=True)) as coordinator:
         _refuse_what_is_not_ours(coordinator)
         coordinator.execute("CREATE EXTENSION IF NOT EXISTS citus")
+        _find_workers(coordinator)
         coordinator.execute(f"CREATE SCHEMA IF NOT EXISTS {_MARK}".encode())
         rollback(URL)
         added = _introduce(coordinator)
@@ -63,6 +66,40 @@ def _refuse_what_is_not_ours(coordinator: psycopg.Connection[Any]) -> None:
         pytest.exit(
             f"CITUS_URL names a database that is in use: it has {there[0][0]}", returncode=4
         )
+
+
+def _find_workers(coordinator: psycopg.Connection[Any]) -> None:
+    """Register the workers of another database, if this one has none."""
+    workers = (
+        "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND noderole = 'primary'"
+    )
+    if coordinator.execute(workers.encode()).fetchone():
+        return
+    databases = coordinator.execute("SELECT datname FROM pg_database WHERE datallowconn").fetchall()
+    for (name,) in databases:
+        with closing(psycopg.connect(make_conninfo(URL, dbname=name), autocommit=True)) as other:
+            known = other.execute(
+                "SELECT to_regclass('pg_catalog.pg_dist_node') IS NOT NULL"
+            ).fetchone()
+            found = other.execute(workers.encode()).fetchall() if known == (True,) else []
+        for host, port in found:
+            _prepare_worker(make_conninfo(URL, host=host, hostaddr="", port=port), name)
+            coordinator.execute("SELECT citus_add_node(%s, %s)", (host, port))
+        if found:
+            return
+    pytest.exit(
+        "no database of CITUS_URL's server has a worker: SELECT citus_add_node(…)", returncode=4
+    )
+
+
+def _prepare_worker(url: str, known: str) -> None:
+    """Make the database and the extension on a worker, by way of a database that is there."""
+    name = str(conninfo_to_dict(url)["dbname"])
+    with closing(psycopg.connect(make_conninfo(url, dbname=known), autocommit=True)) as worker:
+        if not worker.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone():
+            worker.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with closing(psycopg.connect(url, autocommit=True)) as worker:
+        worker.execute("CREATE EXTENSION IF NOT EXISTS citus")
 
 
 def _introduce(coordinator: psycopg.Connection[Any]) -> tuple[str, int] | None:
