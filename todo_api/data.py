@@ -225,7 +225,9 @@ class Database:
         """Prepare a new connection, before any request waits for it."""
         connection.adapters.register_loader("uuid", _UuidAsText)
         connection.adapters.register_loader("timestamptz", _TimeAsText)
-        [(connection.on_citus,)] = connection.execute(self._text("before_sign_in/has_citus"))
+        [(connection.on_citus,)] = connection.execute(
+            self._text("before_sign_in/has_citus"), prepare=False
+        )
 
     def _connection(self) -> _Connection:
         # Not the pool's own `check`: that one sleeps a second after the second stale connection,

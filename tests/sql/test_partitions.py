@@ -333,8 +333,10 @@ def test_a_statement_meets_one_partition_of_each_table(
     explained: Callable[..., str], name: str, mode: str
 ) -> None:
     plan = explained(name, mode)
-    for table in TABLES:
-        # what was pruned when the plan was made is not in it, what is pruned as it starts is "never executed"
-        lines = [line for line in plan.splitlines() if "never executed" not in line]
-        met = {part for line in lines for part in re.findall(rf" on ({table}_\d\d)\b", line)}
-        assert len(met) <= 1, plan
+    # What was pruned when the plan was made is not in it; what is pruned as it starts is not scanned,
+    # though older versions than 18 still list it as a target.
+    scans = [line for line in plan.splitlines() if "Scan" in line and "never executed" not in line]
+    met = {part for line in scans for part in re.findall(r" on (\w+)_\d\d\b", line)}
+    parts = {part for line in scans for part in re.findall(r" on (\w+_\d\d)\b", line)}
+    assert len(parts) == len(met), plan
+    assert met or name.endswith("/create"), plan  # what only inserts is sent to its partition
