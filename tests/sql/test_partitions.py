@@ -210,6 +210,17 @@ def test_what_it_can_not_take_over_is_refused_and_nothing_is_changed(
     assert catalogue(superuser) == before
 
 
+def test_tables_that_citus_may_hold_are_refused(superuser: psycopg.Connection[Any]) -> None:
+    superuser.execute(
+        "INSERT INTO pg_extension SELECT 999999, 'citus', extowner, extnamespace, false, '0', null, null"
+        " FROM pg_extension WHERE extname = 'plpgsql'"
+    )
+    before = catalogue(superuser)
+    with pytest.raises(errors.RaiseException, match="on Citus the tables are split by"):
+        partition(superuser)
+    assert catalogue(superuser) == before
+
+
 def test_an_owner_who_is_held_by_row_security_copies_every_row(
     database: Database, database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -237,9 +248,7 @@ def test_an_owner_who_is_held_by_row_security_copies_every_row(
         superuser.execute("DROP ROLE partitioner")
 
 
-def test_a_busy_table_is_given_up_on(
-    database_url: str, superuser: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_busy_table_is_given_up_on(database_url: str, superuser: psycopg.Connection[Any]) -> None:
     before = catalogue(superuser)
     with psycopg.connect(database_url) as other:
         other.execute("LOCK TABLE tasks IN ACCESS SHARE MODE")
