@@ -69,6 +69,7 @@ BEGIN
     SET LOCAL statement_timeout = '5s';
     SET LOCAL lock_timeout = '2s';
     SET LOCAL idle_in_transaction_session_timeout = '10s';
+    SET LOCAL random_page_cost = 1.1;
     PERFORM set_config('role', 'todo_app', true);
 END
 $$;

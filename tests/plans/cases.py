@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from user_rule import opens_or_ends
+
 import todo_api
 from todo_api.statements import Statement, load_statements
 
@@ -64,6 +66,8 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
     """
     found = []
     for name, statement in (statements or load_statements()).items():
+        if opens_or_ends(statement.text):
+            continue
         instead = _INSTEAD.get(name, {})
         found.append(_case(statement, filled.typical, instead))
         if name == "tasks/list":

@@ -36,16 +36,19 @@ def test_the_exceptions_are_these_and_no_others() -> None:
         f"before_sign_in/{name}"
         for name in (
             "applied_migrations",
+            "begin_on_citus",
             "begin_request",
             "begin_session",
             "check_role",
             "clear_rate_limit",
             "clear_rate_limits",
+            "commit_on_citus",
             "create_user",
             "end_with_client",
             "find_credentials",
             "forget_migration",
             "has_applied_migrations",
+            "has_citus",
             "hit_rate_limit",
             "read_rate_limit",
             "record_event",
@@ -220,6 +223,10 @@ WRONG = {
     "a merge": (
         "MERGE INTO tasks USING users ON users.user_id = %s WHEN MATCHED THEN UPDATE SET title = %(id)s",
         "MergeStmt: only SELECT, INSERT, UPDATE and DELETE are judged here",
+    ),
+    "the end of the transaction": (
+        "ROLLBACK /* %s %(id)s */",
+        "TransactionStmt: only SELECT, INSERT, UPDATE and DELETE are judged here",
     ),
     "another kind of statement": (
         "COPY (SELECT id FROM tasks WHERE user_id = %s AND id = %(id)s) TO STDOUT",
