@@ -3,7 +3,8 @@
 import logging
 from contextlib import closing
 
-from todo_api.data import Call, Database, StatementFailed, Unavailable, why_unreachable
+from todo_api.connections import why_unreachable
+from todo_api.data import Call, Database, StatementFailed, Unavailable
 from todo_api.migration_files import compare, shipped_checksums
 
 logger = logging.getLogger(__name__)

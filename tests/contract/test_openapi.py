@@ -209,7 +209,7 @@ class Provoke:
         return self.send(operation)
 
     def unavailable(self, operation: Operation) -> TestResponse:
-        self.monkeypatch.setattr("todo_api.data.POOL_TIMEOUT_S", 0.05)
+        self.monkeypatch.setattr("todo_api.connections.POOL_TIMEOUT_S", 0.05)
         away = self.make_app(database_url="postgresql://127.0.0.1:1/nowhere")
         return self.send(operation, away.test_client())
 

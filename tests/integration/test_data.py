@@ -18,7 +18,7 @@ import pytest
 from postgres_proxy import SYNC, Proxy, proxied
 from psycopg.conninfo import make_conninfo
 
-from todo_api import data
+from todo_api import connections
 from todo_api.data import (
     Call,
     Database,
@@ -560,7 +560,7 @@ def test_a_server_that_falls_silent_holds_a_request_for_a_bounded_time(
     proxy: Proxy, single: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = sign_up(single)
-    monkeypatch.setattr(data, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connections, "ANSWER_TIMEOUT_S", 0.5)
     proxy.frozen = True
     began = time.monotonic()
     with pytest.raises(Unavailable):
@@ -575,7 +575,7 @@ def seconds_until_a_dead_network_is_noticed(url: str) -> list[float]:
     """On an idle connection, and on one that has sent something."""
     with (
         closing(Database(url, connections=1)) as database,
-        closing(database._connection()) as connection,
+        closing(database._connections.take()) as connection,
         socket.socket(fileno=os.dup(connection.fileno())) as link,
     ):
         idle, interval, count, unanswered = (
@@ -590,7 +590,7 @@ def seconds_until_a_dead_network_is_noticed(url: str) -> list[float]:
 
 
 def test_a_machine_that_fell_off_the_network_is_given_up_before_a_request_is(proxy: Proxy) -> None:
-    assert max(seconds_until_a_dead_network_is_noticed(proxy.url)) < data.ANSWER_TIMEOUT_S
+    assert max(seconds_until_a_dead_network_is_noticed(proxy.url)) < connections.ANSWER_TIMEOUT_S
     chosen = make_conninfo(
         proxy.url,
         keepalives_idle=60,
@@ -607,7 +607,7 @@ def test_a_read_is_not_asked_again_after_silence(
     who = sign_up(single)
     send, sent = single._send, []
     monkeypatch.setattr(single, "_send", lambda bound: sent.append(bound) or send(bound))
-    monkeypatch.setattr(data, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connections, "ANSWER_TIMEOUT_S", 0.5)
     proxy.frozen = True
     with pytest.raises(Unavailable):
         single.as_user(who, LIST)
@@ -628,11 +628,11 @@ def test_every_bound_is_shorter_than_the_next_one_out(
             ).fetchall()[0][0]
             for one in names
         )
-    readme = (Path(data.__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (Path(connections.__file__).parent.parent / "README.md").read_text("utf-8")
     [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", readme)
     assert 0 < lock_s < statement_s
-    assert statement_s + 2 < data.ANSWER_TIMEOUT_S  # room for the way there and back
-    assert int(proxy_s) > data.POOL_TIMEOUT_S + data.ANSWER_TIMEOUT_S
+    assert statement_s + 2 < connections.ANSWER_TIMEOUT_S  # room for the way there and back
+    assert int(proxy_s) > connections.POOL_TIMEOUT_S + connections.ANSWER_TIMEOUT_S
     assert 0 < idle_s < int(proxy_s)
     assert superuser.execute("SHOW statement_timeout").fetchall() == [("0",)]  # nothing stays
 
