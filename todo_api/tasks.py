@@ -78,7 +78,7 @@ def delete_task(task_id: str) -> Response:
     """Delete a task for good."""
     [deleted] = database().as_user(_who(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
     if not deleted:
-        raise Problem("not-found", "There is no such task.")
+        raise _no_such_task()
     return answers.nothing()
 
 
@@ -86,13 +86,20 @@ def _one(statement: str, task_id: str, **parameters: Any) -> Response:
     call = Call(statement, {"task_id": _uuid(task_id), **parameters}, Task)
     [found] = database().as_user(_who(), call)
     if not found:
-        raise Problem("not-found", "There is no such task.")
+        raise _no_such_task()
     return answers.one_task(found[0])
 
 
-def _uuid(text: str) -> str | None:
-    """A task's id, or None, which no task has: what is not a UUID is not found."""
-    return text if _UUID.fullmatch(text) else None
+def _uuid(text: str) -> str:
+    """A task's id; what is not a UUID is no task's, which a dead session is not told."""
+    if not _UUID.fullmatch(text):
+        database().as_user(_who())
+        raise _no_such_task()
+    return text
+
+
+def _no_such_task() -> Problem:
+    return Problem("not-found", "There is no such task.")
 
 
 def _body(kind: type[Body]) -> Body:

@@ -1,6 +1,6 @@
 -- Complete a task. Completing it again changes nothing.
 --
--- Parameters: task_id   the task; null, or another user's, finds nothing
+-- Parameters: task_id   the task; another user's finds nothing
 -- Returns:    the task as it is now, or no row
 -- Index:      tasks_pkey
 -- Locks:      the task's row, until commit

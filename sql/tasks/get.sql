@@ -1,6 +1,6 @@
 -- One task of the user.
 --
--- Parameters: task_id   the task; null, or another user's, finds nothing
+-- Parameters: task_id   the task; another user's finds nothing
 -- Returns:    the task, or no row
 -- Index:      tasks_pkey
 -- Locks:      none

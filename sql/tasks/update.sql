@@ -1,7 +1,7 @@
 -- Change a task's title, its completion, or both. What is null keeps its value, and updated_at
 -- moves only when something really changes.
 --
--- Parameters: task_id        the task; null, or another user's, finds nothing
+-- Parameters: task_id        the task; another user's finds nothing
 --             title          1 to 500 characters, trimmed; null: as it is
 --             is_completed   true sets completed_at once, false clears it; null: as it is
 -- Returns:    the task as it is now, or no row

@@ -220,6 +220,12 @@ ALL = [("GET", "", None), ("POST", "", {"title": "Mine now"})] + [
 ]
 
 
+@pytest.mark.parametrize(("method", "end", "body"), SINGLE)
+def test_a_dead_session_is_told_so_before_an_id_that_is_none(ann, method, end, body):
+    assert ann.post("/api/auth/logout").status_code == 204
+    assert ann.call(method, f"{ann.tasks}/xyz{end}", json=body).status_code == 401
+
+
 @pytest.mark.parametrize(("method", "end", "body"), ALL)
 def test_a_foreign_user_and_a_missing_one_look_alike(ann, bob, method, end, body):
     task = bob.add("Bob's")
