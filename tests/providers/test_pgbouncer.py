@@ -126,7 +126,7 @@ def test_a_setting_for_the_session_would_be_found(
     [(definition,)] = superuser.execute(
         "SELECT pg_get_functiondef('begin_request(uuid)'::regprocedure)"
     ).fetchall()
-    assert definition.count(", true)") == 5
+    assert ", true)" in definition
     superuser.execute(definition.replace(", true)", ", false)"))
     _, found = seen_in_parallel([pooled_app(), pooled_app()], stranger, 20)
     assert any(role == "todo_app" and user for role, _, user, *_ in found)
