@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from waiting import until
 
 import todo_api
 from todo_api.config import Config, variable
@@ -36,15 +37,6 @@ PLAIN = {
     for name, value in os.environ.items()
     if name not in SETTINGS and not name.startswith(("PG", "XDG_", "COLUMNS", "SPACE_ID"))
 } | {"PYTHONPATH": str(Path(todo_api.__file__).parents[1]), "BCRYPT_ROUNDS": "4", "WORKERS": "2"}
-
-
-def until(look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """What `look` returns, as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
-    return seen
 
 
 @dataclass

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from postgres_proxy import SYNC, Proxy, proxied
 from psycopg.conninfo import make_conninfo
+from waiting import until
 
 from todo_api import connections
 from todo_api.data import (
@@ -117,15 +118,6 @@ def event(address: str = "192.0.2.1", **changed: Any) -> dict[str, Any]:
     } | changed
 
 
-def wait_until(done: Callable[[], Any], within_s: float = 20) -> Any:
-    """Ask until the answer is true."""
-    deadline = time.monotonic() + within_s
-    while not (answer := done()):
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.01)
-    return answer
-
-
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
     """What `work` returned or raised, from `count` threads that start together."""
     start = threading.Barrier(count)
@@ -222,7 +214,7 @@ def test_a_first_call_on_a_fresh_connection_is_one_round_trip(
     proxy: Proxy, either: Database, database: Database
 ) -> None:
     who = sign_up(database)
-    wait_until(lambda: proxy.connections == 1)
+    until(lambda: proxy.connections == 1)
     either.before_sign_in()  # waits for the connection to be ready
     proxy.flights = 0
     either.as_user(who, create())
@@ -423,7 +415,7 @@ def test_a_pool_in_full_use_is_unavailable_within_two_seconds(
     superuser.execute("CREATE TRIGGER wait BEFORE INSERT ON tasks EXECUTE FUNCTION wait()")
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(single.as_user, who, create())
-        wait_until(
+        until(
             lambda: superuser.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
                 " AND datname = current_database()"
@@ -506,7 +498,7 @@ def test_connections_that_the_server_closed_cost_no_request_and_no_waiting(
         superuser.execute("LOCK tasks")
         with ThreadPoolExecutor(8) as threads:
             held = [threads.submit(database.as_user, who, LIST) for _ in range(8)]
-            wait_until(lambda: superuser.execute(waiting).fetchone() == (8,))
+            until(lambda: superuser.execute(waiting).fetchone() == (8,))
             superuser.execute("ROLLBACK")
             assert not [call.exception() for call in held if call.exception()]
         superuser.execute(
@@ -542,7 +534,7 @@ def test_a_write_whose_connection_breaks_is_not_repeated(
     proxy.cut_at("/* tasks/create */", times=1)
     with pytest.raises(Unavailable):
         single.as_user(who, create("once"))
-    wait_until(lambda: superuser.execute("SELECT FROM tasks").fetchone() is not None)
+    until(lambda: superuser.execute("SELECT FROM tasks").fetchone() is not None)
     assert proxy.cuts == 1
     [tasks] = single.as_user(who, LIST)
     assert [task.title for task in tasks] == ["once"]
@@ -568,7 +560,7 @@ def test_a_server_that_falls_silent_holds_a_request_for_a_bounded_time(
     assert time.monotonic() - began < 5
     proxy.frozen = False
     monkeypatch.undo()
-    assert wait_until(lambda: single.as_user(who, LIST)) is not None
+    assert until(lambda: single.as_user(who, LIST)) is not None
 
 
 def seconds_until_a_dead_network_is_noticed(url: str) -> list[float]:

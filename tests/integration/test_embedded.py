@@ -13,7 +13,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
+from waiting import until
 
 from todo_api import embedded
 
@@ -82,15 +82,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 T = TypeVar("T")
-
-
-def until(look: Callable[[], T], seconds: float = 30) -> T:
-    """What `look` returns, as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
-    return seen
 
 
 def alive(pid: int) -> bool:

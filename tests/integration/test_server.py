@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 import todo_api
 from todo_api.problems import CODES
@@ -71,7 +72,7 @@ class Service:
                 return True
             return False
 
-        wait_until(refused)
+        until(refused)
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -99,13 +100,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start
     for service in services:
         service.end()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -209,7 +203,7 @@ def test_running_and_queued_requests_are_finished(
     service = start(workers=workers, threads=1)
     began = tmp_path / "began"
     clients = [service.open(slow(0.5, began)) for _ in range(4)]
-    wait_until(began.exists)
+    until(began.exists)
     service.signal()
     for client in clients:
         [(headers, body)] = answers(read_all(client))
@@ -222,7 +216,7 @@ def test_connections_in_the_backlog_are_served(start: Start) -> None:
     with stopped(service.pid()):
         clients = [service.open(GET) for _ in range(20)]
         service.signal()
-        wait_until(lambda: "SIGTERM: finishing" in service.log())
+        until(lambda: "SIGTERM: finishing" in service.log())
     for client in clients:
         [(headers, _)] = answers(read_all(client))
         assert headers["Connection"] == "close"
@@ -269,7 +263,7 @@ def test_pipelined_requests_are_all_answered(start: Start, tmp_path: Path) -> No
     service = start()
     began = tmp_path / "began"
     client = service.open(slow(0.5, began) + GET + GET)
-    wait_until(began.exists)
+    until(began.exists)
     service.signal()
     connection = [headers["Connection"] for headers, _ in answers(read_all(client))]
     assert connection == [None, None, "close"]
@@ -290,7 +284,7 @@ def test_a_big_answer_to_a_slow_reader_is_sent_whole(start: Start) -> None:
 def test_a_request_that_never_ends_is_cut_off(start: Start, tmp_path: Path) -> None:
     service = start()
     with service.open(slow(60, tmp_path / "began")):
-        wait_until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists)
         service.signal()
         assert service.process.wait(10) == 1
     assert "cut off 1 connections" in service.log()
@@ -301,7 +295,7 @@ def test_ctrl_c_drains_once_and_cuts_short_the_second_time(start: Start, tmp_pat
     first = service.open(slow(0.5, tmp_path / "first"))
     second = service.open(slow(60, tmp_path / "second"))
     with second:
-        wait_until(lambda: (tmp_path / "first").exists() and (tmp_path / "second").exists())
+        until(lambda: (tmp_path / "first").exists() and (tmp_path / "second").exists())
         os.killpg(service.process.pid, signal.SIGINT)  # as the terminal does
         os.killpg(service.process.pid, signal.SIGINT)  # and a launcher that passes it on
         assert answers(read_all(first))[0][1] == b"hello"
@@ -317,7 +311,7 @@ def test_ctrl_c_drains_once_and_cuts_short_the_second_time(start: Start, tmp_pat
 def test_workers_end_with_a_killed_parent_but_answer_first(start: Start, tmp_path: Path) -> None:
     service = start(workers=2)
     client = service.open(slow(0.5, tmp_path / "began"))
-    wait_until((tmp_path / "began").exists)
+    until((tmp_path / "began").exists)
     service.signal(signal.SIGKILL)
     assert answers(read_all(client))[0][1] == b"hello"
     assert service.process.stdout is not None
@@ -343,7 +337,7 @@ def test_a_worker_ended_alone_drains_and_is_replaced(start: Start, tmp_path: Pat
     service = start()
     pid = service.pid()
     client = service.open(slow(0.5, tmp_path / "began"))
-    wait_until((tmp_path / "began").exists)
+    until((tmp_path / "began").exists)
     os.kill(pid, signal.SIGTERM)
     assert answers(read_all(client))[0][1] == b"hello"
     assert service.pid() != pid
@@ -357,7 +351,7 @@ def test_a_worker_that_can_not_start_again_is_tried_again_at_leisure(
     broken.touch()
     os.kill(service.pid(), signal.SIGKILL)
     failure = "WARNING RuntimeError: no database; starting another in 1 s"
-    wait_until(lambda: service.log().count(failure) >= 2)
+    until(lambda: service.log().count(failure) >= 2)
     first, second = [
         float(line.split()[0]) for line in service.log().splitlines() if failure in line
     ][:2]
@@ -391,7 +385,7 @@ def test_the_service_sleeps_when_there_is_nothing_to_do(start: Start) -> None:
 
     service.get()
     before, since = switches(), time.monotonic()
-    wait_until(lambda: time.monotonic() - since > 1)
+    until(lambda: time.monotonic() - since > 1)
     assert switches() - before < 30
 
 

@@ -20,6 +20,7 @@ import pytest
 from catalogue import catalogue, roles
 from psycopg.conninfo import make_conninfo
 from schema_dump import PAGE, dump
+from waiting import until
 
 from todo_api import embedded
 from todo_api import migrate as migrating
@@ -174,13 +175,6 @@ def migrators(count: int, folder: Path | None = None) -> Iterator[list[Migrator]
             one.kill()
 
 
-def wait_until(done: Callable[[], Any], within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    while not done():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.01)
-
-
 # --- up and down ---
 
 
@@ -328,7 +322,7 @@ def test_a_lock_held_by_another_process_is_waited_for(url: str) -> None:
             "SELECT 1 FROM pg_stat_activity WHERE application_name = 'todo-api migrate'"
             " AND datname = current_database()"
         )
-        wait_until(lambda: other.execute(waiting).fetchone())
+        until(lambda: other.execute(waiting).fetchone())
         assert other.execute("SELECT to_regclass('users')").fetchone() == (None,)
         assert process.process.poll() is None
         other.execute("SELECT pg_advisory_unlock_all()")
@@ -388,14 +382,14 @@ def test_a_killed_process_blocks_nobody_and_leaves_nothing_half_done(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
             " AND datname = current_database()"
         )
-        wait_until(lambda: watch.execute(asleep).fetchone())
+        until(lambda: watch.execute(asleep).fetchone())
         process.process.send_signal(signal.SIGKILL)
         process.process.wait()
         began = time.monotonic()
         (folder / f"{slow}.sql").write_text(f"-- depends: {IDS[-1]}\n\nCREATE TABLE whole ();\n")
         (folder / f"{slow}.rollback.sql").write_text("DROP TABLE whole;\n")
         lock = "SELECT pg_try_advisory_lock(hashtext('todo_api'), hashtext('migrations'))"
-        wait_until(lambda: watch.execute(lock).fetchone() == (True,))
+        until(lambda: watch.execute(lock).fetchone() == (True,))
         assert time.monotonic() - began < 20  # not the minute of the statement
     assert snapshot(url) == before
     assert applied(url) == IDS
@@ -538,7 +532,7 @@ def building(url: str, folder: Path, writer: psycopg.Connection[Any]) -> Iterato
             waiting = (
                 "SELECT 1 FROM pg_stat_progress_create_index WHERE phase ~ '^waiting for writers'"
             )
-            wait_until(lambda: watch.execute(waiting).fetchone())
+            until(lambda: watch.execute(waiting).fetchone())
         yield process
 
 
@@ -569,7 +563,7 @@ def test_a_killed_build_leaves_an_unusable_index_that_the_next_start_builds_anew
     with psycopg.connect(url) as writer, building(url, folder, writer) as process:
         process.kill()
         lock = "SELECT pg_try_advisory_lock(hashtext('todo_api'), hashtext('migrations'))"
-        wait_until(lambda: with_tasks.execute(lock).fetchone() == (True,))
+        until(lambda: with_tasks.execute(lock).fetchone() == (True,))
         with_tasks.execute("SELECT pg_advisory_unlock_all()")
         assert with_tasks.execute(USABLE).fetchone() == (False,)
         assert applied(url) == IDS

@@ -15,21 +15,13 @@ from urllib.parse import quote, urlsplit
 import pytest
 from live_service import live_service
 from postgres_server import Server, a_server
+from waiting import until
 
 pytestmark = pytest.mark.programs
 
 RECOVERY_S = 10  # without a restart, once there is a server again that takes writes
 WRITERS = 4
 PATIENCE_S = 60
-
-
-def until(look: Any, seconds: float = PATIENCE_S) -> Any:
-    """What `look` returns, as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
-    return seen
 
 
 @dataclass

@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+from waiting import until
 
 import todo_api
 from todo_api import embedded
@@ -131,7 +132,8 @@ def test_lock_waits(
         blocking.execute("UPDATE tasks SET title = 'held' WHERE user_id = %s", (who.user_id,))
         pid = waiting.info.backend_pid
         waiting.pgconn.send_query(b"/* tasks/complete */ UPDATE tasks SET title = title")
-        _until(superuser, "SELECT cardinality(pg_blocking_pids(%s)) > 0", pid)
+        blocked = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+        until(lambda: superuser.execute(blocked, (pid,)).fetchone() is not None)
         [wait] = _ask(superuser, "Lock waits")
         assert (wait["pid"], wait["file"]) == (pid, "tasks/complete")
         assert wait["blocked_by"] == blocking.info.backend_pid
@@ -141,16 +143,6 @@ def test_lock_waits(
         blocking.rollback()
         while waiting.pgconn.get_result():
             pass
-
-
-def _until(connection: psycopg.Connection[Any], question: str, value: Any) -> None:
-    """Ask until the answer is yes, for at most a hundred seconds."""
-    for _ in range(10_000):
-        [(answer,)] = connection.execute(question.encode(), (value,)).fetchall()
-        if answer:
-            return
-        connection.execute("SELECT pg_sleep(0.01)")
-    raise AssertionError(question)
 
 
 def test_connections_by_program(
