@@ -2,8 +2,7 @@
 
 import select
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -50,12 +49,10 @@ class Connection(psycopg.Connection[Any]):
 
     on_citus = False
 
-    @contextmanager
-    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+    def pipeline(self) -> AbstractContextManager[psycopg.Pipeline]:  # type: ignore[override]
         """Collect what is executed, and end it with one Sync."""
         self._pipeline = _Pipeline(self)
-        with super().pipeline() as pipeline:
-            yield pipeline
+        return super().pipeline()
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Raise OperationalError after ANSWER_TIMEOUT_S of silence."""
