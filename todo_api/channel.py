@@ -13,7 +13,7 @@ from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 
 from todo_api import request_id
 from todo_api.headers import ALWAYS, UNLESS_SET
-from todo_api.logs import access
+from todo_api.logs import log_request
 from todo_api.problems import CODES, MEDIA_TYPE, Problem, document
 
 LINGER_SECONDS = 2.0
@@ -63,17 +63,15 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         self.status = f"{code.status} {HTTPStatus(code.status).phrase}"
         own = {"Content-Type": MEDIA_TYPE, "X-Request-ID": found_id}
         self.response_headers.extend((own | ALWAYS | UNLESS_SET).items())
-        # Like the application's own line, as far as this request was understood.
-        fields = {
-            "method": method if method in HTTPMethod.__members__ else None,  # not any word
-            "route": None,
-            "status": code.status,
-            "ms": None,
-            "request_id": found_id,
-            "user_id": None,
-            "address": self.channel.addr[0],
-        }
-        access.info("request", extra={"fields": fields})
+        log_request(
+            method=method if method in HTTPMethod.__members__ else None,  # not any word
+            route=None,
+            status=code.status,
+            ms=None,
+            request_id=found_id,
+            user_id=None,
+            address=self.channel.addr[0],
+        )
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(b"" if method == "HEAD" else body)

@@ -70,6 +70,32 @@ def setup(level: str, form: str | None) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def log_request(
+    *,
+    method: str | None,
+    route: str | None,
+    status: int,
+    ms: float | None,
+    request_id: str,
+    user_id: str | None,
+    address: str | None,
+    auth_event: str | None = None,
+) -> None:
+    """Write the line of a request; None is what the request was not understood far enough to tell."""
+    fields = {
+        "method": method,
+        "route": route,
+        "status": status,
+        "ms": ms,
+        "request_id": request_id,
+        "user_id": user_id,
+        "address": address,
+    }
+    if auth_event:
+        fields["auth_event"] = auth_event
+    access.info("request", extra={"fields": fields})
+
+
 def init_app(app: Flask) -> None:
     """Log each request when it is answered."""
 
@@ -80,18 +106,15 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         if access.isEnabledFor(logging.INFO):
-            route = request.url_rule.rule if request.url_rule else None
             who = g.get("signed_in")
-            fields = {
-                "method": request.method,
-                "route": route,
-                "status": response.status_code,
-                "ms": round((time.perf_counter() - g.started) * 1000, 2),
-                "request_id": request_id.current(),
-                "user_id": who.user_id if who else None,
-                "address": request.remote_addr,
-            }
-            if event := g.get("auth_event"):
-                fields["auth_event"] = event
-            access.info("request", extra={"fields": fields})
+            log_request(
+                method=request.method,
+                route=request.url_rule.rule if request.url_rule else None,
+                status=response.status_code,
+                ms=round((time.perf_counter() - g.started) * 1000, 2),
+                request_id=request_id.current(),
+                user_id=who.user_id if who else None,
+                address=request.remote_addr,
+                auth_event=g.get("auth_event"),
+            )
         return response
