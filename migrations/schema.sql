@@ -119,7 +119,9 @@ BEGIN
         set_config('statement_timeout', '5s', true),
         set_config('lock_timeout', '2s', true),
         set_config('idle_in_transaction_session_timeout', '10s', true),
-        set_config('random_page_cost', '1.1', true);
+        set_config('random_page_cost', '1.1', true),
+        set_config('timezone', 'UTC', true),
+        set_config('datestyle', 'ISO', true);
 END
 $$;
 

@@ -70,6 +70,8 @@ BEGIN
     SET LOCAL lock_timeout = '2s';
     SET LOCAL idle_in_transaction_session_timeout = '10s';
     SET LOCAL random_page_cost = 1.1;
+    SET LOCAL timezone = 'UTC';
+    SET LOCAL datestyle = 'ISO';
     PERFORM set_config('role', 'todo_app', true);
 END
 $$;

@@ -1,17 +1,17 @@
 """The way to the data: statements of sql/ on pooled connections, one request in one round trip."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import errors
-from psycopg.rows import class_row, tuple_row
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from todo_api import connections
 from todo_api.connections import Connections
-from todo_api.statements import Statement, load_statements
+from todo_api.round_trip import Bound, round_trip
+from todo_api.statements import load_statements
 
 _SESSION_ENDED = "TD401"  # raised by begin_session
 # Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
@@ -49,11 +49,11 @@ class SignedIn(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A statement of sql/ with its named parameters; `row` makes the rows, which are tuples otherwise."""
+    """A statement of sql/ with its named parameters; `row` makes something of each row, otherwise a tuple."""
 
     name: str
     parameters: dict[str, Any] = {}  # noqa: RUF012 (never changed)
-    row: type | None = None
+    row: Callable[..., Any] | None = None
 
 
 class Database:
@@ -65,8 +65,10 @@ class Database:
             url,
             size=connections,
             prepared_statements=prepared_statements,
-            has_citus=self._text("before_sign_in/has_citus"),
+            has_citus=self._statements["before_sign_in/has_citus"].text,
         )
+        self._begin = Bound(self._statements["before_sign_in/begin_on_citus"], ())
+        self._commit = Bound(self._statements["before_sign_in/commit_on_citus"], ())
 
     def close(self) -> None:
         """End every connection."""
@@ -89,19 +91,22 @@ class Database:
         return self._run(user_id, opening, calls)
 
     def _run(self, user_id: str | None, opening: Call, calls: Sequence[Call]) -> list[list[Any]]:
-        bound = [
-            (statement, statement.bind(user_id, call.parameters), call.row)
-            for call in (opening, *calls)
-            for statement in (self._statements[call.name],)
-        ]
+        bound = []
+        for call in (opening, *calls):
+            statement = self._statements[call.name]
+            bound.append(Bound(statement, statement.bind(user_id, call.parameters)))
         # A read that lost its connection is asked again, once. A write is not: it may have happened.
         # Nor is a read whose connection was given up because of its silence: one wait is enough.
         began = time.monotonic()
-        attempts = 2 if all(statement.reads_only for statement, _, _ in bound) else 1
+        attempts = 2 if all(statement.reads_only for statement, _ in bound) else 1
         while True:
             attempts -= 1
             try:
-                return self._send(bound)[1:]
+                _, *found = self._send(bound)
+                return [
+                    [call.row(*row) for row in rows] if call.row else rows
+                    for call, rows in zip(calls, found, strict=True)
+                ]
             except (PoolTimeout, PoolClosed) as error:
                 raise Unavailable from error
             except psycopg.Error as error:
@@ -123,20 +128,12 @@ class Database:
                 names = ", ".join(call.name for call in calls)
                 raise StatementFailed(f"{reason} in {names}") from None
 
-    def _send(self, bound: list[tuple[Statement, list[Any], type | None]]) -> list[list[Any]]:
+    def _send(self, bound: list[Bound]) -> list[list[Any]]:
         connection = self._connections.take()
         try:
-            cursors = []
-            with connection.pipeline():  # its end sends one sync: one round trip, one transaction
-                if connection.on_citus:
-                    connection.execute(self._text("before_sign_in/begin_on_citus"))
-                for statement, values, row in bound:
-                    factory: Any = class_row(row) if row else tuple_row
-                    cursor = connection.cursor(binary=True, row_factory=factory)
-                    cursors.append(cursor.execute(statement.text, values))
-                if connection.on_citus:
-                    connection.execute(self._text("before_sign_in/commit_on_citus"))
-            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            if not connection.on_citus:
+                return round_trip(connection, *bound)
+            return round_trip(connection, self._begin, *bound, self._commit)[1:-1]
         except errors.ReadOnlySqlTransaction:
             # After a switchover a connection can outlive the server's time as primary. A new one
             # lets libpq choose again among the hosts.
@@ -148,6 +145,3 @@ class Database:
             raise
         finally:
             self._connections.give_back(connection)
-
-    def _text(self, name: str) -> str:
-        return self._statements[name].text

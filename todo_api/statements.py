@@ -20,6 +20,9 @@ class Statement:
     text: str
     parameters: tuple[str, ...]
     reads_only: bool
+    # For libpq: the name to prepare it by, which pg_prepared_statements then shows, and the text.
+    id: bytes
+    query: bytes
 
     def bind(self, user_id: str | None, values: dict[str, Any]) -> list[Any]:
         """Arrange `values` by placeholder; KeyError for a missing one, TypeError for one too many."""
@@ -54,11 +57,14 @@ def compile_statement(name: str, source: str) -> Statement:
     if USER in numbers and "user_id" in numbers:
         raise ValueError(f"sql/{name}.sql: only before_sign_in/ takes a user_id as a value")
     # The leading comment leads from the server's log and pg_stat_statements back to the file.
+    text = f"/* {name} */ {text}"
     return Statement(
         name=name,
-        text=f"/* {name} */ {text}",
+        text=text,
         parameters=tuple(numbers),
         reads_only=body.startswith("SELECT"),
+        id=name.encode(),
+        query=text.encode(),
     )
 
 

@@ -11,7 +11,8 @@ from todo_api.bodies import Body, read_body
 from todo_api.current import database
 from todo_api.data import Call, SignedIn
 from todo_api.problems import Problem
-from todo_api.schemas import NewTask, Task, TaskChange, without_unset
+from todo_api.rows import as_task
+from todo_api.schemas import NewTask, TaskChange, without_unset
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
@@ -38,7 +39,7 @@ def admit() -> None:
 @tasks.get("")
 def list_tasks() -> Response:
     """All tasks, newest first."""
-    [found] = database().as_user(_who(), Call("tasks/list", row=Task))
+    [found] = database().as_user(_who(), Call("tasks/list", row=as_task))
     return answers.task_list(found)
 
 
@@ -47,7 +48,7 @@ def create_task() -> Response:
     """Add a task."""
     body = _body(NewTask)
     parameters = {"title": body.title, "max_tasks": current_app.config["MAX_TASKS_PER_USER"]}
-    [created] = database().as_user(_who(), Call("tasks/create", parameters, Task))
+    [created] = database().as_user(_who(), Call("tasks/create", parameters, as_task))
     if not created:
         raise Problem("task-quota-exceeded")
     [task] = created
@@ -83,7 +84,7 @@ def delete_task(task_id: str) -> Response:
 
 
 def _one(statement: str, task_id: str, **parameters: Any) -> Response:
-    call = Call(statement, {"task_id": _uuid(task_id), **parameters}, Task)
+    call = Call(statement, {"task_id": _uuid(task_id), **parameters}, as_task)
     [found] = database().as_user(_who(), call)
     if not found:
         raise _no_such_task()

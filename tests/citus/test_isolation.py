@@ -18,14 +18,14 @@ from psycopg import errors
 from todo_api.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
 from todo_api.migrate import migrate, rollback
 from todo_api.roles import check_role
-from todo_api.schemas import Task
+from todo_api.rows import as_task
 
 DISTRIBUTED = ["sessions", "task_counts", "tasks"]
 ON_WORKERS = [*DISTRIBUTED, "users"]
 GUARDED = ["auth_events", *ON_WORKERS]
 OWN = "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"
 HASH = "$2b$04$" + "a" * 53
-LIST = Call("tasks/list", row=Task)
+LIST = Call("tasks/list", row=as_task)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def sign_up(database: Database, title: str = "Buy oat milk") -> SignedIn:
 
 
 def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
-    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, Task)
+    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
 
 
 def run(

@@ -29,11 +29,11 @@ from todo_api.data import (
     Taken,
     Unavailable,
 )
-from todo_api.schemas import Task
+from todo_api.rows import as_task
 
 HASH = "$2b$04$" + "a" * 53
 FLUSH = b"H\x00\x00\x00\x04"
-LIST = Call("tasks/list", row=Task)
+LIST = Call("tasks/list", row=as_task)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def sign_up(database: Database) -> SignedIn:
 
 
 def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
-    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, Task)
+    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
 
 
 def logout(who: SignedIn) -> Call:
@@ -384,7 +384,7 @@ def test_a_locked_row_is_given_up_on(
         with pytest.raises(Unavailable):
             database.as_user(who, Call("tasks/complete", {"task_id": task.id}))
         assert 1.5 < time.monotonic() - began < 4.5
-    [[task]] = database.as_user(who, Call("tasks/complete", {"task_id": task.id}, Task))
+    [[task]] = database.as_user(who, Call("tasks/complete", {"task_id": task.id}, as_task))
     assert task.is_completed
 
 
@@ -680,7 +680,7 @@ def test_racing_deletes_have_one_winner(
 def test_racing_completions_agree(database: Database) -> None:
     who = sign_up(database)
     [[task]] = database.as_user(who, create())
-    call = Call("tasks/complete", {"task_id": task.id}, Task)
+    call = Call("tasks/complete", {"task_id": task.id}, as_task)
     outcomes = at_once(20, lambda _: database.as_user(who, call)[0][0])
     assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
     assert outcomes[0].completed_at == outcomes[0].updated_at > task.created_at
@@ -691,9 +691,9 @@ def test_racing_completions_updates_and_deletes_raise_nothing(database: Database
     [[task]] = database.as_user(who, create())
     update = {"task_id": task.id, "title": "Changed", "is_completed": True}
     calls = (
-        Call("tasks/complete", {"task_id": task.id}, Task),
-        Call("tasks/update", update, Task),
-        Call("tasks/update", {**update, "is_completed": None}, Task),
+        Call("tasks/complete", {"task_id": task.id}, as_task),
+        Call("tasks/update", update, as_task),
+        Call("tasks/update", {**update, "is_completed": None}, as_task),
         Call("tasks/delete", {"task_id": task.id}),
     )
     outcomes = at_once(20, lambda number: database.as_user(who, calls[number % 4])[0])
@@ -718,7 +718,7 @@ def test_times_are_utc_with_six_digits_whatever_the_server_speaks(
             "UPDATE tasks SET created_at = '2024-02-29 12:00:00Z',"
             " completed_at = '2024-03-01 00:00:00.000001Z', updated_at = '1999-12-31 23:59:59.999999Z'"
         )
-        [[task]] = database.as_user(who, Call("tasks/get", {"task_id": task.id}, Task))
+        [[task]] = database.as_user(who, Call("tasks/get", {"task_id": task.id}, as_task))
     assert task.created_at == "2024-02-29T12:00:00.000000Z"
     assert task.completed_at == "2024-03-01T00:00:00.000001Z"
     assert task.updated_at == "1999-12-31T23:59:59.999999Z"

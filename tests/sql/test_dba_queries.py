@@ -21,7 +21,7 @@ import todo_api
 from todo_api import embedded
 from todo_api.data import Call, Database, SignedIn
 from todo_api.migrate import migrate
-from todo_api.schemas import Task
+from todo_api.rows import as_task
 
 README = Path(todo_api.__file__).parent.parent / "sql" / "README.md"
 QUERIES = dict(
@@ -207,7 +207,7 @@ def test_the_servers_log_names_the_file(
     superuser.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 0")
     with closing(Database(database_url, connections=1)) as database:
         who, _ = sign_up(database)
-        database.as_user(who, Call("tasks/list", row=Task))
+        database.as_user(who, Call("tasks/list", row=as_task))
     socket_folder = conninfo_to_dict(database_url)["host"]
     log = (Path(str(socket_folder)).parent / "log").read_text("utf-8", "replace")
     for file in ("before_sign_in/begin_session", "tasks/create", "tasks/list"):
@@ -233,7 +233,7 @@ def test_pg_stat_statements_names_the_file() -> None:
                 with closing(Database(url, connections=1)) as database:
                     who, _ = sign_up(database)
                     for _ in range(7):
-                        database.as_user(who, Call("tasks/list", row=Task))
+                        database.as_user(who, Call("tasks/list", row=as_task))
                 found = _by_name(_ask(superuser, "Slowest statements, by file"), "file")
     finally:
         shutil.rmtree(folder)

@@ -17,12 +17,12 @@ from psycopg.conninfo import make_conninfo
 from todo_api.data import Call, Database, SignedIn
 from todo_api.migrate import migrate, rollback
 from todo_api.roles import check_role
-from todo_api.schemas import Task
+from todo_api.rows import as_task
 from todo_api.statements import USER, load_statements
 
 TABLES = ("sessions", "task_counts", "tasks")
 HASH = "$2b$04$" + "a" * 53
-LIST = Call("tasks/list", row=Task)
+LIST = Call("tasks/list", row=as_task)
 STATEMENTS = load_statements()
 _numbers = itertools.count(1)
 
@@ -59,7 +59,7 @@ def sign_up(database: Database, tasks: int = 3) -> SignedIn:
 
 
 def create_task(title: str) -> Call:
-    return Call("tasks/create", {"title": title, "max_tasks": 100}, Task)
+    return Call("tasks/create", {"title": title, "max_tasks": 100}, as_task)
 
 
 def rows(connection: psycopg.Connection[Any]) -> list[Any]:

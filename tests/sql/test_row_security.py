@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from todo_api.data import Call, Database, SignedIn
 from todo_api.migrate import migrate
 from todo_api.roles import RoleError, check_role
-from todo_api.schemas import Task
+from todo_api.rows import as_task
 
 HASH = "$2b$04$" + "a" * 53
 KEYS = {"tasks": "id", "sessions": "id", "users": "user_id", "task_counts": "user_id"}
@@ -345,7 +345,7 @@ def use_service(url: str) -> None:
     with closing(Database(url, connections=1)) as database:
         one, other = sign_up(database), sign_up(database)
         for who in (one, other, one):
-            [tasks] = database.as_user(who, Call("tasks/list", row=Task))
+            [tasks] = database.as_user(who, Call("tasks/list", row=as_task))
             assert [task.user_id for task in tasks] == [who.user_id]
 
 
@@ -530,7 +530,7 @@ def test_after_a_transaction_nothing_of_the_user_is_left(
     with closing(Database(database_url, connections=1)) as database:
         one, other = sign_up(database), sign_up(database)
         for who in (one, other) * 3:
-            [tasks] = database.as_user(who, Call("tasks/list", row=Task))
+            [tasks] = database.as_user(who, Call("tasks/list", row=as_task))
             assert [task.user_id for task in tasks] == [who.user_id]
             database.before_sign_in()
     found = superuser.execute("SELECT pid, role, coalesce(who, ''), timeout FROM found").fetchall()

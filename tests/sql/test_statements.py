@@ -16,6 +16,7 @@ from statement_header import first_words, header, sections
 
 import todo_api
 from todo_api.data import Call, Database, SignedIn
+from todo_api.rows import as_task
 from todo_api.schemas import Task
 from todo_api.statements import USER, compile_statement, load_statements
 
@@ -265,17 +266,17 @@ def test_what_the_task_statements_return_is_a_task(
             user_id=who.user_id,
         )
         [[made]] = database.as_user(
-            who, Call("tasks/create", {"title": "Buy oat milk", "max_tasks": 1}, Task)
+            who, Call("tasks/create", {"title": "Buy oat milk", "max_tasks": 1}, as_task)
         )
         task = {"task_id": made.id}
         assert isinstance(made, Task)
         assert database.as_user(
-            who, Call("tasks/get", task, Task), Call("tasks/list", row=Task)
+            who, Call("tasks/get", task, as_task), Call("tasks/list", row=as_task)
         ) == [[made], [made]]
         [[done], [same]] = database.as_user(
             who,
-            Call("tasks/complete", task, Task),
-            Call("tasks/update", task | {"title": None, "is_completed": None}, Task),
+            Call("tasks/complete", task, as_task),
+            Call("tasks/update", task | {"title": None, "is_completed": None}, as_task),
         )
     assert done == same
     assert (done.id, done.title, done.created_at) == (made.id, made.title, made.created_at)
