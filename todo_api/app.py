@@ -1,7 +1,6 @@
 """The application factory: wiring only."""
 
 from flask import Flask
-from flask_cors import CORS
 
 from todo_api import headers, limits, logs, problems, tokens
 from todo_api.auth import auth
@@ -13,7 +12,6 @@ from todo_api.health import health
 from todo_api.passwords import Hasher
 from todo_api.tasks import tasks
 
-PREFLIGHT_S = 7200  # as long as Chromium keeps one
 CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
 
 
@@ -35,19 +33,6 @@ def create_app(config: Config) -> Flask:
     # after_request runs in reverse order: the log line comes last and sees the whole answer
     logs.init_app(app)
     headers.init_app(app, config)
-    CORS(
-        app,
-        origins=list(config.cors_origins),
-        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-        expose_headers=[
-            "X-Request-ID", "Location", "Retry-After",
-            "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
-        ],
-        max_age=PREFLIGHT_S,
-        supports_credentials=False,
-        always_send=False,
-    )  # fmt: skip
     problems.init_app(app)
     tokens.init_app(app, config.jwt_secret)
     for blueprint in (auth, tasks, health, docs):

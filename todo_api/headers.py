@@ -1,6 +1,7 @@
-"""Headers that every answer carries."""
+"""Headers that every answer carries, and those that let scripts of other origins read it."""
 
 from flask import Flask, Response, request
+from flask_cors import cross_origin
 
 from todo_api import request_id
 from todo_api.config import Config
@@ -9,21 +10,40 @@ ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 UNLESS_SET = {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
 HSTS = "max-age=31536000"
+PREFLIGHT_S = 7200  # as long as Chromium keeps one
 
 
 def init_app(app: Flask, config: Config) -> None:
     """Add what is not there yet: a page may have a policy and a lifetime of its own."""
 
+    @cross_origin(
+        origins=list(config.cors_origins),
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        expose_headers=[
+            "X-Request-ID", "Location", "Retry-After",
+            "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+        ],
+        max_age=PREFLIGHT_S,
+        supports_credentials=False,
+        automatic_options=False,
+    )  # fmt: skip
+    def for_listed_origins(response: Response) -> Response:
+        return response
+
     @app.after_request
     def complete(response: Response) -> Response:
         headers = response.headers
         headers["X-Request-ID"] = request_id.current()
-        headers.update(ALWAYS)
+        headers.extend(ALWAYS)
         for name, value in UNLESS_SET.items():
-            headers.setdefault(name, value)
+            if name not in headers:
+                headers.add(name, value)
         if request.is_secure:
             headers["Strict-Transport-Security"] = HSTS
         if config.cors_origins:
             # also where no origin was sent: caches must not mix them up
             response.vary.add("Origin")
+            if "Origin" in request.headers:
+                response = for_listed_origins(response)
         return response

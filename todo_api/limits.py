@@ -3,10 +3,11 @@
 import math
 import time
 from collections.abc import Collection
+from functools import wraps
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, after_this_request, request
 from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from limits.errors import StorageError
 from limits.storage import MovingWindowSupport, Storage
@@ -94,18 +95,41 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
         storage_uri=elsewhere or "todo-api://",
         storage_options=options,
     )
+    _leave_other_requests_alone(app)
     attempts = limiter.limit(config.auth_rate_limit)
-    for endpoint in endpoints:
-        view: Any = app.view_functions[endpoint]
-        app.view_functions[endpoint] = attempts(view)
 
-    @app.after_request
     def describe(response: Response) -> Response:
-        limit = limiter.current_limit if request.endpoint in endpoints else None
+        limit = limiter.current_limit
         return _describe(response, limit) if limit else response
 
+    def limited(view: Any) -> Any:
+        counted = attempts(view)
+
+        @wraps(view)
+        def attempt() -> Any:
+            after_this_request(describe)
+            return counted()
+
+        return attempt
+
+    for endpoint in endpoints:
+        app.view_functions[endpoint] = limited(app.view_functions[endpoint])
     app.register_error_handler(RateLimitExceeded, _refuse)
     app.register_error_handler(StorageError, lambda error: problems.answer(Problem("unavailable")))
+
+
+def _leave_other_requests_alone(app: Flask) -> None:
+    """Take flask-limiter's hooks out: a limited view asks it by its decorator, the others never need to.
+
+    They were 12 % of a get.
+    """
+    for hooks in (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs):
+        everywhere: list[Any] = hooks[None]
+        everywhere[:] = [
+            hook
+            for hook in everywhere
+            if not getattr(hook, "func", hook).__module__.startswith("flask_limiter")
+        ]
 
 
 def _describe(response: Response, limit: RequestLimit) -> Response:

@@ -26,10 +26,11 @@ class Statement:
 
     def bind(self, user_id: str | None, values: dict[str, Any]) -> list[Any]:
         """Arrange `values` by placeholder; KeyError for a missing one, TypeError for one too many."""
-        if values.keys() - set(self.parameters):
+        bound = [user_id if name == USER else values[name] for name in self.parameters]
+        if len(values) + (USER in self.parameters) > len(bound):
             unknown = ", ".join(sorted(values.keys() - set(self.parameters)))
             raise TypeError(f"sql/{self.name}.sql has no parameter {unknown}")
-        return [user_id if name == USER else values[name] for name in self.parameters]
+        return bound
 
 
 def compile_statement(name: str, source: str) -> Statement:
