@@ -6,7 +6,7 @@ from http import HTTPStatus
 import msgspec
 from flask import Response
 
-from todo_api import request_id
+from todo_api.current import request
 from todo_api.schemas import (
     AnswerMeta,
     ListMeta,
@@ -29,7 +29,7 @@ def one_task(
 
 def task_list(tasks: list[Task]) -> Response:
     """Tasks and their number."""
-    meta = ListMeta(timestamp=_now(), request_id=request_id.current(), count=len(tasks))
+    meta = ListMeta(timestamp=_now(), request_id=request().id, count=len(tasks))
     return _json(TaskListAnswer(data=tasks, meta=meta))
 
 
@@ -46,7 +46,7 @@ def nothing() -> Response:
 
 
 def _meta() -> AnswerMeta:
-    return AnswerMeta(timestamp=_now(), request_id=request_id.current())
+    return AnswerMeta(timestamp=_now(), request_id=request().id)
 
 
 def _now() -> str:

@@ -1,6 +1,6 @@
 """The application factory: wiring only."""
 
-from flask import Flask
+from flask import Flask, Response
 
 from todo_api import headers, limits, logs, problems, tokens
 from todo_api.auth import auth
@@ -10,6 +10,7 @@ from todo_api.data import Database
 from todo_api.docs import docs
 from todo_api.health import health
 from todo_api.passwords import Hasher
+from todo_api.request import Request
 from todo_api.tasks import tasks
 
 CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
@@ -20,6 +21,7 @@ def create_app(config: Config) -> Flask:
     if not (config.database_url and config.jwt_secret):
         raise ValueError("an application needs database_url and jwt_secret")
     app = Flask(__name__, static_folder=None)
+    app.request_class = Request
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
@@ -30,9 +32,14 @@ def create_app(config: Config) -> Flask:
     )
     app.extensions["database"] = database
     app.extensions["hasher"] = Hasher(config.bcrypt_rounds, config.hashing_slots)
-    # after_request runs in reverse order: the log line comes last and sees the whole answer
-    logs.init_app(app)
-    headers.init_app(app, config)
+    complete = headers.completer(config)
+
+    @app.after_request  # one for all: each costs more than what it calls
+    def finish(response: Response) -> Response:
+        response = complete(response)
+        logs.log_answer(response)
+        return response
+
     problems.init_app(app)
     tokens.init_app(app, config.jwt_secret)
     for blueprint in (auth, tasks, health, docs):

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 
-from todo_api import request_id
 from todo_api.headers import ALWAYS, UNLESS_SET
 from todo_api.logs import log_request
 from todo_api.problems import CODES, MEDIA_TYPE, Problem, document
+from todo_api.request import chosen_id
 
 LINGER_SECONDS = 2.0
 
@@ -58,7 +58,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         # When the application raised, self.request is a stand-in that knows nothing of the request.
         request = self.channel.requests[0]
         method, path = _request_line(request)
-        found_id = request_id.chosen(request.headers.get("X_REQUEST_ID", ""))
+        found_id = chosen_id(request.headers.get("X_REQUEST_ID", ""))
         body = document(Problem(name, detail), path, found_id)
         self.status = f"{code.status} {HTTPStatus(code.status).phrase}"
         own = {"Content-Type": MEDIA_TYPE, "X-Request-ID": found_id}

@@ -1,9 +1,16 @@
 """What the running application owns, for those who answer its requests."""
 
+import flask
 from flask import current_app
 
 from todo_api.data import Database
 from todo_api.passwords import Hasher
+from todo_api.request import Request
+
+
+def request() -> Request:
+    """The request itself: whoever asks Flask's stand-in for it six times has paid 2 µs."""
+    return flask.request._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
 def database() -> Database:

@@ -2,10 +2,9 @@
 
 import logging
 
-from flask import g, request
+from flask import g
 
-from todo_api import request_id
-from todo_api.current import database
+from todo_api.current import database, request
 from todo_api.data import Call, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -34,13 +33,14 @@ def record(name: str, reason: str | None, user_id: str | None = None) -> None:
 
 def _parameters(name: str, reason: str | None) -> dict[str, object]:
     g.auth_event = name
+    asked = request()
     # PostgreSQL stores no NUL, and a header is Latin-1 at most
-    agent = request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
+    agent = asked.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
     return {
         "event": name,
         "reason": reason,
-        "address": request.remote_addr,
+        "address": asked.remote_addr,
         "user_agent": agent or None,
-        "request_id": request_id.current(),
+        "request_id": asked.id,
         "bounded": name in BOUNDED,
     }

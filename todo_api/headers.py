@@ -1,10 +1,12 @@
 """Headers that every answer carries, and those that let scripts of other origins read it."""
 
-from flask import Flask, Response, request
+from collections.abc import Callable
+
+from flask import Response
 from flask_cors import cross_origin
 
-from todo_api import request_id
 from todo_api.config import Config
+from todo_api.current import request
 
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -13,8 +15,8 @@ HSTS = "max-age=31536000"
 PREFLIGHT_S = 7200  # as long as Chromium keeps one
 
 
-def init_app(app: Flask, config: Config) -> None:
-    """Add what is not there yet: a page may have a policy and a lifetime of its own."""
+def completer(config: Config) -> Callable[[Response], Response]:
+    """What adds the headers that are not there yet: a page may have a policy and a lifetime of its own."""
 
     @cross_origin(
         origins=list(config.cors_origins),
@@ -31,19 +33,20 @@ def init_app(app: Flask, config: Config) -> None:
     def for_listed_origins(response: Response) -> Response:
         return response
 
-    @app.after_request
     def complete(response: Response) -> Response:
-        headers = response.headers
-        headers["X-Request-ID"] = request_id.current()
+        asked, headers = request(), response.headers
+        headers["X-Request-ID"] = asked.id
         headers.extend(ALWAYS)
         for name, value in UNLESS_SET.items():
             if name not in headers:
                 headers.add(name, value)
-        if request.is_secure:
+        if asked.is_secure:
             headers["Strict-Transport-Security"] = HSTS
         if config.cors_origins:
             # also where no origin was sent: caches must not mix them up
             response.vary.add("Origin")
-            if "Origin" in request.headers:
+            if asked.headers.get("Origin"):
                 response = for_listed_origins(response)
         return response
+
+    return complete

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from todo_api import request_id
+from todo_api.current import request
 from todo_api.data import Unavailable
 from todo_api.schemas import FieldError, ProblemAnswer
 
@@ -153,8 +153,9 @@ def answer(problem: Problem) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if code.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
-    instance = quote(request.path, safe="/:@!$&'()*+,;=~-._")
-    body = document(problem, instance, request_id.current())
+    asked = request()
+    instance = quote(asked.path, safe="/:@!$&'()*+,;=~-._")
+    body = document(problem, instance, asked.id)
     return Response(body, code.status, headers, content_type=MEDIA_TYPE)
 
 

@@ -1,0 +1,34 @@
+"""A request as this service sees it: with an id, and the moment it came."""
+
+import random
+import re
+import time
+import uuid
+
+import flask
+from werkzeug.utils import cached_property
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Request(flask.Request):
+    """Flask's request and what its answer, its log line and its auth events have in common."""
+
+    def __init__(self, *arguments: object, **named: object) -> None:
+        self.began = time.perf_counter()
+        super().__init__(*arguments, **named)  # type: ignore[arg-type]
+
+    @cached_property
+    def id(self) -> str:
+        """What the client sent, when it is fit to be logged, otherwise a new UUID."""
+        return chosen_id(self.environ.get("HTTP_X_REQUEST_ID", ""))
+
+
+def chosen_id(sent: str) -> str:
+    """What a client sent, when it is fit to be logged, otherwise a new UUID."""
+    return sent if _ACCEPTABLE.fullmatch(sent) else _new_id()
+
+
+def _new_id() -> str:
+    # It need not be a secret: no system call, which would let another thread have the interpreter.
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
