@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import bcrypt
 
+from todo_api.affinity import use_every_core
+
 # Part of every stored hash: never change it.
 _PEPPER = b"todo-api password v1"
 MAX_WAIT_S = 1.0  # what has to wait longer is refused at once
@@ -81,5 +83,6 @@ def _prepared(password: str) -> bytes:
 
 def _yield_to_others() -> None:
     """Lower this thread's priority (on Linux a thread has one of its own): tasks come first."""
+    use_every_core()
     if hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import selectors
@@ -35,6 +36,7 @@ class ServerError(Exception):
 @dataclass
 class _Worker:
     pid: int
+    place: int  # among the workers; a new one takes that of the one it replaces
     link: socket.socket  # READY or an error comes out of it; its closing tells the worker to end
     started: float = field(default_factory=time.monotonic)
     serves: bool = False
@@ -98,6 +100,8 @@ class Supervisor:
     def _start(self) -> None:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or what is buffered would be written twice
+        taken = {worker.place for worker in self._workers.values()}
+        place = next(place for place in itertools.count() if place not in taken)
         ours, theirs = socket.socketpair()
         with theirs:
             # Until the child has handlers of its own, a signal would run into its parent's.
@@ -106,16 +110,18 @@ class Supervisor:
                 pid = os.fork()
                 if pid == 0:
                     ours.close()
-                    self._become_worker(theirs, mask)
+                    self._become_worker(theirs, mask, place)
             except OSError:
                 ours.close()
                 raise
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         ours.setblocking(False)
-        self._workers[pid] = _Worker(pid, ours)
+        self._workers[pid] = _Worker(pid, place, ours)
 
-    def _become_worker(self, link: socket.socket, mask: set[int | signal.Signals]) -> NoReturn:
+    def _become_worker(
+        self, link: socket.socket, mask: set[int | signal.Signals], place: int
+    ) -> NoReturn:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -128,7 +134,7 @@ class Supervisor:
             # A copy of another worker's link would keep that one from seeing the parent's end.
             for worker in self._workers.values():
                 worker.link.close()
-            status = run_worker(self._listener, link, self._make_app, self._threads)
+            status = run_worker(self._listener, link, self._make_app, self._threads, place)
         except BaseException:
             logger.exception("the worker failed")
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import resource
 import signal
 import socket
@@ -15,6 +16,7 @@ from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
+from todo_api.affinity import keep_to_one_core
 from todo_api.channel import Channel
 
 if TYPE_CHECKING:
@@ -36,10 +38,12 @@ def run_worker(
     link: socket.socket,
     make_app: Callable[[], WSGIApplication],
     threads: int,
+    place: int,
 ) -> int:
     """Serve until SIGTERM or until the other end of `link` is closed; the exit status.
 
-    READY goes into `link` when the application stands, or the error's text if it can't.
+    `place` tells the workers of a service apart. READY goes into `link` when the application stands,
+    or the error's text if it can't.
     """
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each request
     try:
@@ -57,6 +61,7 @@ def run_worker(
             link.shutdown(socket.SHUT_RD)
 
     signal.signal(signal.SIGTERM, drain)
+    keep_to_one_core(place, service=os.getppid())
     link.send(READY)
     return 0 if server.serve() else 1
 
