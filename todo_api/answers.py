@@ -27,10 +27,20 @@ def one_task(
     return _json(TaskAnswer(data=task, meta=_meta()), status, headers)
 
 
-def task_list(tasks: list[Task]) -> Response:
-    """Tasks and their number."""
-    meta = ListMeta(timestamp=_now(), request_id=request().id, count=len(tasks))
-    return _json(TaskListAnswer(data=tasks, meta=meta))
+def task_list(
+    tasks: list[Task],
+    headers: dict[str, str] | None = None,
+    *,
+    next_cursor: str | msgspec.UnsetType | None = msgspec.UNSET,
+) -> Response:
+    """Tasks and their number; of a page also what leads to the next one."""
+    meta = ListMeta(
+        timestamp=_now(),
+        request_id=request().id,
+        count=len(tasks),
+        next_cursor=next_cursor,
+    )
+    return _json(TaskListAnswer(data=tasks, meta=meta), headers=headers)
 
 
 def session(session: Session, status: int = HTTPStatus.OK) -> Response:

@@ -23,7 +23,7 @@ def completer(config: Config) -> Callable[[Response], Response]:
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
         expose_headers=[
-            "X-Request-ID", "Location", "Retry-After",
+            "X-Request-ID", "Location", "Link", "Retry-After",
             "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
         ],
         max_age=PREFLIGHT_S,

@@ -151,7 +151,8 @@ def _failure(status: int, codes: list[str], *, limited: bool = False) -> dict[st
 
 def _link(name: str) -> dict[str, Any]:
     found = {"user_id": "$response.body#/data/user_id", "task_id": "$response.body#/data/id"}
-    parameters = {parameter: found[parameter] for parameter in OPERATIONS[name].parameters}
+    wanted = [parameter for parameter in OPERATIONS[name].parameters if parameter in found]
+    parameters = {parameter: found[parameter] for parameter in wanted}
     return {"operationId": name, "parameters": parameters}
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from todo_api.headers import API_POLICY, HSTS
+from todo_api.pages import CURSOR, LIMIT_MAX
 
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
@@ -71,6 +72,13 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '"1700000000.0-1234-567890"',
     },
+    "Link": {
+        "description": 'The next page, with `rel="next"`: when a `limit` was asked for, and this is not '
+        "the last page.",
+        "schema": {"type": "string"},
+        "example": "</api/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301/tasks"
+        '?limit=100&cursor=AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw>; rel="next"',
+    },
     "WWW-Authenticate": {
         "description": "How to authenticate.",
         "required": True,
@@ -123,6 +131,19 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "in": "header",
         "description": "Comes back in the answer and stands in the log, if it is 1 to 128 of `A-Za-z0-9._-`.",
         "schema": {"type": "string"},
+    },
+    "limit": {
+        "in": "query",
+        "description": "Asks for a page of at most so many tasks. Without it the list comes whole.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX},
+        "example": 100,
+    },
+    "cursor": {
+        "in": "query",
+        "description": "With a `limit`: the `next_cursor` of the page before. It leads on from there "
+        "whatever was added or deleted since, with another `limit` too.",
+        "schema": {"type": "string", "pattern": f"^{CURSOR}$"},
+        "example": "AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw",
     },
     "If-None-Match": {
         "in": "header",

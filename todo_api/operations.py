@@ -175,17 +175,22 @@ _ALL = (
         path=_LIST,
         tag="tasks",
         summary="All tasks, newest first",
+        description="The whole list or, with a `limit`, a page of it. A page's `meta` has `next_cursor`, "
+        "and the header `Link` where that leads. Going through the pages finds each task that was there all "
+        "along once. A `limit` or `cursor` of another form, a `cursor` without `limit`, or two of one kind "
+        "are 422.",
         needs_token=True,
-        parameters=("user_id",),
+        parameters=("user_id", "limit", "cursor"),
         answers={
             200: Answer(
-                description="Every task of the user.",
+                description="Every task of the user, or a page of them.",
                 body=TaskListAnswer,
                 media_types=(_JSON,),
+                headers=("Link",),
                 example={"data": [_TASK], "meta": _META | {"count": 1}},
             )
         },
-        problems=(*_TOKEN, "unavailable"),
+        problems=(*_TOKEN, "validation-error", "unavailable"),
     ),
     Operation(
         id="createTask",

@@ -218,7 +218,17 @@ class AnswerMeta(Struct):
 class ListMeta(AnswerMeta):
     """About this answer and its list."""
 
-    count: Annotated[int, Meta(ge=0, examples=[1], description="How many tasks there are.")]
+    count: Annotated[int, Meta(ge=0, examples=[1], description="How many tasks `data` has.")]
+    next_cursor: (
+        Annotated[
+            str | None,
+            Meta(
+                description="With a `limit` only: what leads to the next page; null on the last one.",
+                examples=["AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class TaskAnswer(Struct):
@@ -229,7 +239,7 @@ class TaskAnswer(Struct):
 
 
 class TaskListAnswer(Struct):
-    """All tasks of the user, newest first."""
+    """Tasks of the user, newest first: all of them or, with a `limit`, a page."""
 
     data: list[Task]
     meta: ListMeta
@@ -243,9 +253,15 @@ class SessionAnswer(Struct):
 
 
 class FieldError(Struct):
-    """What is wrong with one field of a body."""
+    """What is wrong with one field of a body, or one parameter of a query."""
 
-    field: Annotated[str, Meta(description="Empty for the body as a whole.", examples=["title"])]
+    field: Annotated[
+        str,
+        Meta(
+            description="A field of the body or a parameter of the query; empty for the body as a whole.",
+            examples=["title"],
+        ),
+    ]
     message: Annotated[str, Meta(examples=["is required"])]
 
 

@@ -1,21 +1,24 @@
 """The six calls on a user's tasks, only ever for the token's own user."""
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, g, request, url_for
 
-from todo_api import answers, events, tokens
+from todo_api import answers, events, pages, tokens
 from todo_api.bodies import Body, read_body
 from todo_api.current import database
 from todo_api.data import Call, SignedIn
+from todo_api.pages import Page
 from todo_api.problems import Problem
 from todo_api.rows import as_task
 from todo_api.schemas import NewTask, TaskChange, without_unset
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
+Asked = TypeVar("Asked")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -38,7 +41,10 @@ def admit() -> None:
 
 @tasks.get("")
 def list_tasks() -> Response:
-    """All tasks, newest first."""
+    """All tasks, newest first; with a limit, a page of them."""
+    page = _judged(pages.asked)
+    if page:
+        return _page(page)
     [found] = database().as_user(_who(), Call("tasks/list", row=as_task))
     return answers.task_list(found)
 
@@ -83,6 +89,18 @@ def delete_task(task_id: str) -> Response:
     return answers.nothing()
 
 
+def _page(page: Page) -> Response:
+    place = {"last_created_at": page.after.created_at, "last_id": page.after.id}
+    call = Call("tasks/page", place | {"page_size": page.limit}, as_task)
+    [found] = database().as_user(_who(), call)
+    here = found[: page.limit]
+    cursor = pages.cursor(here[-1]) if len(found) > len(here) else None
+    if cursor is None:
+        return answers.task_list(here, next_cursor=None)
+    path = url_for("tasks.list_tasks", user_id=_who().user_id, limit=page.limit, cursor=cursor)
+    return answers.task_list(here, {"Link": f'<{path}>; rel="next"'}, next_cursor=cursor)
+
+
 def _one(statement: str, task_id: str, **parameters: Any) -> Response:
     call = Call(statement, {"task_id": _uuid(task_id), **parameters}, as_task)
     [found] = database().as_user(_who(), call)
@@ -104,12 +122,15 @@ def _no_such_task() -> Problem:
 
 
 def _body(kind: type[Body]) -> Body:
+    return _judged(lambda: read_body(kind))
+
+
+def _judged(read: Callable[[], Asked]) -> Asked:
+    """What is asked for; a dead session is told first: 401 comes before 400, 415 and 422."""
     try:
-        return read_body(kind)
+        return read()
     except Problem:
-        database().as_user(
-            _who()
-        )  # a dead session is told first: 401 comes before 400, 415 and 422
+        database().as_user(_who())
         raise
 
 

@@ -40,6 +40,11 @@ def url_of(operation: Operation, **ids: str) -> str:
     return operation.path.format(**{"path": "docs.css", **ids})
 
 
+def in_query(operation: Operation) -> list[str]:
+    parameters = map(DOCUMENT.resolved, operation.about["parameters"])
+    return [one["name"] for one in parameters if one["in"] == "query"]
+
+
 # The document by itself
 
 
@@ -105,6 +110,8 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
         expected.add(404)
     if "requestBody" in operation.about:
         expected |= {400, 415, 422}
+    if in_query(operation):
+        expected.add(422)
     if operation.id in ("signup", "createTask"):
         expected.add(409)
     if operation.id in LIMITED:
@@ -175,7 +182,15 @@ class Provoke:
     def success(self, operation: Operation) -> TestResponse:
         if operation.id == "login":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
+        if operation.id == "listTasks":  # with everything that it can have
+            self.account.add()
+            return self.send(operation, query_string={"limit": 1})
         return self.send(operation)
+
+    def invalid(self, operation: Operation) -> TestResponse:
+        if in_query(operation):
+            return self.send(operation, query_string=dict.fromkeys(in_query(operation), "x"))
+        return self.send(operation, json={"title": 7})
 
     def not_modified(self, operation: Operation) -> TestResponse:
         tag = self.send(operation).headers["ETag"]
@@ -228,7 +243,7 @@ class Provoke:
             409: self.conflict,
             413: partial(send, data=b" " * (64 * 1024 + 1), content_type="application/json"),
             415: partial(send, data=b"{}", content_type="text/plain"),
-            422: partial(send, json={"title": 7}),
+            422: self.invalid,
             429: self.rate_limited,
             500: self.bug,
             503: self.unavailable,

@@ -28,12 +28,18 @@ from schemathesis.core.parameters import ParameterLocation
 from todo_api import create_app
 from todo_api.config import Config
 from todo_api.openapi import document
+from todo_api.openapi_parts import PARAMETERS
 from todo_api.operations import OPERATIONS
 
 pytestmark = pytest.mark.slow
 
+CURSOR = PARAMETERS["cursor"]["example"]  # a good one
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "50"))
-_GENERATION = GenerationConfig(max_examples=EXAMPLES, deterministic=True)
+_GENERATION = GenerationConfig(
+    max_examples=EXAMPLES,
+    deterministic=True,
+    with_security_parameters=False,  # _authorize sends the token
+)
 _CONFIG = SchemathesisConfig(
     projects=ProjectsConfig(default=ProjectConfig(generation=_GENERATION)), seed=1
 )
@@ -75,8 +81,15 @@ def running(shared_database_url: str, shared_superuser: psycopg.Connection[Any])
 
 
 def _aim(case: schemathesis.Case) -> bool:
-    """Put Ann into the path, whom nobody guesses; False when the path is meant to be wrong."""
-    if case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH):
+    """Put Ann into the path, whom nobody guesses; False when the path is meant to be wrong.
+
+    Nor does anybody guess a cursor, or that it needs a limit, which a document can't say.
+    """
+    if case.meta is None:
+        return False
+    if "cursor" in case.query and not case.meta.is_negative_at(ParameterLocation.QUERY):
+        case.query |= {"limit": case.query.get("limit", 1), "cursor": CURSOR}
+    if case.meta.is_negative_at(ParameterLocation.PATH):
         return False
     if "user_id" in case.path_parameters:
         case.path_parameters["user_id"] = service.ann.id

@@ -13,10 +13,12 @@ from todo_api.statements import Statement, load_statements
 from .fill import Filled, User
 
 FOLDER = Path(todo_api.__file__).parent.parent / "sql"
+PAGE_SIZE = 20
 _TYPICAL = {
     "title": "Buy oat milk",
     "is_completed": True,
     "max_tasks": 20_000,
+    "page_size": PAGE_SIZE,
     "lifetime": 86_400,
     "event": "login",
     "reason": None,
@@ -70,7 +72,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
             continue
         instead = _INSTEAD.get(name, {})
         found.append(_case(statement, filled.typical, instead))
-        if name == "tasks/list":
+        if name in ("tasks/list", "tasks/page"):
             found.append(
                 _case(
                     statement,
@@ -88,6 +90,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
 
 def _case(statement: Statement, user: User, instead: dict[str, Any], label: str = "") -> Case:
     of_user = {"user_id": user.user_id, "task_id": user.task_id, "session_id": user.session_id}
+    of_user |= dict(zip(("last_created_at", "last_id"), user.middle, strict=True))
     values = _TYPICAL | of_user | instead
     wanted = [name for name in statement.parameters if name != "%s"]
     if unknown := sorted(set(wanted) - set(values)):

@@ -18,6 +18,7 @@ class User(NamedTuple):
     user_id: str
     task_id: str
     session_id: str
+    middle: tuple[str, str]  # of the list: the time and the id of a task
     rows: dict[str, int]
 
 
@@ -105,7 +106,14 @@ def _user(connection: psycopg.Connection[Any], number: int) -> User:
         ).fetchall()[0][0]
         for (table,) in tables
     }
-    return User(user_id, task_id, session_id, rows)
+    [middle] = connection.execute(
+        """
+        SELECT created_at::text, id::text FROM tasks WHERE user_id = %s
+        ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET %s
+        """,
+        (user_id, rows["tasks"] // 2),
+    ).fetchall()
+    return User(user_id, task_id, session_id, middle, rows)
 
 
 @contextmanager

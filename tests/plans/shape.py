@@ -41,7 +41,7 @@ def most_blocks(measured: Measured) -> int | None:
     name = measured.case.statement.name
     if name in _EVERY_ROW:
         return None
-    if name == "tasks/list":
+    if name in ("tasks/list", "tasks/page"):
         # each task may stand on a page of its own, and 100 entries of the index on one
         return BLOCKS + measured.rows + measured.rows // 100
     return _MORE_BLOCKS.get(name, BLOCKS)

@@ -129,6 +129,20 @@ NEWEST_FIRST = "ORDER BY created_at DESC, id DESC"
         ),
         ("tasks/list", "SELECT %s::uuid", "the header names tasks_newest_first, which is not used"),
         (
+            "tasks/page",
+            LIST + NEWEST_FIRST + " LIMIT %(page_size)s::integer OFFSET 50",
+            "blocks instead of at most 30: tasks ",
+        ),
+        (
+            "tasks/page",
+            LIST
+            + "AND (created_at < %(last_created_at)s::timestamptz OR ("
+            + "created_at = %(last_created_at)s::timestamptz AND id < %(last_id)s::uuid)) "
+            + NEWEST_FIRST
+            + " LIMIT %(page_size)s::integer",
+            "Sort by tasks.created_at DESC, tasks.id DESC",
+        ),
+        (
             "tasks/get",
             "SELECT id FROM tasks WHERE user_id = %s AND id::text = %(task_id)s::text",
             "rows of tasks are read first and judged later",
