@@ -48,11 +48,14 @@ def session(session: Session, status: int = HTTPStatus.OK) -> Response:
     return _json(SessionAnswer(data=session, meta=_meta()), status)
 
 
+def not_modified(headers: dict[str, str]) -> Response:
+    """That the client has it already."""
+    return _without_body(HTTPStatus.NOT_MODIFIED, headers)
+
+
 def nothing() -> Response:
     """Success without a body."""
-    response = Response(status=HTTPStatus.NO_CONTENT)
-    del response.headers["Content-Type"]
-    return response
+    return _without_body(HTTPStatus.NO_CONTENT)
 
 
 def _meta() -> AnswerMeta:
@@ -61,6 +64,12 @@ def _meta() -> AnswerMeta:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _without_body(status: int, headers: dict[str, str] | None = None) -> Response:
+    response = Response(status=status, headers=headers)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _json(

@@ -29,7 +29,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": API_POLICY,
     },
     "Cache-Control": {
-        "description": "`no-store` for everything about accounts and tasks.",
+        "description": "`private, no-cache` where tasks are read: a browser may keep them, and asks each "
+        "time whether they still hold. Otherwise `no-store` for everything about accounts and tasks.",
         "required": True,
         "schema": {"type": "string"},
         "example": "no-store",
@@ -70,7 +71,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Of what was sent, for If-None-Match.",
         "required": True,
         "schema": {"type": "string"},
-        "example": '"1700000000.0-1234-567890"',
+        "example": 'W/"53ae.2026-11-23T15:04:05.123456Z"',
     },
     "Link": {
         "description": 'The next page, with `rel="next"`: when a `limit` was asked for, and this is not '
@@ -147,7 +148,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "If-None-Match": {
         "in": "header",
-        "description": "The `ETag` of what the client has: 304 if that is still right.",
+        "description": "The `ETag` of what the client has, or several: 304 if that is still right.",
         "schema": {"type": "string"},
     },
 }

@@ -90,6 +90,9 @@ _ASSETS = (
 )
 
 
+_HELD = Answer(description="The client has it already.", headers=("ETag",))
+
+
 def _session(status: int, description: str) -> dict[int, Answer]:
     return {
         status: Answer(
@@ -102,10 +105,15 @@ def _session(status: int, description: str) -> dict[int, Answer]:
     }
 
 
-def _task(description: str, task: dict[str, Any]) -> dict[int, Answer]:
-    example = {"data": task, "meta": _META}
+def _task(description: str, task: dict[str, Any], *headers: str) -> dict[int, Answer]:
     return {
-        200: Answer(description=description, body=TaskAnswer, media_types=(_JSON,), example=example)
+        200: Answer(
+            description=description,
+            body=TaskAnswer,
+            media_types=(_JSON,),
+            headers=headers,
+            example={"data": task, "meta": _META},
+        )
     }
 
 
@@ -119,7 +127,7 @@ def _page(
             media_types=media_types or (_HTML,),
             headers=("ETag",),
         ),
-        304: Answer(description="The client has it already.", headers=("ETag",)),
+        304: _HELD,
     }
 
 
@@ -180,15 +188,16 @@ _ALL = (
         "along once. A `limit` or `cursor` of another form, a `cursor` without `limit`, or two of one kind "
         "are 422.",
         needs_token=True,
-        parameters=("user_id", "limit", "cursor"),
+        parameters=("user_id", "limit", "cursor", "If-None-Match"),
         answers={
             200: Answer(
                 description="Every task of the user, or a page of them.",
                 body=TaskListAnswer,
                 media_types=(_JSON,),
-                headers=("Link",),
+                headers=("ETag", "Link"),
                 example={"data": [_TASK], "meta": _META | {"count": 1}},
-            )
+            ),
+            304: _HELD,
         },
         problems=(*_TOKEN, "validation-error", "unavailable"),
     ),
@@ -221,8 +230,8 @@ _ALL = (
         tag="tasks",
         summary="One task",
         needs_token=True,
-        parameters=("user_id", "task_id"),
-        answers=_task("The task.", _TASK),
+        parameters=("user_id", "task_id", "If-None-Match"),
+        answers={**_task("The task.", _TASK, "ETag"), 304: _HELD},
         problems=(*_TOKEN, "not-found", "unavailable"),
     ),
     Operation(

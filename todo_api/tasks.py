@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, g, request, url_for
 
-from todo_api import answers, events, pages, tokens
+from todo_api import answers, etags, events, pages, tokens
 from todo_api.bodies import Body, read_body
 from todo_api.current import database
 from todo_api.data import Call, SignedIn
 from todo_api.pages import Page
 from todo_api.problems import Problem
 from todo_api.rows import as_task
-from todo_api.schemas import NewTask, TaskChange, without_unset
+from todo_api.schemas import NewTask, Task, TaskChange, without_unset
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
@@ -46,7 +46,10 @@ def list_tasks() -> Response:
     if page:
         return _page(page)
     [found] = database().as_user(_who(), Call("tasks/list", row=as_task))
-    return answers.task_list(found)
+    tag = etags.of_list(found)
+    if etags.is_held(tag):
+        return answers.not_modified(etags.headers(tag))
+    return answers.task_list(found, etags.headers(tag))
 
 
 @tasks.post("")
@@ -65,19 +68,23 @@ def create_task() -> Response:
 @tasks.get("/<task_id>")
 def get_task(task_id: str) -> Response:
     """One task."""
-    return _one("tasks/get", task_id)
+    task = _one("tasks/get", task_id)
+    tag = etags.of_task(task)
+    if etags.is_held(tag):
+        return answers.not_modified(etags.headers(tag))
+    return answers.one_task(task, headers=etags.headers(tag))
 
 
 @tasks.put("/<task_id>")
 def update_task(task_id: str) -> Response:
     """Change what the body names."""
-    return _one("tasks/update", task_id, **without_unset(_body(TaskChange)))
+    return answers.one_task(_one("tasks/update", task_id, **without_unset(_body(TaskChange))))
 
 
 @tasks.patch("/<task_id>/complete")
 def complete_task(task_id: str) -> Response:
     """Complete a task; once more changes nothing."""
-    return _one("tasks/complete", task_id)
+    return answers.one_task(_one("tasks/complete", task_id))
 
 
 @tasks.delete("/<task_id>")
@@ -95,18 +102,22 @@ def _page(page: Page) -> Response:
     [found] = database().as_user(_who(), call)
     here = found[: page.limit]
     cursor = pages.cursor(here[-1]) if len(found) > len(here) else None
-    if cursor is None:
-        return answers.task_list(here, next_cursor=None)
-    path = url_for("tasks.list_tasks", user_id=_who().user_id, limit=page.limit, cursor=cursor)
-    return answers.task_list(here, {"Link": f'<{path}>; rel="next"'}, next_cursor=cursor)
+    tag = etags.of_page(here, cursor)
+    headers = etags.headers(tag)
+    if etags.is_held(tag):
+        return answers.not_modified(headers)
+    if cursor:
+        path = url_for("tasks.list_tasks", user_id=_who().user_id, limit=page.limit, cursor=cursor)
+        headers["Link"] = f'<{path}>; rel="next"'
+    return answers.task_list(here, headers, next_cursor=cursor)
 
 
-def _one(statement: str, task_id: str, **parameters: Any) -> Response:
+def _one(statement: str, task_id: str, **parameters: Any) -> Task:
     call = Call(statement, {"task_id": _uuid(task_id), **parameters}, as_task)
     [found] = database().as_user(_who(), call)
     if not found:
         raise _no_such_task()
-    return answers.one_task(found[0])
+    return found[0]  # type: ignore[no-any-return]
 
 
 def _uuid(text: str) -> str:
