@@ -45,11 +45,14 @@ def list_tasks() -> Response:
     page = _judged(pages.asked)
     if page:
         return _page(page)
-    [found] = database().as_user(_who(), Call("tasks/list", row=as_task))
-    tag = etags.of_list(found)
-    if etags.is_held(tag):
-        return answers.not_modified(etags.headers(tag))
-    return answers.task_list(found, etags.headers(tag))
+    if etags.are_asked():
+        [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
+        tag = etags.of_list(state)
+        if etags.is_held(tag):
+            return answers.not_modified(etags.headers(tag))
+    [rows] = database().as_user(_who(), Call("tasks/list"))
+    tag = etags.of_list(etags.state_of(row[-1] for row in rows))
+    return answers.task_list([as_task(*row) for row in rows], etags.headers(tag))
 
 
 @tasks.post("")

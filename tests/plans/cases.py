@@ -72,7 +72,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
             continue
         instead = _INSTEAD.get(name, {})
         found.append(_case(statement, filled.typical, instead))
-        if name in ("tasks/list", "tasks/page"):
+        if name in ("tasks/list", "tasks/list_state", "tasks/page"):
             found.append(
                 _case(
                     statement,

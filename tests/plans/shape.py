@@ -44,6 +44,10 @@ def most_blocks(measured: Measured) -> int | None:
     if name in ("tasks/list", "tasks/page"):
         # each task may stand on a page of its own, and 100 entries of the index on one
         return BLOCKS + measured.rows + measured.rows // 100
+    if name == "tasks/list_state":
+        # the same, and all of it becomes one row
+        tasks = measured.case.user.rows["tasks"]
+        return BLOCKS + tasks + tasks // 100
     return _MORE_BLOCKS.get(name, BLOCKS)
 
 
