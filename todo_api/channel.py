@@ -15,6 +15,7 @@ from todo_api.headers import ALWAYS, UNLESS_SET
 from todo_api.logs import log_request
 from todo_api.problems import CODES, MEDIA_TYPE, Problem, document
 from todo_api.request import chosen_id
+from todo_api.request_parser import RequestParser
 
 LINGER_SECONDS = 2.0
 
@@ -82,6 +83,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     task_class = AppTask
     error_task_class = ProblemTask
+    parser_class = RequestParser
     _lingers_until: float | None = None
 
     def ends_with_this_answer(self) -> bool:

@@ -451,47 +451,56 @@ def test_forwarded_headers_reach_the_application(start: Start) -> None:
 BROKEN = {
     "no HTTP": (b"\x16\x03\x01\x02\r\n\r\n", "malformed-request", "/"),
     "a header without colon": (
-        b"GET /a%20b?c=d HTTP/1.1\r\nsecret\r\n\r\n",
+        b"GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\nsecret\r\n\r\n",
         "malformed-request",
         "/a%20b",
     ),
     "a length that is none": (
-        b"POST /a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         "malformed-request",
         "/a",
     ),
     "an unknown transfer encoding": (
-        b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
         "malformed-request",
         "/a",
     ),
     "a chunk that is none": (
-        b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n",
         "malformed-request",
         "/a",
     ),
     "a bare line feed": (
-        b"GET /a HTTP/1.1\r\nA: secret\nB: c\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nA: secret\nB: c\r\n\r\n",
         "malformed-request",
         "/a",
     ),
     "too large a head": (
-        b"GET /a<b HTTP/1.1\r\nA: " + b"secret" * 4000 + b"\r\n\r\n",
+        b"GET /a<b HTTP/1.1\r\nHost: x\r\nA: " + b"secret" * 4000 + b"\r\n\r\n",
         "headers-too-large",
         "/a%3Cb",
     ),
     "too large a body": (
-        b"POST /a HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000,
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000,
         "payload-too-large",
         "/a",
     ),
     "too large a chunked body": (
-        b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2DC6C0\r\n" + b"x" * 3_000_000,
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2DC6C0\r\n"
+        + b"x" * 3_000_000,
         "payload-too-large",
         "/a",
     ),
-    "a bug": (b"GET /fail HTTP/1.1\r\nX-Request-ID: my.id\r\n\r\n", "internal-error", "/fail"),
-    "a bug of the system": (b"GET /os-error HTTP/1.1\r\n\r\n", "internal-error", "/os-error"),
+    "a bug": (
+        b"GET /fail HTTP/1.1\r\nHost: x\r\nX-Request-ID: my.id\r\n\r\n",
+        "internal-error",
+        "/fail",
+    ),
+    "a bug of the system": (
+        b"GET /os-error HTTP/1.1\r\nHost: x\r\n\r\n",
+        "internal-error",
+        "/os-error",
+    ),
 }
 
 
@@ -530,7 +539,8 @@ def test_what_the_server_refuses_is_a_problem_document(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [b"HEAD /fail HTTP/1.1\r\n\r\n", b"HEAD / HTTP/1.1\r\nsecret\r\n\r\n"]
+    "request_",
+    [b"HEAD /fail HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD / HTTP/1.1\r\nHost: x\r\nsecret\r\n\r\n"],
 )
 def test_head_is_refused_without_a_body(start: Start, request_: bytes) -> None:
     received = read_all(start().open(request_))
@@ -564,7 +574,7 @@ def test_the_event_loop_rests_while_a_thread_sends(start: Start) -> None:
     """With waitress's own writable() these are thousands of turns, and a collapse under load."""
     service = start(count_turns=True)
     before = int(service.get("/turns"))
-    client = service.open(b"GET /big?bytes=100000 HTTP/1.1\r\nConnection: close\r\n\r\n")
+    client = service.open(b"GET /big?bytes=100000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     while not select.select([client], [], [], 0)[0]:
         service.get()  # wakes the loop
         time.sleep(0.02)

@@ -257,9 +257,13 @@ def test_from_warning_on_requests_are_not_logged(log: Log, client: FlaskClient) 
 
 
 REFUSED = {
-    "413": (b"POST /api/Path-word/tasks HTTP/1.1\r\nContent-Length: 2000000\r\n", 413, "POST"),
+    "413": (
+        b"POST /api/Path-word/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n",
+        413,
+        "POST",
+    ),
     "431": (b"GET / HTTP/1.1\r\nX-Filler: " + b"x" * 20_000 + b"\r\n", 431, "GET"),
-    "400": (b"GET / HTTP/1.1\r\nContent-Length: Header-word\r\n", 400, "GET"),
+    "400": (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: Header-word\r\n", 400, "GET"),
     "no-http": (b"Junk-word\r\n", 400, None),
 }
 
