@@ -23,9 +23,11 @@ def read_body(kind: type[Body]) -> Body:
 
 
 def _require_json() -> None:
-    media_type, options = parse_options_header(request.headers.get("Content-Type"))
-    charset = options.get("charset", "utf-8").lower()
-    if media_type.lower() != "application/json" or charset != "utf-8":
+    header = request.headers.get("Content-Type", "").lower()
+    media_type, options = parse_options_header(header)
+    # a charset that can't be read is left out of `options`, and is another one than UTF-8
+    in_utf8 = "charset" not in header or options.get("charset") == "utf-8"
+    if media_type != "application/json" or not in_utf8:
         raise Problem("unsupported-media-type")
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise Problem("unsupported-media-type", "The body must not be compressed.")
