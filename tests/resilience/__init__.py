@@ -1,0 +1,1 @@
+"""It withstands: bad input, attacks, races."""

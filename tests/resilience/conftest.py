@@ -1,0 +1,72 @@
+"""A running service for each file, looked through for leaks after each test, and the figures for the page."""
+
+import itertools
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from resilience.served import Client, Service, serving
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(
+    postgres: str, template: str, admin: psycopg.Connection[Any]
+) -> Iterator[str]:
+    """A migrated database for all tests of a file."""
+    name = f"resilience_{next(_numbers)}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield make_conninfo(postgres, dbname=name)
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """What a file's service has otherwise than the rest; for a file to replace."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def running(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]
+) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("service")
+    unlimited = {"AUTH_RATE_LIMIT": "1000000 per minute"}
+    with serving(module_database_url, folder, **(unlimited | settings)) as service:
+        yield service
+
+
+@pytest.fixture
+def service(running: Service) -> Iterator[Service]:
+    """The file's service. Whatever the test is about, nothing may leak in it."""
+    yield running
+    assert running.leaks() == []
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[Client]:
+    with service.client() as client:
+        yield client
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[int, str, str], None]:
+    """Keeps a row of RESILIENCE.md (item, what, figure) when renew_resilience.py asks for them."""
+    folder = os.environ.get("RESILIENCE_FIGURES")
+    marks = [name for name in ("slow", "programs") if request.node.get_closest_marker(name)]
+    command = " ".join(["pytest", *(f"-m {name}" for name in marks[-1:]), request.node.location[0]])
+
+    def keep(item: int, what: str, figure: str) -> None:
+        if folder:
+            row = {"item": item, "what": what, "figure": figure, "command": command}
+            (Path(folder) / f"{uuid.uuid4().hex}.json").write_text(json.dumps(row))
+
+    return keep
