@@ -41,7 +41,7 @@ def create_app(config: Config) -> Flask:
         return response
 
     problems.init_app(app)
-    tokens.init_app(app, config.jwt_secret)
+    tokens.init_app(app, config.jwt_secret, config.jwt_secret_previous)
     for blueprint in (auth, tasks, health, docs):
         app.register_blueprint(blueprint)
     limits.init_app(app, config, database, endpoints=("auth.signup", "auth.login"))

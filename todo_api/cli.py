@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from todo_api.config import Config, ConfigError, default_text, load, variable
+from todo_api.config import Config, ConfigError, default_text, load, secrets_alike, variable
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ def _serve(config: Config, url: str, given: argparse.Namespace) -> int:
     # Made only beside an embedded database: where DATABASE_URL is set, JWT_SECRET is required.
     secret = config.jwt_secret or made_secret(config.data_dir)
     config = replace(config, database_url=url, jwt_secret=secret)
+    if alike := secrets_alike(config):
+        raise ConfigError(alike)
     if config.migrate_on_start:
         migrate(config.migrate_url or url)
     check_role(url)

@@ -80,6 +80,11 @@ class Config:
         values.secret,
         shown=False,
     )
+    jwt_secret_previous: str | None = _setting(
+        "still verifies tokens, and signs none: the former JWT_SECRET, until its tokens have expired",
+        values.secret,
+        shown=False,
+    )
     cors_origins: tuple[str, ...] = _setting(
         "comma-separated origins whose pages may call the API; unset: none", values.origins, ()
     )
@@ -182,9 +187,18 @@ def load(
         problems.append("MIGRATE_URL needs DATABASE_URL")
     elif "data_dir" not in given and not _user_data().is_absolute():
         problems.append("DATA_DIR is required: this account has no home folder to put data into")
+    config = Config(**found)
+    problems += secrets_alike(config)
     if problems:
         raise ConfigError(problems)
-    return Config(**found)
+    return config
+
+
+def secrets_alike(config: Config) -> list[str]:
+    """The complaint about a former secret that is still the one in use; nothing when all is well."""
+    if config.jwt_secret is None or config.jwt_secret != config.jwt_secret_previous:
+        return []
+    return ["JWT_SECRET_PREVIOUS must differ from JWT_SECRET"]
 
 
 def default_text(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask_jwt_extended.exceptions import (
     JWTDecodeError,
     NoAuthorizationError,
 )
+from jwt import InvalidSignatureError
 
 from todo_api import events, problems
 from todo_api.data import SessionEnded, SignedIn
@@ -27,8 +29,11 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 _BEARER = re.compile(r"Bearer +[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 
 
-def init_app(app: Flask, secret: str) -> None:
-    """Set flask-jwt-extended up, with answers of our shape for whatever it refuses."""
+def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
+    """Set flask-jwt-extended up, with answers of our shape for whatever it refuses.
+
+    `secret` signs and verifies; `previous`, if any, verifies only.
+    """
     app.config.update(
         JWT_SECRET_KEY=secret,
         JWT_ALGORITHM="HS256",
@@ -44,6 +49,7 @@ def init_app(app: Flask, secret: str) -> None:
     )
     jwt = JWTManager(app)
     app.extensions["verified_tokens"] = Verified()
+    app.extensions["verifying_secrets"] = [secret, previous] if previous else [secret]
 
     @jwt.decode_key_loader
     def key(header: dict[str, Any], claims: dict[str, Any]) -> str:
@@ -51,7 +57,8 @@ def init_app(app: Flask, secret: str) -> None:
         # flask-jwt-extended would go on to fill in a missing type and jti.
         if not _is_ours(header, claims):
             raise JWTDecodeError("not a token of this service")
-        return secret
+        key: str = g.verifying_secret
+        return key
 
     @jwt.unauthorized_loader
     def missing(reason: str) -> Response:
@@ -95,12 +102,27 @@ def verify() -> SignedIn:
     if who is None:
         if not _BEARER.fullmatch(header):
             raise (InvalidHeaderError if header.startswith("Bearer ") else NoAuthorizationError)
-        verify_jwt_in_request()
+        _verify_with_each_secret()
         claims = get_jwt()
         who = SignedIn(claims["user_id"], claims["jti"])
         verified.remember(header, who, claims["exp"])
     g.signed_in = who
     return who
+
+
+def _verify_with_each_secret() -> None:
+    """Verify the request's token with the secret, and where the signature is not its own the previous one.
+
+    No `kid` says which: a header that only repeats what the signature tells would have to be judged too.
+    A forged token is tried with both, so the time that its refusal takes tells nothing about either.
+    """
+    *first, last = current_app.extensions["verifying_secrets"]
+    for g.verifying_secret in first:
+        with suppress(InvalidSignatureError):
+            verify_jwt_in_request()
+            return
+    g.verifying_secret = last
+    verify_jwt_in_request()
 
 
 def _is_ours(header: dict[str, Any], claims: dict[str, Any]) -> bool:

@@ -557,6 +557,32 @@ def test_migrate_and_rollback_work_on_the_folder_too(kept: Kept) -> None:
     assert newest
 
 
+def test_the_made_secret_is_replaced_without_signing_anybody_out(kept: Kept) -> None:
+    file, former = kept.data_dir / "jwt_secret", kept.secret.strip()
+    ended = kept.desk.run(
+        "serve",
+        DATA_DIR=str(kept.data_dir),
+        PORT="0",
+        LOG_LEVEL="ERROR",
+        JWT_SECRET_PREVIOUS=former,
+    )
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.splitlines()[1:] == ["  JWT_SECRET_PREVIOUS must differ from JWT_SECRET"]
+
+    file.unlink()
+    try:
+        service = kept.desk.start(
+            "serve", DATA_DIR=str(kept.data_dir), PORT="0", JWT_SECRET_PREVIOUS=former
+        ).ready()
+        assert service.titles(kept.session) == ["Buy oat milk"]
+        ended = service.end(signal.SIGTERM)
+        assert file.read_text() != kept.secret
+    finally:
+        file.write_text(kept.secret)
+    assert ended.status == 0
+    assert former not in ended.err
+
+
 def test_a_secret_that_was_cut_short_is_refused(kept: Kept) -> None:
     file = kept.data_dir / "jwt_secret"
     file.write_text("")

@@ -157,6 +157,7 @@ class TestProblems:
             ("DATABASE_URL", "mysql://h/db"),
             ("MIGRATE_URL", "mysql://h/db"),
             ("JWT_SECRET", "short"),
+            ("JWT_SECRET_PREVIOUS", "short"),
             ("CORS_ORIGINS", "*"),
             ("HOST", "*"),
             ("PORT", "http"),
@@ -211,6 +212,7 @@ class TestProblems:
             "DATABASE_URL": f"mysql://u:{word}@h/db",
             "MIGRATE_URL": f"postgresql://u:{word}@h/db?nonsense={word}",
             "JWT_SECRET": word,
+            "JWT_SECRET_PREVIOUS": word,
             "CORS_ORIGINS": f"https://u:{word}@app.example.com",
             "RATELIMIT_STORAGE_URI": f"redis://:{word}@h:{word}",
             "AUTH_RATE_LIMIT": word,
@@ -225,6 +227,7 @@ class TestProblems:
             DATABASE_URL=f"postgresql://u:{word}@h/db",
             MIGRATE_URL=f"host=h password={word}",
             JWT_SECRET=word * 4,
+            JWT_SECRET_PREVIOUS=word * 5,
             RATELIMIT_STORAGE_URI=f"redis://:{word}@h",
         )
         assert word not in repr(config)
@@ -271,6 +274,16 @@ class TestSecret:
     )
     def test_a_value_from_an_example_is_not(self, refused: Refused, text: str) -> None:
         assert "from an example" in refused("JWT_SECRET", text)
+        assert "from an example" in refused("JWT_SECRET_PREVIOUS", text)
+
+    def test_the_previous_one_is_another(self, read: Read, refused: Refused) -> None:
+        config = read(JWT_SECRET=SECRET, JWT_SECRET_PREVIOUS=SECRET[::-1])
+        assert (config.jwt_secret, config.jwt_secret_previous) == (SECRET, SECRET[::-1])
+        with pytest.raises(ConfigError, match=r"^JWT_SECRET_PREVIOUS must differ from JWT_SECRET$"):
+            read(JWT_SECRET=SECRET, JWT_SECRET_PREVIOUS=SECRET)
+
+    def test_the_previous_one_may_stand_beside_one_that_is_made(self, read: Read) -> None:
+        assert read(JWT_SECRET_PREVIOUS=SECRET).jwt_secret is None
 
 
 class TestDatabase:
