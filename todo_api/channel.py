@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from http import HTTPMethod, HTTPStatus
@@ -10,7 +11,9 @@ from urllib.parse import quote
 
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
+from waitress.utilities import BadRequest  # type: ignore[import-untyped]
 
+from todo_api.deadlines import Deadline, discard, untaken
 from todo_api.headers import ALWAYS, UNLESS_SET
 from todo_api.logs import log_request
 from todo_api.problems import CODES, MEDIA_TYPE, Problem, document
@@ -21,9 +24,21 @@ LINGER_SECONDS = 2.0
 
 # What waitress refuses before the application sees it; its 501 (another transfer encoding than
 # chunked) is a 400 here, one code fewer to explain.
-_CODES = {413: "payload-too-large", 431: "headers-too-large", 500: "internal-error"}
+_CODES = {
+    408: "request-timeout",
+    413: "payload-too-large",
+    431: "headers-too-large",
+    500: "internal-error",
+}
 
 _URI = "/:@!$&'()*+,;=~-._%"
+_ID_LINE = re.compile(rb"\r\nX-Request-ID:[ \t]*([A-Za-z0-9._-]{1,128})[ \t]*\r\n", re.I)
+
+
+class TooSlow(BadRequest):  # type: ignore[misc]
+    """What a request is refused with that has not arrived in time."""
+
+    code = 408
 
 
 class AppTask(WSGITask):  # type: ignore[misc]
@@ -59,7 +74,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         # When the application raised, self.request is a stand-in that knows nothing of the request.
         request = self.channel.requests[0]
         method, path = _request_line(request)
-        found_id = chosen_id(request.headers.get("X_REQUEST_ID", ""))
+        found_id = chosen_id(_sent_id(request))
         body = document(Problem(name, detail), path, found_id)
         self.status = f"{code.status} {HTTPStatus(code.status).phrase}"
         own = {"Content-Type": MEDIA_TYPE, "X-Request-ID": found_id}
@@ -84,7 +99,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     task_class = AppTask
     error_task_class = ProblemTask
     parser_class = RequestParser
+    request: Any  # the one that has not arrived whole yet, or None
     _lingers_until: float | None = None
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        self._deadline = Deadline()
+        super().__init__(*args, **more)
 
     def ends_with_this_answer(self) -> bool:
         """During the drain, unless the client has already sent (part of) another request."""
@@ -99,6 +119,30 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         # Some clients send an empty line after a body: that is no beginning of anything.
         part = self.request
         return part is not None and bool(part.headers_finished or part.header_plus.strip())
+
+    def look_at_the_clock(self, now: float, seconds: float) -> None:
+        """Refuse a request that is not whole in time, end a connection whose answer is not taken.
+
+        The server calls this about once a second, in the event loop's thread. While a request runs
+        nothing is read, so the client of the next one is not late.
+        """
+        awaited: Any = untaken(self.socket, self.total_outbufs_len)
+        reads = not self.requests and not self.close_when_flushed
+        if awaited is None and reads and self._has_part_of_request():
+            awaited = self.request
+        if not self._deadline.is_over(awaited, now, seconds):
+            return
+        if awaited is not self.request:
+            # Not by will_close: the loop would wait until it can write to whoever takes nothing.
+            discard(self.socket)
+            self.handle_close()
+            return
+        with self.requests_lock:  # from here as received() goes on with a request that is broken
+            self.request.error = TooSlow("")
+            self.request.completed = True
+            self.requests.append(self.request)
+            self.request = None
+            self.server.add_task(self)
 
     def writable(self) -> bool:
         """Whether the event loop has to send (or close) here.
@@ -149,9 +193,21 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 def _request_line(request: Any) -> tuple[str, str]:
     """Method and path, as far as the client's first line can be read: "" and "/" otherwise."""
-    too_large = request.error is not None and request.error.code == 431
-    # waitress replaces the first line of a request whose head is too large with one of its own.
-    line = request.header_plus if too_large else getattr(request, "first_line", b"")
-    method, _, rest = line.lstrip().partition(b"\r\n")[0].decode("latin-1").partition(" ")
+    head = _unread_head(request) or getattr(request, "first_line", b"")
+    method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     path = rest.partition(" ")[0].partition("?")[0]
     return method, quote(path, safe=_URI) if path.startswith("/") else "/"
+
+
+def _sent_id(request: Any) -> str:
+    """The client's X-Request-ID, also from a head that was not read to its end; "" when there is none."""
+    found = _ID_LINE.search(_unread_head(request))
+    return found[1].decode("ascii") if found else request.headers.get("X_REQUEST_ID", "")
+
+
+def _unread_head(request: Any) -> bytes:
+    """What has come of a head that was given up, too large or too late; nothing of one that was read."""
+    too_large = request.error is not None and request.error.code == 431
+    # waitress replaces the head of a request that is too large with one of its own.
+    head: bytes = request.header_plus if too_large or not request.headers_finished else b""
+    return head.lstrip()

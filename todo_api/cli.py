@@ -90,6 +90,7 @@ def _serve(config: Config, url: str, given: argparse.Namespace) -> int:
         port=config.port,
         workers=config.workers,
         threads=config.threads,
+        request_timeout=config.request_timeout,
         ready=ready,
     )
 

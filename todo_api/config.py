@@ -107,6 +107,11 @@ class Config:
         factory=lambda: min(_cores(), 8),
     )
     threads: int = _setting("threads in each worker", values.whole_number(2, 256), 16)
+    request_timeout: int = _setting(
+        "seconds that a client may take to send a request, or keep from taking its answer",
+        values.whole_number(1, 3600),
+        15,
+    )
     auth_rate_limit: str = _setting(
         "attempts at signup, and at login, for each client address",
         values.rate_limit,

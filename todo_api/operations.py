@@ -48,7 +48,7 @@ class Operation:
     problems: tuple[str, ...] = ()
 
 
-EVERY_CALL = ("payload-too-large", "headers-too-large", "internal-error")
+EVERY_CALL = ("request-timeout", "payload-too-large", "headers-too-large", "internal-error")
 
 _USER = "0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301"
 _TASK_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"

@@ -69,6 +69,12 @@ CODES = {
         "This path does not know that method.",
         "The Allow header names the methods that it knows.",
     ),
+    "request-timeout": Code(
+        408,
+        "Request timeout",
+        "The request did not arrive in time.",
+        "Nothing was done: send it again, on a new connection and without pauses.",
+    ),
     "email-taken": Code(
         409,
         "E-mail address taken",

@@ -23,6 +23,7 @@ def serve(
     port: int,
     workers: int,
     threads: int,
+    request_timeout: float,
     ready: Callable[[str], None] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status, 1 if accepted requests had to be cut off.
@@ -37,7 +38,7 @@ def serve(
         gc.collect()
         gc.freeze()
         url = _url(listener)
-        supervisor = Supervisor(listener, make_app, workers, threads)
+        supervisor = Supervisor(listener, make_app, workers, threads, request_timeout)
         return supervisor.run(lambda: ready(url) if ready is not None else None)
 
 

@@ -52,11 +52,13 @@ class Supervisor:
         make_app: Callable[[], WSGIApplication],
         count: int,
         threads: int,
+        request_timeout: float,
     ) -> None:
         self._listener = listener
         self._make_app = make_app
         self._count = count
         self._threads = threads
+        self._request_timeout = request_timeout
         self._workers: dict[int, _Worker] = {}
         self._due: list[float] = []  # when workers are to be started
         self._up = False
@@ -134,7 +136,9 @@ class Supervisor:
             # A copy of another worker's link would keep that one from seeing the parent's end.
             for worker in self._workers.values():
                 worker.link.close()
-            status = run_worker(self._listener, link, self._make_app, self._threads, place)
+            status = run_worker(
+                self._listener, link, self._make_app, self._threads, self._request_timeout, place
+            )
         except BaseException:
             logger.exception("the worker failed")
         finally:

@@ -92,6 +92,7 @@ def main(options: dict[str, Any]) -> int:
             port=options.get("port", 0),
             workers=options.get("workers", 1),
             threads=options.get("threads", 4),
+            request_timeout=options.get("request_timeout", 15),
             ready=lambda url: print(url, flush=True),  # noqa: T201
         )
     except ServerError as error:

@@ -165,6 +165,7 @@ class TestProblems:
             ("PG_BIN", "~nobody-of-that-name/x"),
             ("WORKERS", "0"),
             ("THREADS", "1"),
+            ("REQUEST_TIMEOUT", "0"),
             ("AUTH_RATE_LIMIT", "none"),
             ("RATELIMIT_STORAGE_URI", "memory://"),
             ("BCRYPT_ROUNDS", "3"),

@@ -1,0 +1,52 @@
+"""How long a client may keep the service waiting: for the rest of a request, and with taking its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import struct
+import sys
+import termios
+
+# What a client has to take of an answer within the time: 4 KiB/s at the default of 15 s. Less is a
+# client that holds on to memory (and, with pipelined requests, to a thread) by taking byte after byte.
+LEAST_BYTES = 64 * 1024
+
+
+class Deadline:
+    """When a connection's client has been waited for too long. A look at it costs 3 µs.
+
+    waitress knows only how long nothing at all has come or gone: a byte now and then holds a
+    connection for ever. Looked at about once a second, so that a request costs nothing: what is
+    waited for is noticed by the first look, and the time runs while each look finds the same.
+    """
+
+    def __init__(self) -> None:
+        self._awaited: object = None
+        self._since = 0.0
+
+    def is_over(self, awaited: object, now: float, seconds: float) -> bool:
+        """Whether `awaited` (None: nothing; another than last time: progress) is `seconds` overdue."""
+        if awaited is None or awaited != self._awaited:
+            self._awaited, self._since = awaited, now
+            return False
+        return now - self._since >= seconds
+
+
+def untaken(connection: socket.socket, pending: int) -> int | None:
+    """How many times LEAST_BYTES the client has yet to take, in whole ones; None when nothing is left.
+
+    What is `pending` here and what waits in the kernel, which takes megabytes at a time: only both
+    together show a slow client's steady progress, or that nobody takes an answer that has left us whole.
+    (Not TCP_USER_TIMEOUT, tried: it ends a client that steadily reads 20 KB/s, too.)
+    """
+    with contextlib.suppress(OSError):  # a platform that does not tell
+        queued = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        pending += int.from_bytes(queued, sys.byteorder)
+    return pending // LEAST_BYTES if pending else None
+
+
+def discard(connection: socket.socket) -> None:
+    """Have the kernel forget, when the connection is closed, what the client has not taken."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
