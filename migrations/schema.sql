@@ -101,11 +101,18 @@ ALTER TABLE ONLY public.sessions
 
 ALTER TABLE public.sessions ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY sessions_end ON public.sessions FOR DELETE TO todo_auth
+    USING (true);
+
+CREATE POLICY sessions_find ON public.sessions FOR SELECT TO todo_auth
+    USING (true);
+
 CREATE POLICY sessions_own ON public.sessions TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
 GRANT SELECT, DELETE, INSERT (user_id, id, expires_at) ON TABLE public.sessions TO todo_app;
+GRANT DELETE, SELECT (user_id, expires_at) ON TABLE public.sessions TO todo_auth;
 
 -- --- begin_request ---
 
@@ -270,12 +277,15 @@ ALTER TABLE public.auth_events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY auth_events_count ON public.auth_events FOR SELECT TO todo_auth
     USING (true);
 
+CREATE POLICY auth_events_end ON public.auth_events FOR INSERT TO todo_auth
+    WITH CHECK (((event = 'logout'::text) AND (user_id IS NOT NULL)));
+
 CREATE POLICY auth_events_own ON public.auth_events TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK (((user_id IS NULL) OR (user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))));
 
 GRANT INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
-GRANT SELECT (occurred_at, network) ON TABLE public.auth_events TO todo_auth;
+GRANT SELECT (occurred_at, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
 
 -- --- auth_event_room ---
 

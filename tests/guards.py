@@ -16,10 +16,18 @@ OWN_OR_NOBODYS = f"((user_id IS NULL) OR {OWN})"
 POLICIES = {
     ("users", "users_own"): ("todo_app", "ALL", OWN, OWN),
     ("users", "users_find_credentials"): ("todo_auth", "SELECT", "true", None),
+    ("sessions", "sessions_find"): ("todo_auth", "SELECT", "true", None),
+    ("sessions", "sessions_end"): ("todo_auth", "DELETE", "true", None),
     ("sessions", "sessions_own"): ("todo_app", "ALL", OWN, OWN),
     ("tasks", "tasks_own"): ("todo_app", "ALL", OWN, OWN),
     ("task_counts", "task_counts_own"): ("todo_app", "ALL", OWN, OWN),
     ("auth_events", "auth_events_own"): ("todo_app", "ALL", OWN, OWN_OR_NOBODYS),
+    ("auth_events", "auth_events_end"): (
+        "todo_auth",
+        "INSERT",
+        None,
+        "((event = 'logout') AND (user_id IS NOT NULL))",
+    ),
     ("auth_events", "auth_events_count"): ("todo_auth", "SELECT", "true", None),
 }
 # What each role may do, and with which columns; "*" is the whole table or function.
@@ -30,6 +38,8 @@ GRANTS = {
     ("todo_app", "sessions", "SELECT"): "*",
     ("todo_app", "sessions", "INSERT"): "user_id id expires_at",
     ("todo_app", "sessions", "DELETE"): "*",
+    ("todo_auth", "sessions", "SELECT"): "user_id expires_at",
+    ("todo_auth", "sessions", "DELETE"): "*",
     ("todo_app", "tasks", "SELECT"): "*",
     ("todo_app", "tasks", "INSERT"): "user_id title",
     ("todo_app", "tasks", "UPDATE"): "title completed_at updated_at",
@@ -38,6 +48,7 @@ GRANTS = {
     ("todo_app", "task_counts", "INSERT"): "user_id tasks",
     ("todo_app", "task_counts", "UPDATE"): "tasks",
     ("todo_app", "auth_events", "INSERT"): "event reason user_id address user_agent request_id",
+    ("todo_auth", "auth_events", "INSERT"): "event reason user_id address request_id",
     ("todo_auth", "auth_events", "SELECT"): "network occurred_at",
     ("todo_app", "rate_limits", "SELECT"): "*",
     ("todo_app", "rate_limits", "INSERT"): "*",

@@ -1,4 +1,4 @@
-"""The command todo-api: serve, migrate, rollback."""
+"""The command todo-api: serve, migrate, rollback, end-sessions."""
 
 import argparse
 import logging
@@ -38,6 +38,7 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     # Imported only now, so that --help and bad settings answer at once, and Ctrl-C before that.
     from todo_api import logs
     from todo_api.embedded import EmbeddedError
+    from todo_api.end_sessions import EndError
     from todo_api.made_secret import SecretError
     from todo_api.migration_files import MigrationError
     from todo_api.roles import RoleError
@@ -50,7 +51,7 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     except EmbeddedError as error:
         _complain(f"DATABASE_URL is not set, so PostgreSQL has to be embedded: {error}")
         return _FAILED
-    except (SecretError, MigrationError, RoleError, ServerError) as error:
+    except (SecretError, MigrationError, RoleError, ServerError, EndError) as error:
         _complain(str(error))
         return _FAILED
 
@@ -118,6 +119,14 @@ def _rollback(config: Config, url: str, given: argparse.Namespace) -> int:
     return _FAILED  # so that a script does not go on as if it were done
 
 
+def _end_sessions(config: Config, url: str, given: argparse.Namespace) -> int:
+    from todo_api.end_sessions import end_sessions
+
+    sessions, users = end_sessions(config.migrate_url or url, given.user)
+    print(f"ended sessions: {sessions}, of users: {users}")  # noqa: T201
+    return _OK
+
+
 @contextmanager
 def _database(config: Config) -> Iterator[str]:
     """The URL of the database: of the one that the settings name, or of the embedded one while inside."""
@@ -144,7 +153,9 @@ class _Parser(argparse.ArgumentParser):
             names = re.findall(r"(?<= )--[a-z][a-z-]*(?=[ =]|$)", message)
             message = f"unknown: {', '.join(names) or 'an argument that belongs to no option'}"
         elif "invalid choice" in message:
-            message = "the first argument must be a command: serve, migrate or rollback"
+            message = (
+                "the first argument must be a command: serve, migrate, rollback or end-sessions"
+            )
         super().error(message)
 
 
@@ -200,4 +211,8 @@ def _parser() -> argparse.ArgumentParser:
         "--count", type=_count, default=1, help="how many, newest first (default: 1)"
     )
     rollback.add_argument("--yes", action="store_true", help="really do it: their data is lost")
+    end = command(
+        "end-sessions", _end_sessions, "end all sessions at once: everybody has to log in again"
+    )
+    end.add_argument("--user", metavar="EMAIL", help="only those of the account with this address")
     return parser

@@ -182,14 +182,15 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
         for command in ([script], MODULE)
     ]
     assert shown[0].stdout == shown[1].stdout
-    assert re.findall(r"^    (\w+)  ", shown[0].stdout, re.MULTILINE)[-3:] == [
+    assert re.findall(r"^    ([\w-]+)  ", shown[0].stdout, re.MULTILINE)[-4:] == [
         "serve",
         "migrate",
         "rollback",
+        "end-sessions",
     ]
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "rollback"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions"])
 def test_the_help_of_a_command_names_every_setting_with_its_default(
     desk: Desk, command: str
 ) -> None:
@@ -245,7 +246,7 @@ def test_bad_settings_from_everywhere_are_told_at_once(desk: Desk) -> None:
 # --- with a database of one's own --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "rollback"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions"])
 def test_a_database_that_is_away_is_one_line(desk: Desk, command: str) -> None:
     with socket.socket() as taken:  # bound, but it does not listen
         taken.bind(("127.0.0.1", 0))

@@ -22,6 +22,9 @@ _MORE_BLOCKS = {
     # foreign key; when bounded, 5 more for the newest events of that network, which stand together
     "auth_events/record": 32,
     "before_sign_in/record_event": 32,
+    # 32: of one user sessions_pkey 2, and 3 for each of five sessions; then an event as above, whose user is
+    # looked at for the foreign key
+    "before_sign_in/end_sessions": 48,
     # 82: the counter by rate_limits_pkey 3, its new version 3, its entries in two indexes 6; and 7 for each
     # of ten outdated counters: found by rate_limits_expires_at, locked, found by rate_limits_pkey, removed
     "before_sign_in/hit_rate_limit": 100,

@@ -36,6 +36,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
         f"before_sign_in/{name}"
         for name in (
             "applied_migrations",
+            "become_todo_auth",
             "begin_on_citus",
             "begin_request",
             "begin_session",
@@ -44,6 +45,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "clear_rate_limits",
             "commit_on_citus",
             "create_user",
+            "end_sessions",
             "end_with_client",
             "find_credentials",
             "forget_migration",
