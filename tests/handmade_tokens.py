@@ -20,7 +20,8 @@ def sign(claims, secret=SECRET, algorithm="HS256", headers=None):
 def mac(signed, secret=SECRET, algorithm="HS256"):
     """The third part of a token, for its first two; of another algorithm than HMAC's it is HS256."""
     digest = DIGESTS.get(algorithm, hashlib.sha256)
-    return part(hmac.digest(secret.encode(), signed.encode(), digest))
+    key = secret if isinstance(secret, bytes) else secret.encode()
+    return part(hmac.digest(key, signed.encode(), digest))
 
 
 def part(value):

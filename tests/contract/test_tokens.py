@@ -1,12 +1,13 @@
 """Which tokens are refused: 401 for everything that this service did not issue just so."""
 
+import json
 import time
 import uuid
 
 import jwt
 import pytest
 from conftest import SECRET
-from handmade_tokens import part, sign
+from handmade_tokens import mac, part, sign
 
 DAY = 24 * 60 * 60
 
@@ -76,6 +77,59 @@ def test_another_algorithm_is_refused(client, ann, claims, algorithm):
 def test_a_token_without_a_good_signature_is_refused(client, ann, claims, algorithm, signature):
     token = f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims)}.{signature}"
     assert status_of(client, ann, token) == 401
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    ["none", "None", "NONE", "nOnE", "HS384", "HS512", "hs256", "RS256", "ES256", "PS256", "EdDSA", "dir",
+     "A256KW", "HS256 ", "HS256\0", "", None, True, {}, ["HS256"]],
+    ids=repr,
+)  # fmt: skip
+def test_another_name_of_the_algorithm_is_refused_although_the_signature_is_good(
+    client, ann, claims, algorithm
+):
+    signed = f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims)}"
+    assert status_of(client, ann, f"{signed}.{mac(signed)}") == 401
+
+
+@pytest.mark.parametrize("where", ["jwk", "x5c", "jku", "x5u", "kid"])
+def test_a_token_that_brings_its_own_key_is_refused(client, ann, claims, where):
+    """Signed with a key of the attacker's, to which its header points."""
+    key = "a key that the attacker has made, 0123456789"
+    headers = {
+        "jwk": {"kty": "oct", "k": part(key.encode()), "alg": "HS256"},
+        "x5c": [part(key.encode())],
+        "jku": f"data:application/json,{key}",
+        "x5u": f"data:,{key}",
+        "kid": key,
+    }
+    assert status_of(client, ann, sign(claims, key, headers={where: headers[where]})) == 401
+
+
+@pytest.mark.parametrize(
+    "kid", ["../../../../dev/null", "/dev/null", "' UNION SELECT ''; --", "", 0, None], ids=repr
+)
+@pytest.mark.parametrize("secret", ["", "\0", SECRET], ids=["empty", "a zero", "the right"])
+def test_a_kid_chooses_no_key(client, ann, claims, kid, secret):
+    assert status_of(client, ann, sign(claims, secret, headers={"kid": kid})) == 401
+
+
+def test_what_comes_twice_counts_once_for_every_check(client, ann, bob, claims):
+    twice = json.dumps(claims)[:-1] + f', "user_id": "{bob.id}"}}'
+    signed = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(twice.encode())}"
+    for whose in (ann, bob):  # bob's id with ann's session
+        assert status_of(client, whose, f"{signed}.{mac(signed)}") in (401, 403)
+    header = b'{"alg": "HS256", "typ": "JWT", "alg": "none"}'
+    signed = f"{part(header)}.{part(claims)}"
+    assert status_of(client, ann, f"{signed}.{mac(signed)}") == 401
+
+
+def test_a_token_of_a_deleted_user_is_refused(client, ann, claims, superuser):
+    assert status_of(client, ann, ann.token) == 200
+    superuser.execute("DELETE FROM auth_events")
+    superuser.execute("DELETE FROM users WHERE user_id = %s", [ann.id])
+    assert status_of(client, ann, ann.token) == 401
+    assert status_of(client, ann, sign(claims)) == 401
 
 
 @pytest.mark.parametrize(
