@@ -23,6 +23,7 @@ TABLES = {
     "sessions": True,
     "tasks": True,
     "task_counts": True,
+    "idempotency_keys": True,
     "auth_events": True,
     "rate_limits": False,
     "applied_migrations": False,
@@ -119,9 +120,11 @@ class _Judge:
         for name in self.local & TABLES.keys():
             self.found.append(f"WITH {name}: it hides the table of that name; choose another")
         nodes = list(walk(tree))
+        answered = {id(node) for node in _parts(tree)}
         for node in nodes:
             if isinstance(node, ast.SelectStmt):
-                self._block("SELECT", node.fromClause, node.whereClause, outermost=node is tree)
+                outermost = id(node) in answered
+                self._block("SELECT", node.fromClause, node.whereClause, outermost=outermost)
             elif isinstance(node, ast.UpdateStmt):
                 self._block("UPDATE", (node.relation, *(node.fromClause or ())), node.whereClause)
             elif isinstance(node, ast.DeleteStmt):
@@ -232,6 +235,14 @@ class _Judge:
                     f"INSERT INTO {target}: ON CONFLICT has to name user_id, "
                     "or it could update another user's row"
                 )
+
+
+def _parts(tree: Any) -> Iterator[Any]:
+    """The statement or, of a UNION, what it is made of: all that is answered with."""
+    yield tree
+    for side in (getattr(tree, "larg", None), getattr(tree, "rarg", None)):
+        if side is not None:
+            yield from _parts(side)
 
 
 def _all_of(where: Any) -> Iterator[Any]:
