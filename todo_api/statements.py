@@ -28,7 +28,7 @@ class Statement:
         """Arrange `values` by placeholder; KeyError for a missing one, TypeError for one too many."""
         bound = [user_id if name == USER else values[name] for name in self.parameters]
         if len(values) + (USER in self.parameters) > len(bound):
-            unknown = ", ".join(sorted(values.keys() - set(self.parameters)))
+            unknown = ", ".join(sorted(values.keys() - (set(self.parameters) - {USER})))
             raise TypeError(f"sql/{self.name}.sql has no parameter {unknown}")
         return bound
 

@@ -40,6 +40,7 @@ if __name__ == "__main__":
             port=0,
             workers=1,
             threads=int(sys.argv[1]),
+            request_timeout=15,
             ready=announce,
         )
     )
