@@ -86,8 +86,8 @@ BEGIN
                 3,
                 format('CREATE POLICY %I ON public.%I AS %s FOR %s TO ', policyname, kept, permissive, cmd)
                 || (SELECT string_agg(quote_ident(role), ', ') FROM unnest(roles) AS role)
-                || coalesce(format(' USING (%s)', qual), '')
-                || coalesce(format(' WITH CHECK (%s)', with_check), '')
+                || coalesce(' USING (' || qual || ')', '')
+                || coalesce(' WITH CHECK (' || with_check || ')', '')
             FROM pg_policies
             WHERE schemaname = 'public' AND tablename = kept
             UNION ALL
