@@ -23,7 +23,6 @@ TABLES = {
     "sessions": True,
     "tasks": True,
     "task_counts": True,
-    "idempotency_keys": True,
     "auth_events": True,
     "rate_limits": False,
     "applied_migrations": False,

@@ -3,7 +3,7 @@
 -- Locks: ACCESS EXCLUSIVE on auth_events, sessions
 --        For the policies: nobody reads or writes them meanwhile.
 -- Time:  a moment, whatever the tables hold
--- depends: 0006.rate_limits
+-- depends: 0007.text_of_times
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';
