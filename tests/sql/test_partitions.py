@@ -317,7 +317,7 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
         def explain(name: str, mode: str) -> str:
             statement = STATEMENTS[name]
             values = {"title": "x", "max_tasks": 100, "lifetime": 60, "is_completed": True}
-            values[USER] = who.user_id
+            values |= {USER: who.user_id, "last_created_at": "infinity", "page_size": 10}
             bound = [values.get(one, str(uuid.uuid4())) for one in statement.parameters]
             given = ", ".join(psycopg.sql.quote(value) for value in bound)
             with connection.transaction(force_rollback=True):

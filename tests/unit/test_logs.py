@@ -265,7 +265,7 @@ REFUSED = {
     "431": (b"GET / HTTP/1.1\r\nX-Filler: " + b"x" * 20_000 + b"\r\n", 431, "GET"),
     "400": (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: Header-word\r\n", 400, "GET"),
     "no-http": (b"Junk-word\r\n", 400, None),
-    "408": (b"POST /api/Path-word/tasks HTTP/1.1\r\nContent-Length: 1\r\n", 408, "POST"),
+    "408": (b"POST /api/Path-word/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n", 408, "POST"),
 }
 
 
