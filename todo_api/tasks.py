@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, current_app, g, request, url_for
+from flask import Blueprint, Response, current_app, g, request
 
 from todo_api import answers, etags, events, pages, tokens
 from todo_api.bodies import Body, read_body
@@ -64,7 +64,8 @@ def create_task() -> Response:
     if not created:
         raise Problem("task-quota-exceeded")
     [task] = created
-    location = url_for("tasks.get_task", user_id=task.user_id, task_id=task.id)
+    # Not by url_for, which takes 20 µs: it is this path, and the id behind it.
+    location = f"{request.script_root}{request.path}/{task.id}"
     return answers.one_task(task, HTTPStatus.CREATED, {"Location": location})
 
 
@@ -110,8 +111,8 @@ def _page(page: Page) -> Response:
     if etags.is_held(tag):
         return answers.not_modified(headers)
     if cursor:
-        path = url_for("tasks.list_tasks", user_id=_who().user_id, limit=page.limit, cursor=cursor)
-        headers["Link"] = f'<{path}>; rel="next"'
+        here_again = f"{request.script_root}{request.path}"
+        headers["Link"] = f'<{here_again}?limit={page.limit}&cursor={cursor}>; rel="next"'
     return answers.task_list(here, headers, next_cursor=cursor)
 
 

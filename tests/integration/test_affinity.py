@@ -44,15 +44,18 @@ def test_request_threads_share_a_core_and_hashing_threads_have_all(
 def _kept_together(workers: list[int]) -> bool:
     chosen = []
     hashing = []
+    patient = []
     for pid in workers:
         threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
         yielding = [tid for tid in threads if _niceness(pid, tid) == NICE_OF_HASHING]
         hashing += [os.sched_getaffinity(tid) for tid in yielding]
         cores = Counter(frozenset(os.sched_getaffinity(tid)) for tid in {*threads} - {*yielding})
+        patient += [tid for tid in threads if os.sched_getscheduler(tid) == os.SCHED_BATCH]
         chosen += [core for core, count in cores.items() if len(core) == 1 and count >= 1 + 5]
     assert hashing
     return (
         len(chosen) == 2
+        and len(patient) >= 2 * (1 + 5)
         and len({*chosen}) == min(2, len(CORES))
         and all(cores == CORES for cores in hashing)
     )
