@@ -13,14 +13,15 @@ def as_task(
     updated_at: str,
 ) -> Task:
     """A task, of the columns that all statements on tasks return."""
+    created = rfc3339(created_at)
     return Task(
         task_id,
         user_id,
         title,
         is_completed,
         completed_at and rfc3339(completed_at),
-        rfc3339(created_at),
-        rfc3339(updated_at),
+        created,
+        created if updated_at == created_at else rfc3339(updated_at),
     )
 
 

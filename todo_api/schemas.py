@@ -171,7 +171,9 @@ class TaskChange(Struct, forbid_unknown_fields=True):
     is_completed: bool | UnsetType = UNSET
 
 
-class Task(Struct):
+class Task(
+    Struct, gc=False
+):  # of texts alone: a list of 1 000 is nothing for the collector to walk
     """A task of the user."""
 
     id: Id
