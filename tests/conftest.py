@@ -32,6 +32,12 @@ _numbers = itertools.count(1)
 collect_ignore = [] if citus_cluster.URL else ["citus"]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave tests/resilience out, unless it is asked for by name: it takes as long as a third of the rest."""
+    asked = any("resilience" in argument for argument in config.args)
+    return True if collection_path.name == "resilience" and not asked else None
+
+
 class _OneProcessForTheCluster(LoadFileScheduling):  # type: ignore[misc]
     """Files share the run's processes, but those that use the one database of CITUS_URL share one."""
 
