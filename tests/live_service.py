@@ -23,21 +23,28 @@ def live_service(database_url: str, folder: Path, **more: str) -> Iterator[str]:
         "AUTH_RATE_LIMIT": "1000 per minute",
         **more,
     }
-    with (folder / "service.log").open("wb") as log:
+    log = folder / "service.log"
+    with started([sys.executable, "-m", "todo_api", "serve"], settings, log) as (_, announced):
+        assert announced.startswith("Todo API on http"), log.read_text()
+        yield announced.split()[3]
+
+
+@contextmanager
+def started(command: list[str], settings: dict[str, str], log: Path) -> Iterator[tuple[int, str]]:
+    """Run a server until the block ends; its process and its first line. The log's folder is its own."""
+    with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "todo_api", "serve"],
+            command,
             stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=folder,  # where no .env is
+            stderr=out,
+            cwd=log.parent,  # where no .env is
             env={**os.environ, **settings},
             text=True,
         )
     with process:
         assert process.stdout is not None
         try:
-            announced = process.stdout.readline()
-            assert announced.startswith("Todo API on http"), (folder / "service.log").read_text()
-            yield announced.split()[3]
+            yield process.pid, process.stdout.readline()
         finally:
             process.terminate()
             try:

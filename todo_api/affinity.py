@@ -47,13 +47,9 @@ def _move(place: int, service: int) -> None:
         period, passed_s = divmod(time.time(), PERIOD_S)
         core = core_of(place, service, int(period), _CORES)
         # The event loop's id is the process's; the main thread's native_id is still the parent's.
-        tids = [thread.native_id for thread in threading.enumerate() if _serves(thread)]
-        for tid in (os.getpid(), *tids):
+        serving = [t.native_id for t in threading.enumerate() if t.name.startswith("waitress-")]
+        for tid in (os.getpid(), *filter(None, serving)):  # one that is just starting has no id yet
             with suppress(OSError):  # it has ended, or this container has lost the core
-                os.sched_setaffinity(tid or 0, {core})
-                os.sched_setscheduler(tid or 0, os.SCHED_BATCH, os.sched_param(0))
+                os.sched_setaffinity(tid, {core})
+                os.sched_setscheduler(tid, os.SCHED_BATCH, os.sched_param(0))
         time.sleep(PERIOD_S - passed_s)
-
-
-def _serves(thread: threading.Thread) -> bool:
-    return thread.name.startswith("waitress-") and thread.native_id is not None

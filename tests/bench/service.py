@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import psycopg
+from live_service import started
 from psycopg.conninfo import make_conninfo
 
 from todo_api import embedded
@@ -68,24 +68,10 @@ def constant(threads: int) -> Iterator[Service]:
 def _running(command: list[str], settings: dict[str, str]) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="todo-bench-") as folder:
         log = Path(folder, "log")
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=out,
-                cwd=folder,  # where no .env is
-                env={**os.environ, **settings},
-                text=True,
-            )
-        with process:
-            assert process.stdout is not None
-            try:
-                match = re.search(r"http://\S+", process.stdout.readline())
-                assert match, log.read_text()
-                yield Service(process.pid, match[0])
-            finally:
-                process.terminate()
-                process.communicate(timeout=_PATIENCE_S)
+        with started(command, settings, log) as (pid, announced):
+            match = re.search(r"http://\S+", announced)
+            assert match, log.read_text()
+            yield Service(pid, match[0])
 
 
 def seconds_to_first_200(database_url: str) -> float:

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+from live_service import live_service
+from waiting import until
 
-from tests.live_service import live_service
-from tests.waiting import until
 from todo_api.affinity import core_of
 
 CORES = os.sched_getaffinity(0)
