@@ -686,6 +686,40 @@ def test_racing_completions_agree(database: Database) -> None:
     assert outcomes[0].completed_at == outcomes[0].updated_at > task.created_at
 
 
+def test_completing_again_writes_nothing(
+    database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    [[task]] = database.as_user(who, create())
+    call = Call("tasks/complete", {"task_id": task.id}, as_task)
+    first = database.as_user(who, call)
+    stored = superuser.execute("SELECT ctid, xmin, xmax FROM tasks").fetchall()
+    assert database.as_user(who, call) == first
+    assert superuser.execute("SELECT ctid, xmin, xmax FROM tasks").fetchall() == stored
+
+
+def test_a_completion_that_waited_for_another_one_keeps_its_moment(
+    database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    [[task]] = database.as_user(who, create())
+    call = Call("tasks/complete", {"task_id": task.id}, as_task)
+    with ThreadPoolExecutor(1) as elsewhere:
+        with superuser.transaction():
+            superuser.execute(
+                "UPDATE tasks SET completed_at = '2026-01-01', updated_at = '2026-01-01'"
+            )
+            waiting = elsewhere.submit(database.as_user, who, call)
+            until(
+                lambda: (
+                    superuser.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone()
+                    is not None
+                )
+            )
+        [[completed]] = waiting.result()
+    assert completed.completed_at == completed.updated_at == "2026-01-01T00:00:00.000000Z"
+
+
 def test_racing_completions_updates_and_deletes_raise_nothing(database: Database) -> None:
     who = sign_up(database)
     [[task]] = database.as_user(who, create())
