@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
-from waitress.utilities import BadRequest  # type: ignore[import-untyped]
+from waitress.utilities import BadRequest, build_http_date  # type: ignore[import-untyped]
 
 from todo_api.deadlines import Deadline, discard, untaken
 from todo_api.headers import ALWAYS, UNLESS_SET
@@ -48,8 +48,15 @@ class AppTask(WSGITask):  # type: ignore[misc]
         if self.channel.ends_with_this_answer():
             # As if the client had asked for it; waitress does the rest, for HTTP/1.0 and 1.1.
             self.request.headers["CONNECTION"] = "close"
-        header: bytes = super().build_response_header()
-        return header
+        ordinary = self.version == "1.1" and "CONNECTION" not in self.request.headers
+        if not ordinary or self.content_length is None:
+            header: bytes = super().build_response_header()
+            return header
+        # An answer with a length, to a client that stays: nothing to find out about the connection.
+        # waitress spells each name anew and sorts them, 3 µs a header.
+        lines = [f"{name}: {value}\r\n" for name, value in self.response_headers]
+        date = build_http_date(self.start_time)
+        return f"HTTP/1.1 {self.status}\r\n{''.join(lines)}Date: {date}\r\n\r\n".encode("latin-1")
 
     def set_close_on_finish(self) -> None:
         # waitress closes after every answer that has no length, 204 and 304 too, though these end
