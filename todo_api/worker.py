@@ -18,6 +18,7 @@ from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 from todo_api.affinity import keep_to_one_core
 from todo_api.channel import Channel
+from todo_api.memory import keep_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ def run_worker(
     or the error's text if it can't.
     """
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each request
+    keep_memory()
     try:
         server = Server(listener, make_app(), threads, request_timeout)
     except Exception as error:
