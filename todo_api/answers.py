@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 import msgspec
-from flask import Response
 
 from todo_api.current import request
+from todo_api.response import Response
 from todo_api.schemas import (
     AnswerMeta,
     ListMeta,

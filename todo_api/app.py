@@ -3,6 +3,7 @@
 from flask import Flask, Response
 
 from todo_api import headers, limits, logs, problems, tokens
+from todo_api.application import Application
 from todo_api.auth import auth
 from todo_api.bodies import MAX_BODY_BYTES
 from todo_api.config import Config
@@ -10,7 +11,6 @@ from todo_api.data import Database
 from todo_api.docs import docs
 from todo_api.health import health
 from todo_api.passwords import Hasher
-from todo_api.request import Request
 from todo_api.tasks import tasks
 
 CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
@@ -20,8 +20,7 @@ def create_app(config: Config) -> Flask:
     """An application on `config.database_url`. Its pool belongs to the process that calls this."""
     if not (config.database_url and config.jwt_secret):
         raise ValueError("an application needs database_url and jwt_secret")
-    app = Flask(__name__, static_folder=None)
-    app.request_class = Request
+    app = Application(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user

@@ -8,9 +8,9 @@ import hashlib
 from collections.abc import Iterable
 
 import msgspec
-from flask import request
 from werkzeug.http import parse_etags
 
+from todo_api.current import request
 from todo_api.schemas import Task
 
 _LENGTH = 32  # of a hash, in hexadecimal digits
@@ -56,12 +56,12 @@ def of_page(tasks: list[Task], next_cursor: str | None) -> str:
 
 def are_asked() -> bool:
     """Whether the client has something that it would rather keep."""
-    return "If-None-Match" in request.headers
+    return "HTTP_IF_NONE_MATCH" in request().environ
 
 
 def is_held(tag: str) -> bool:
     """Whether the client has it already: If-None-Match, compared weakly (RFC 9110, 13.1.2)."""
-    return are_asked() and parse_etags(request.headers["If-None-Match"]).contains_weak(tag)
+    return are_asked() and parse_etags(request().environ["HTTP_IF_NONE_MATCH"]).contains_weak(tag)
 
 
 def headers(tag: str) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 import logging
 
-from flask import g
-
 from todo_api.current import database, request
 from todo_api.data import Call, Unavailable
 
@@ -32,8 +30,8 @@ def record(name: str, reason: str | None, user_id: str | None = None) -> None:
 
 
 def _parameters(name: str, reason: str | None) -> dict[str, object]:
-    g.auth_event = name
     asked = request()
+    asked.auth_event = name
     # PostgreSQL stores no NUL, and a header is Latin-1 at most
     agent = asked.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
     return {

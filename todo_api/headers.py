@@ -11,6 +11,7 @@ from todo_api.current import request
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 UNLESS_SET = {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
+_ALL = [*ALWAYS.items(), *UNLESS_SET.items()]
 HSTS = "max-age=31536000"
 PREFLIGHT_S = 7200  # as long as Chromium keeps one
 
@@ -35,10 +36,10 @@ def completer(config: Config) -> Callable[[Response], Response]:
 
     def complete(response: Response) -> Response:
         asked, headers = request(), response.headers
-        headers["X-Request-ID"] = asked.id
-        headers.extend(ALWAYS)
-        for name, value in UNLESS_SET.items():
-            if name not in headers:
+        own = {name for name, _ in headers}
+        headers.add("X-Request-ID", asked.id)
+        for name, value in _ALL:
+            if name not in own:
                 headers.add(name, value)
         if asked.is_secure:
             headers["Strict-Transport-Security"] = HSTS

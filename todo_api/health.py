@@ -3,12 +3,13 @@
 from http import HTTPStatus
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from todo_api.current import database
 from todo_api.data import Call, Unavailable
 from todo_api.migration_files import shipped_checksums
 from todo_api.problems import RETRY_AFTER_S
+from todo_api.response import Response
 from todo_api.schemas import Health
 
 health = Blueprint("health", __name__, url_prefix="/health")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from flask import Response, g
+from flask import Response
 
 from todo_api.current import request
 
@@ -119,14 +119,14 @@ def log_request(
 def log_answer(response: Response) -> None:
     """Write the line of the request that `response` answers."""
     asked = request()
-    who = g.get("signed_in")
+    who, rule = asked.signed_in, asked.url_rule
     log_request(
         method=asked.method,
-        route=asked.url_rule.rule if asked.url_rule else None,
+        route=rule.rule if rule else None,
         status=response.status_code,
         ms=round((time.perf_counter() - asked.began) * 1000, 2),
         request_id=asked.id,
         user_id=who.user_id if who else None,
         address=asked.remote_addr,
-        auth_event=g.get("auth_event"),
+        auth_event=asked.auth_event,
     )

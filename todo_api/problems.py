@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from flask import Flask, Response
+from flask import Flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from todo_api.current import request
 from todo_api.data import Unavailable
+from todo_api.response import Response
 from todo_api.schemas import FieldError, ProblemAnswer
 
 logger = logging.getLogger(__name__)

@@ -7,11 +7,16 @@ import time
 import flask
 from werkzeug.utils import cached_property
 
+from todo_api.data import SignedIn
+
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Request(flask.Request):
     """Flask's request and what its answer, its log line and its auth events have in common."""
+
+    signed_in: SignedIn | None = None  # whose verified token came with it
+    auth_event: str | None = None  # what it left in auth_events
 
     def __init__(self, *arguments: object, **named: object) -> None:
         self.began = time.perf_counter()

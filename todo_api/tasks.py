@@ -5,11 +5,11 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, current_app
 
 from todo_api import answers, etags, events, pages, tokens
 from todo_api.bodies import Body, read_body
-from todo_api.current import database
+from todo_api.current import database, request
 from todo_api.data import Call, SignedIn
 from todo_api.pages import Page
 from todo_api.problems import Problem
@@ -22,19 +22,16 @@ Asked = TypeVar("Asked")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-@tasks.url_value_preprocessor
-def take_user(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Keep the path's user away from the handlers: they act for the token's."""
-    g.path_user = values.pop("user_id") if values else None
-
-
 @tasks.before_request
 def admit() -> None:
     """Let only the token's own user in: 401, then 403."""
-    if request.method == "OPTIONS":
+    # The path's user goes no further than here: the handlers act for the token's.
+    asked = request()
+    path_user: str = asked.view_args.pop("user_id")  # type: ignore[union-attr]
+    if asked.method == "OPTIONS":
         return
     who = tokens.verify()
-    if g.path_user.lower() != who.user_id:
+    if path_user.lower() != who.user_id:
         database().as_user(who, events.event("foreign_user"))
         raise Problem("forbidden")
 
@@ -65,7 +62,7 @@ def create_task() -> Response:
         raise Problem("task-quota-exceeded")
     [task] = created
     # Not by url_for, which takes 20 µs: it is this path, and the id behind it.
-    location = f"{request.script_root}{request.path}/{task.id}"
+    location = f"{_path()}/{task.id}"
     return answers.one_task(task, HTTPStatus.CREATED, {"Location": location})
 
 
@@ -111,8 +108,7 @@ def _page(page: Page) -> Response:
     if etags.is_held(tag):
         return answers.not_modified(headers)
     if cursor:
-        here_again = f"{request.script_root}{request.path}"
-        headers["Link"] = f'<{here_again}?limit={page.limit}&cursor={cursor}>; rel="next"'
+        headers["Link"] = f'<{_path()}?limit={page.limit}&cursor={cursor}>; rel="next"'
     return answers.task_list(here, headers, next_cursor=cursor)
 
 
@@ -150,4 +146,12 @@ def _judged(read: Callable[[], Asked]) -> Asked:
 
 
 def _who() -> SignedIn:
-    return g.signed_in  # type: ignore[no-any-return]
+    who = request().signed_in
+    assert who  # noqa: S101 (admit has let them in)
+    return who
+
+
+def _path() -> str:
+    """Of the request, as its client sees it."""
+    asked = request()
+    return f"{asked.script_root}{asked.path}"

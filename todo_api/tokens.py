@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g
 from flask_jwt_extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
 from flask_jwt_extended.exceptions import (
     InvalidHeaderError,
@@ -16,6 +16,7 @@ from flask_jwt_extended.exceptions import (
 from jwt import InvalidSignatureError
 
 from todo_api import events, problems
+from todo_api.current import request
 from todo_api.data import SessionEnded, SignedIn
 from todo_api.problems import Problem
 from todo_api.verified_tokens import Verified
@@ -76,7 +77,8 @@ def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
 
     @app.errorhandler(SessionEnded)
     def ended(error: SessionEnded) -> Response:
-        return refused("session ended", "The session of this token has ended.", g.signed_in.user_id)
+        who = request().signed_in
+        return refused("session ended", "The session of this token has ended.", who and who.user_id)
 
 
 def refused(reason: str, detail: str | None = None, user_id: str | None = None) -> Response:
@@ -97,7 +99,8 @@ def verify() -> SignedIn:
     Raises flask-jwt-extended's exceptions, which init_app answers with 401.
     """
     verified: Verified = current_app.extensions["verified_tokens"]
-    header = request.headers.get("Authorization", "")
+    asked = request()
+    header = asked.environ.get("HTTP_AUTHORIZATION", "")
     who = verified.find(header)
     if who is None:
         if not _BEARER.fullmatch(header):
@@ -106,7 +109,7 @@ def verify() -> SignedIn:
         claims = get_jwt()
         who = SignedIn(claims["user_id"], claims["jti"])
         verified.remember(header, who, claims["exp"])
-    g.signed_in = who
+    asked.signed_in = who
     return who
 
 
