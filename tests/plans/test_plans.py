@@ -160,7 +160,7 @@ NEWEST_FIRST = "ORDER BY created_at DESC, id DESC"
         (
             "tasks/complete",
             "UPDATE tasks SET completed_at = now() WHERE user_id = %s",
-            f"blocks instead of at most {BLOCKS}: tasks ",
+            "blocks instead of at most 14: tasks ",
         ),
     ],
 )
