@@ -40,10 +40,17 @@ class Client:
         self._scan = scan
 
     def __enter__(self) -> "Client":
-        self._connection.connect()
+        self.connect()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self) -> None:
+        """Take up the connection; once more after close(), or after a fault."""
+        self._connection.connect()
+
+    def close(self) -> None:
         self._connection.close()
 
     def ask(
