@@ -13,6 +13,15 @@ PATIENCE_S = 60
 @contextmanager
 def live_service(database_url: str, folder: Path, **more: str) -> Iterator[str]:
     """Serve on a free port until the block ends; its URL. The log goes to a file in `folder`."""
+    with live_process(database_url, folder, **more) as (_, url):
+        yield url
+
+
+@contextmanager
+def live_process(
+    database_url: str, folder: Path, **more: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """As live_service, with the parent of its workers, which the block may have ended itself."""
     settings = {
         "DATABASE_URL": database_url,
         "JWT_SECRET": "a secret that only the tests know, 0123456789",
@@ -24,13 +33,15 @@ def live_service(database_url: str, folder: Path, **more: str) -> Iterator[str]:
         **more,
     }
     log = folder / "service.log"
-    with started([sys.executable, "-m", "todo_api", "serve"], settings, log) as (_, announced):
+    with started([sys.executable, "-m", "todo_api", "serve"], settings, log) as (process, announced):
         assert announced.startswith("Todo API on http"), log.read_text()
-        yield announced.split()[3]
+        yield process, announced.split()[3]
 
 
 @contextmanager
-def started(command: list[str], settings: dict[str, str], log: Path) -> Iterator[tuple[int, str]]:
+def started(
+    command: list[str], settings: dict[str, str], log: Path
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a server until the block ends; its process and its first line. The log's folder is its own."""
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -44,7 +55,7 @@ def started(command: list[str], settings: dict[str, str], log: Path) -> Iterator
     with process:
         assert process.stdout is not None
         try:
-            yield process.pid, process.stdout.readline()
+            yield process, process.stdout.readline()
         finally:
             process.terminate()
             try:

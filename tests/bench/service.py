@@ -68,10 +68,10 @@ def constant(threads: int) -> Iterator[Service]:
 def _running(command: list[str], settings: dict[str, str]) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="todo-bench-") as folder:
         log = Path(folder, "log")
-        with started(command, settings, log) as (pid, announced):
+        with started(command, settings, log) as (process, announced):
             match = re.search(r"http://\S+", announced)
             assert match, log.read_text()
-            yield Service(pid, match[0])
+            yield Service(process.pid, match[0])
 
 
 def seconds_to_first_200(database_url: str) -> float:

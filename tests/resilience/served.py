@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conftest import SECRET
-from live_service import live_service
+from live_service import live_process
 
 from resilience.leaks import Scan
 
@@ -94,7 +95,10 @@ class User:
 class Service:
     """A running service."""
 
-    def __init__(self, url: str, database_url: str, log: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], url: str, database_url: str, log: Path
+    ) -> None:
+        self.process = process
         self.port = int(urlsplit(url).port or 0)
         self.database_url = database_url
         self.scan = Scan(SECRET)
@@ -139,5 +143,5 @@ class Service:
 @contextmanager
 def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Service]:
     """Serve on `database_url` until the block ends."""
-    with live_service(database_url, folder, **settings) as url:
-        yield Service(url, database_url, folder / "service.log")
+    with live_process(database_url, folder, **settings) as (process, url):
+        yield Service(process, url, database_url, folder / "service.log")
