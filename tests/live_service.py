@@ -33,7 +33,10 @@ def live_process(
         **more,
     }
     log = folder / "service.log"
-    with started([sys.executable, "-m", "todo_api", "serve"], settings, log) as (process, announced):
+    with started([sys.executable, "-m", "todo_api", "serve"], settings, log) as (
+        process,
+        announced,
+    ):
         assert announced.startswith("Todo API on http"), log.read_text()
         yield process, announced.split()[3]
 
