@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
+from processes import alive, keepers
 from waiting import until
 
 from todo_api import embedded
@@ -82,25 +83,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 T = TypeVar("T")
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def keepers(folder: Path) -> list[int]:
-    """The processes that keep a server of or below `folder`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            if len(words) > 4 and words[4].startswith(os.fsencode(folder)):
-                found.append(int(process.name))
-    return found
 
 
 def postmaster(data_dir: Path) -> int:
