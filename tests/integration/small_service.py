@@ -74,11 +74,24 @@ def count_turns_while_a_thread_sends() -> None:
     setattr(Channel, "writable", counted_writable)  # noqa: B010
 
 
+def pause_after_hanging_up() -> None:
+    """Have it take a while, as with a thousand connections."""
+    handle_close = Channel.handle_close
+
+    def slow_close(self: Channel) -> None:
+        handle_close(self)
+        time.sleep(0.3)
+
+    setattr(Channel, "handle_close", slow_close)  # noqa: B010
+
+
 def main(options: dict[str, Any]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(created)f %(levelname)s %(message)s")
     broken = Path(options["broken"]) if "broken" in options else None
     if options.get("count_turns"):
         count_turns_while_a_thread_sends()
+    if options.get("pauses"):
+        pause_after_hanging_up()
 
     def make_app() -> WSGIApplication:
         if broken is not None and broken.exists():

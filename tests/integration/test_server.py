@@ -135,6 +135,19 @@ def test_a_request_under_way_on_an_idle_connection_is_answered(
     assert service.process.wait(10) == 0
 
 
+def test_a_request_that_comes_while_others_are_hung_up_on_is_answered(start: Start) -> None:
+    service = start(pauses=True)
+    with service.open(GET) as first, service.open(GET) as second:
+        for client in (first, second):
+            client.recv(65536)
+        service.signal()
+        assert first.recv(1) == b""
+        second.sendall(GET)
+        [(headers, _)] = answers(read_all(second))
+    assert headers["Connection"] == "close"
+    assert service.process.wait(10) == 0
+
+
 def test_idle_connections_do_not_hold_up_the_end(start: Start) -> None:
     service = start()
     with service.open(GET) as used, service.open(b"") as unused, service.open(b"\r\n") as blank:
