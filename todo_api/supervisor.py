@@ -233,18 +233,22 @@ class Supervisor:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket that gives the numbers of the signals, which have no effect of their own."""
+    """A socket that gives the numbers of the signals, which have no effect of their own, then or later."""
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)
-        handlers = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
         descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
             yield reader
         finally:
+            # All is finished but the process, and an embedded PostgreSQL that is stopping: a signal
+            # that comes again would end them half-way, with a status that says failure.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.set_wakeup_fd(descriptor)
-            for number, handler in handlers.items():
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _name(number: int) -> str:

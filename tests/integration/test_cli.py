@@ -515,6 +515,17 @@ def test_a_later_start_has_the_tasks_and_the_tokens_of_the_first_and_is_quick(
     assert later.took < 15
 
 
+def test_a_signal_that_comes_again_while_postgresql_stops_changes_nothing(kept: Kept) -> None:
+    service = kept.serve().ready()
+
+    def gone() -> bool:
+        service.process.send_signal(signal.SIGTERM)
+        return service.process.poll() is not None
+
+    until(gone)
+    assert service.end().status == 0
+
+
 def test_two_services_on_one_folder_share_data_secret_and_sessions(kept: Kept) -> None:
     first, second = kept.serve(), kept.serve()
     first.ready()
