@@ -108,9 +108,14 @@ class Service:
     def client(self, source: str = "127.0.0.1") -> Client:
         return Client(self.port, self.scan, source)
 
-    def open(self) -> socket.socket:
-        """A bare connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+    def open(self, receive_buffer: int = 0) -> socket.socket:
+        """A bare connection; with a small buffer, the kernel takes no more than that of an answer."""
+        connection = socket.socket()
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.settimeout(PATIENCE_S)
+        connection.connect(("127.0.0.1", self.port))
+        return connection
 
     def sign_up(self, client: Client) -> User:
         """Open an account, whose password and token no text may hold from now on."""

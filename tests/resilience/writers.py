@@ -32,6 +32,7 @@ class Writer:
         self.acknowledged = 0  # writes whose 2xx was received whole
         self.statuses: Counter[int] = Counter()  # of all answers
         self.unknown = 0  # writes whose connection was lost before the answer
+        self.dropped = 0  # requests whose connection was lost after it had answered others
         self.unreachable = 0  # connections that could not be had
         self.slowest_s: dict[int, float] = {}  # of the answers of each status
         self.last_s = 0.0  # when the last acknowledged write was asked for
@@ -44,6 +45,7 @@ class Writer:
         self._number = number
         self._client = service.client()
         self._connected = False
+        self._kept = False  # whether this connection has answered before
 
     def write_until(self, done: threading.Event) -> None:
         """Write without a pause while there are answers."""
@@ -60,7 +62,7 @@ class Writer:
             except OSError:
                 self.unreachable += 1
                 return False
-            self._connected = True
+            self._connected, self._kept = True, False
         [what] = self._random.choices(*zip(*_OPERATIONS.items(), strict=True))
         if what == "create" or not self._paths:
             return self._create()
@@ -125,8 +127,11 @@ class Writer:
             self._client.close()
             self._connected = False
             self.unknown += method != "GET"
+            self.dropped += self._kept
             return None
         took = time.monotonic() - began
+        self._kept = True
+        self._connected = reply.headers["Connection"] != "close"  # which http.client has heeded
         self.statuses[reply.status] += 1
         self.slowest_s[reply.status] = max(took, self.slowest_s.get(reply.status, 0.0))
         if reply.status == 503 and not reply.headers["Retry-After"]:
@@ -168,6 +173,10 @@ class Writers:
     @property
     def unknown(self) -> int:
         return sum(writer.unknown for writer in self.each)
+
+    @property
+    def dropped(self) -> int:
+        return sum(writer.dropped for writer in self.each)
 
     @property
     def statuses(self) -> Counter[int]:
