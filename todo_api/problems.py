@@ -192,8 +192,10 @@ def init_app(app: Flask) -> None:
 
 
 def _unavailable(error: Unavailable) -> Response:
-    cause = error.__cause__
-    logger.warning("unavailable: %s", getattr(cause, "sqlstate", None) or type(cause).__name__)
+    # By name, not in PostgreSQL's words, which may hold a client's: LockNotAvailable (55P03)
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    reason = type(error.__cause__).__name__ + (f" ({sqlstate})" if sqlstate else "")
+    logger.warning("unavailable: %s", reason)
     return answer(Problem("unavailable"))
 
 
