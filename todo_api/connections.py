@@ -29,6 +29,7 @@ _GIVING_UP = {
 class Connection(psycopg.Connection[Any]):
     """A connection, with what round_trip keeps beside it."""
 
+    made_at = 0.0
     on_citus = False
     prepares = True
     prepared: set[bytes]
@@ -38,6 +39,7 @@ class Connection(psycopg.Connection[Any]):
 
     def get_ready(self, *, prepares: bool, on_citus: bool) -> None:
         """Make a new connection fit for round_trip."""
+        self.made_at = time.monotonic()
         self.prepares = prepares
         self.on_citus = on_citus
         self.prepared = set()
@@ -98,12 +100,15 @@ class Connections:
         """End every connection."""
         self._pool.close()
 
-    def take(self) -> Connection:
+    def take(self, made_since: float = 0.0) -> Connection:
         """A connection for one request; give it back. Raises PoolTimeout after POOL_TIMEOUT_S.
 
         Once somebody has waited in vain, nobody waits until there is a connection again. Else, with the
         database away, clients would hear 503 at the pace of 1.5 s for as many as there are threads:
         40 on 8 threads after 9 s, and health checks in between.
+
+        One that was `made_since` a moment is for a request that has lost one: when the server ends all
+        connections, one after the other, those from before are the next to go.
         """
         if self._in_vain and not self._pool.get_stats()["pool_available"]:
             raise PoolTimeout("there is no connection")
@@ -116,7 +121,7 @@ class Connections:
             except PoolTimeout:
                 self._in_vain = True
                 raise
-            if not connection.is_stale():
+            if connection.made_at >= made_since and not connection.is_stale():
                 return connection
             connection.close()
             self.give_back(connection)

@@ -99,10 +99,11 @@ class Database:
         # Nor is a read whose connection was given up because of its silence: one wait is enough.
         began = time.monotonic()
         attempts = 2 if all(statement.reads_only for statement, _ in bound) else 1
+        lost_at = 0.0
         while True:
             attempts -= 1
             try:
-                _, *found = self._send(bound)
+                _, *found = self._send(bound, lost_at)
                 return [
                     [call.row(*row) for row in rows] if call.row else rows
                     for call, rows in zip(calls, found, strict=True)
@@ -117,6 +118,7 @@ class Database:
                 lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
                 lost = lost or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
                 if lost and attempts and time.monotonic() - began < connections.ANSWER_TIMEOUT_S:
+                    lost_at = time.monotonic()
                     continue
                 if (
                     lost
@@ -128,8 +130,8 @@ class Database:
                 names = ", ".join(call.name for call in calls)
                 raise StatementFailed(f"{reason} in {names}") from None
 
-    def _send(self, bound: list[Bound]) -> list[list[Any]]:
-        connection = self._connections.take()
+    def _send(self, bound: list[Bound], made_since: float) -> list[list[Any]]:
+        connection = self._connections.take(made_since)
         try:
             if not connection.on_citus:
                 return round_trip(connection, *bound)

@@ -560,6 +560,32 @@ def test_a_read_survives_one_broken_connection(proxy: Proxy, single: Database) -
     assert proxy.cuts == 1
 
 
+def test_a_read_outlives_the_end_of_all_connections_one_after_the_other(
+    service_url: str, database_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    running = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'todo-api'"
+    )
+    with closing(Database(service_url, connections=2)) as database:
+        who = sign_up(database)
+        until(lambda: len(superuser.execute(running).fetchall()) == 2)
+        old = superuser.execute(running).fetchall()
+        with psycopg.connect(database_url) as other, ThreadPoolExecutor(1) as threads:
+            other.execute("LOCK tasks")
+            found = threads.submit(database.as_user, who, LIST)
+
+            def waits_on_a_new_one() -> bool:
+                waiting = superuser.execute(f"{running} AND wait_event_type = 'Lock'").fetchall()
+                for [pid] in set(waiting) & set(old):
+                    superuser.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+                return bool(set(waiting) - set(old)) or found.done()
+
+            until(waits_on_a_new_one)
+            other.rollback()
+            assert found.result() == [[]]
+
+
 def test_a_write_whose_connection_breaks_is_not_repeated(
     proxy: Proxy, single: Database, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -631,7 +657,7 @@ def test_a_read_is_not_asked_again_after_silence(
 ) -> None:
     who = sign_up(single)
     send, sent = single._send, []
-    monkeypatch.setattr(single, "_send", lambda bound: sent.append(bound) or send(bound))
+    monkeypatch.setattr(single, "_send", lambda *given: sent.append(given) or send(*given))
     monkeypatch.setattr(connections, "ANSWER_TIMEOUT_S", 0.5)
     proxy.frozen = True
     with pytest.raises(Unavailable):
