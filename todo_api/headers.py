@@ -9,7 +9,7 @@ from todo_api.config import Config
 from todo_api.current import request
 
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+API_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 UNLESS_SET = {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
 _ALL = [*ALWAYS.items(), *UNLESS_SET.items()]
 HSTS = "max-age=31536000"

@@ -118,8 +118,10 @@ def test_every_answer_has_the_security_headers(client, path):
         answer.close()
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
-        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-        assert "unsafe-eval" not in answer.headers["Content-Security-Policy"]
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none';")
+        assert "base-uri 'none'" in policy  # default-src does not stand in for it
+        assert "unsafe-eval" not in policy
         assert answer.headers["X-Request-ID"]
         assert "Strict-Transport-Security" not in answer.headers
         assert "Server" not in answer.headers
@@ -138,7 +140,18 @@ def test_api_answers_are_never_stored_unless_tasks_are_read(client, ann):
 
 def test_hsts_is_sent_over_https(client):
     answer = client.get("/health/live", base_url="https://todo.example.com")
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+    name, _, seconds = answer.headers["Strict-Transport-Security"].partition("=")
+    assert (name, int(seconds) >= 365 * 24 * 60 * 60) == ("max-age", True)
+
+
+def test_no_answer_sets_a_cookie(client, ann):
+    account = {"email": ann.email, "password": ann.password}
+    for answer in (
+        client.get("/docs"), client.get("/openapi.json"), client.get("/nope"), ann.get(ann.tasks),
+        client.post("/api/auth/login", json=account), client.post("/api/auth/login", json={}),
+        ann.post("/api/auth/logout"),
+    ):  # fmt: skip
+        assert "Set-Cookie" not in answer.headers
 
 
 @pytest.fixture

@@ -442,7 +442,10 @@ def test_what_the_server_refuses_is_a_problem_document(start: Start) -> None:
         assert headers["Cache-Control"] == "no-store"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
-        assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert (
+            headers["Content-Security-Policy"]
+            == "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+        )
         assert headers["Connection"] == "close"
         assert headers["Server"] is None
         assert int(headers["Content-Length"]) == len(body)
