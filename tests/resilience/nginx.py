@@ -22,6 +22,7 @@ error_log {folder}/error.log info;
 {user}
 events {{ }}
 http {{
+    ssl_ciphers DEFAULT:@SECLEVEL=0;  # so that only what the README shows keeps old TLS out
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -39,12 +40,15 @@ class Nginx:
     def __init__(self, port: int, folder: Path, authority: Path) -> None:
         self.port = port
         self.folder = folder
-        self._tls = ssl.create_default_context(cafile=str(authority))
+        self.tls = ssl.create_default_context(cafile=str(authority))
 
-    def open(self, source: str = "127.0.0.1") -> socket.socket:
+    def open(self, source: str = "127.0.0.1") -> ssl.SSLSocket:
         """A connection, by TLS."""
-        plain = socket.create_connection(("127.0.0.1", self.port), 60, (source, 0))
-        return self._tls.wrap_socket(plain, server_hostname=HOST)
+        return self.tls.wrap_socket(self.open_plain(source), server_hostname=HOST)
+
+    def open_plain(self, source: str = "127.0.0.1") -> socket.socket:
+        """A connection without TLS."""
+        return socket.create_connection(("127.0.0.1", self.port), 60, (source, 0))
 
     def saw(self, first_line: str) -> bool:
         """Whether nginx itself took this for a request."""
