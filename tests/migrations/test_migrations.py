@@ -233,6 +233,13 @@ def test_the_roles_can_do_nothing_but_their_work(url: str, owner: psycopg.Connec
     ]
 
 
+def test_there_is_no_account_until_somebody_signs_up(url: str) -> None:
+    migrate(url)
+    with psycopg.connect(url) as connection:
+        for table in ("users", "sessions", "tasks"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
 def test_the_roles_stay_while_another_database_needs_them(
     make_database: Callable[..., str], owner: psycopg.Connection[Any]
 ) -> None:

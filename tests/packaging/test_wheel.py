@@ -35,6 +35,13 @@ def todo_api(tmp_path):
     return environment / "bin" / "todo-api"
 
 
+def test_the_image_is_built_from_what_is_shipped_alone():
+    """No .git, .env or test gets into it."""
+    everything, *but, compiled = (CHECKOUT / ".dockerignore").read_text().splitlines()
+    assert (everything, compiled) == ("*", "**/__pycache__")
+    assert sorted(but) == sorted(f"!{name}" for name in SHIPPED)
+
+
 @pytest.fixture
 def elsewhere():
     """A folder whose path is short enough for a socket in it."""
