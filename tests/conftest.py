@@ -1,6 +1,7 @@
 """One PostgreSQL for the run, a migrated template in it, and a clone of that for each test."""
 
 import itertools
+import json
 import os
 import shutil
 import tempfile
@@ -238,3 +239,32 @@ def ann(sign_up: Callable[..., Account]) -> Account:
 @pytest.fixture
 def bob(sign_up: Callable[..., Account]) -> Account:
     return sign_up("bob@example.com")
+
+
+Keep = Callable[[int, str, str], None]
+
+
+def _keeper(node: pytest.Item | pytest.Collector) -> Keep:
+    folder = os.environ.get("RESILIENCE_FIGURES")
+    marks = [name for name in ("slow", "programs") if node.get_closest_marker(name)]
+    file = node.nodeid.partition("::")[0]
+    command = " ".join(["pytest", *(f"-m {name}" for name in marks[-1:]), file])
+
+    def keep(item: int, what: str, figure: str) -> None:
+        if folder:
+            row = {"item": item, "what": what, "figure": figure, "command": command}
+            (Path(folder) / f"{uuid.uuid4().hex}.json").write_text(json.dumps(row))
+
+    return keep
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Keep:
+    """Keeps a row of RESILIENCE.md (item, what, figure) when renew_resilience.py asks for them."""
+    return _keeper(request.node)
+
+
+@pytest.fixture(scope="module")
+def figure_of_file(request: pytest.FixtureRequest) -> Keep:
+    """Keeps a row that the tests of a file make together."""
+    return _keeper(request.node)

@@ -1,6 +1,7 @@
 """Generated requests, sensible and not, find no answer that the OpenAPI document does not describe.
 
-The same requests each time. SCHEMATHESIS_EXAMPLES=1000 looks longer than the usual 50 a call.
+The same requests each time. SCHEMATHESIS_EXAMPLES=1000 looks longer than the usual 100 a call:
+SCHEMATHESIS_EXAMPLES=1000 pytest -n 0 tests/contract/test_schemathesis.py
 """
 
 import os
@@ -17,6 +18,7 @@ from hypothesis import settings
 from hypothesis.errors import FlakyStrategyDefinition
 from psycopg.conninfo import make_conninfo
 from schemathesis.config import (
+    ChecksConfig,
     GenerationConfig,
     ProjectConfig,
     ProjectsConfig,
@@ -31,17 +33,19 @@ from todo_api.openapi import document
 from todo_api.openapi_parts import PARAMETERS
 from todo_api.operations import OPERATIONS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 CURSOR = PARAMETERS["cursor"]["example"]  # a good one
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "100"))
 _GENERATION = GenerationConfig(
     max_examples=EXAMPLES,
     deterministic=True,
     with_security_parameters=False,  # _authorize sends the token
 )
+_EVERY_CHECK = ChecksConfig.from_dict({"enabled": True})
 _CONFIG = SchemathesisConfig(
-    projects=ProjectsConfig(default=ProjectConfig(generation=_GENERATION)), seed=1
+    projects=ProjectsConfig(default=ProjectConfig(generation=_GENERATION, checks=_EVERY_CHECK)),
+    seed=1,
 )
 
 
@@ -50,8 +54,10 @@ class Service:
 
     app: Flask
     ann: Account
+    calls = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        self.calls += 1
         environ.setdefault("REMOTE_ADDR", "127.0.0.1")  # as a server does
         return self.app(environ, start_response)
 
@@ -62,7 +68,11 @@ schema.app = service
 
 
 @pytest.fixture(scope="module", autouse=True)
-def running(shared_database_url: str, shared_superuser: psycopg.Connection[Any]) -> Iterator[None]:
+def running(
+    shared_database_url: str,
+    shared_superuser: psycopg.Connection[Any],
+    figure_of_file: Callable[[int, str, str], None],
+) -> Iterator[None]:
     config = Config(
         # Thousands of commits: on a busy disk they would wait for it, up to 503.
         database_url=make_conninfo(shared_database_url, options="-c synchronous_commit=off"),
@@ -78,6 +88,10 @@ def running(shared_database_url: str, shared_superuser: psycopg.Connection[Any])
     service.app.extensions["hasher"].close()
     for table in ("auth_events", "users", "rate_limits"):
         shared_superuser.execute(f"DELETE FROM {table}")
+    what = (
+        f"generated requests, {EXAMPLES} examples a call and sequences, every check: undocumented"
+    )
+    figure_of_file(3, what, f"{service.calls}: 0")
 
 
 def _aim(case: schemathesis.Case) -> bool:

@@ -45,11 +45,12 @@ def test_new_tokens_are_signed_with_the_new_secret_alone(make_app, ann, status_o
     assert status_of(make_app(jwt_secret=SECRET), token) == 401
 
 
-def test_a_secret_from_before_the_previous_one_is_refused(make_app, claims, status_of):
+def test_a_secret_from_before_the_previous_one_is_refused(make_app, claims, status_of, figure):
     app = make_app(jwt_secret=NEWER, jwt_secret_previous=SECRET)
     assert status_of(app, sign(claims, SECRET)) == 200
     for former in (OLDER, "", SECRET + NEWER, SECRET[:-1]):
         assert status_of(app, sign(claims, former)) == 401
+    figure(5, "a token of JWT_SECRET_PREVIOUS; of a secret before that", "accepted; refused")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from pathlib import Path
 
 import jwt
@@ -14,6 +15,15 @@ VECTORS = [
     for group in json.loads(FILE.read_text())["testGroups"]
     for vector in group["tests"]
 ]
+
+refused = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted(figure_of_file):
+    yield
+    what = "Project Wycheproof's HS256 vectors; what they do, done to a token of ours: accepted"
+    figure_of_file(5, what, f"{refused['as it is']} and {refused['its like']}: 0")
 
 
 @pytest.fixture
@@ -41,7 +51,11 @@ def test_signed_with_their_key_none_is_a_token_of_this_service(make_app, ann, cl
     accepted = []
     for name, of, token in VECTORS:
         spelled = token if isinstance(token, str) else json.dumps(token)
-        if of == key and status_of(client, ann, spelled) != 401:
+        if of != key:
+            continue
+        if status_of(client, ann, spelled) == 401:
+            refused["as it is"] += 1
+        else:
             accepted.append(name)
     assert accepted == []
 
@@ -129,6 +143,7 @@ def parts(claims):
 @pytest.mark.parametrize("twist", TWISTS.values(), ids=TWISTS)
 def test_what_a_vector_does_makes_a_token_of_ours_none(client, ann, parts, twist):
     assert status_of(client, ann, twist(*parts)) == 401
+    refused["its like"] += 1
     assert status_of(client, ann, ".".join(parts)) == 200
 
 

@@ -20,7 +20,11 @@ _numbers = itertools.count(1)
 
 
 def test_all_tokens_are_refused_at_once_and_a_login_gives_a_new_one(
-    client: FlaskClient, ann: Account, bob: Account, database_url: str
+    client: FlaskClient,
+    ann: Account,
+    bob: Account,
+    database_url: str,
+    figure: Callable[[int, str, str], None],
 ) -> None:
     for account in (ann, bob):  # verified, and remembered by the process
         assert account.get(account.tasks).status_code == 200
@@ -33,6 +37,7 @@ def test_all_tokens_are_refused_at_once_and_a_login_gives_a_new_one(
             "access_token"
         ]
         assert account.get(account.tasks).status_code == 200
+    figure(5, "`todo-api end-sessions`: tokens of before; of after", "refused; accepted")
 
 
 def test_of_one_user_all_sessions_end_and_nobody_elses(

@@ -1,11 +1,7 @@
-"""A running service for each file, looked through for leaks after each test, and the figures for the page."""
+"""A running service for each file, looked through for leaks after each test."""
 
 import itertools
-import json
-import os
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -55,18 +51,3 @@ def service(running: Service) -> Iterator[Service]:
 def client(service: Service) -> Iterator[Client]:
     with service.client() as client:
         yield client
-
-
-@pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[int, str, str], None]:
-    """Keeps a row of RESILIENCE.md (item, what, figure) when renew_resilience.py asks for them."""
-    folder = os.environ.get("RESILIENCE_FIGURES")
-    marks = [name for name in ("slow", "programs") if request.node.get_closest_marker(name)]
-    command = " ".join(["pytest", *(f"-m {name}" for name in marks[-1:]), request.node.location[0]])
-
-    def keep(item: int, what: str, figure: str) -> None:
-        if folder:
-            row = {"item": item, "what": what, "figure": figure, "command": command}
-            (Path(folder) / f"{uuid.uuid4().hex}.json").write_text(json.dumps(row))
-
-    return keep
