@@ -19,6 +19,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pgbouncer import PgBouncer, pgbouncer
 from psycopg.conninfo import make_conninfo
+from resilience.leaks import Scan
+from watched import watching
 from werkzeug.test import TestResponse
 from xdist.scheduler import LoadFileScheduling
 
@@ -157,7 +159,15 @@ def config(service_url: str, prepared_statements: bool) -> Config:
 
 
 @pytest.fixture
-def make_app(config: Config) -> Iterator[Callable[..., Flask]]:
+def watched() -> Iterator[Scan]:
+    """What applications answer and log in the test. Whatever it is about, nothing may leak in it."""
+    with watching(SECRET) as scan:
+        yield scan
+    assert scan.found == []
+
+
+@pytest.fixture
+def make_app(config: Config, watched: Scan) -> Iterator[Callable[..., Flask]]:
     """Makes applications whose settings differ from `config` as the arguments say."""
     made = []
 
@@ -244,11 +254,16 @@ def bob(sign_up: Callable[..., Account]) -> Account:
 Keep = Callable[[int, str, str], None]
 
 
-def _keeper(node: pytest.Item | pytest.Collector) -> Keep:
-    folder = os.environ.get("RESILIENCE_FIGURES")
+def command_of(node: pytest.Item | pytest.Collector) -> str:
+    """What runs a test, or the tests of a file."""
     marks = [name for name in ("slow", "programs") if node.get_closest_marker(name)]
     file = node.nodeid.partition("::")[0]
-    command = " ".join(["pytest", *(f"-m {name}" for name in marks[-1:]), file])
+    return " ".join(["pytest", *(f"-m {name}" for name in marks[-1:]), file])
+
+
+def keeper(command: str) -> Keep:
+    """Keeps rows of RESILIENCE.md (item, what, figure) when renew_resilience.py asks for them."""
+    folder = os.environ.get("RESILIENCE_FIGURES")
 
     def keep(item: int, what: str, figure: str) -> None:
         if folder:
@@ -260,11 +275,11 @@ def _keeper(node: pytest.Item | pytest.Collector) -> Keep:
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Keep:
-    """Keeps a row of RESILIENCE.md (item, what, figure) when renew_resilience.py asks for them."""
-    return _keeper(request.node)
+    """Keeps rows of a test."""
+    return keeper(command_of(request.node))
 
 
 @pytest.fixture(scope="module")
 def figure_of_file(request: pytest.FixtureRequest) -> Keep:
-    """Keeps a row that the tests of a file make together."""
-    return _keeper(request.node)
+    """Keeps rows that the tests of a file make together."""
+    return keeper(command_of(request.node))

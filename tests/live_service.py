@@ -7,14 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from resilience.leaks import Scan
+
 PATIENCE_S = 60
+SECRET = "a secret that only the tests know, 0123456789"
 
 
 @contextmanager
 def live_service(database_url: str, folder: Path, **more: str) -> Iterator[str]:
-    """Serve on a free port until the block ends; its URL. The log goes to a file in `folder`."""
+    """Serve on a free port until the block ends; its URL. The log goes to a file in `folder`.
+
+    Whatever the block is about, nothing may leak into the log.
+    """
     with live_process(database_url, folder, **more) as (_, url):
         yield url
+    scan = Scan(SECRET)
+    for line in (folder / "service.log").read_text().splitlines():
+        scan.log_line(line)
+    assert not scan.found, scan.found
 
 
 @contextmanager
@@ -24,7 +34,7 @@ def live_process(
     """As live_service, with the parent of its workers, which the block may have ended itself."""
     settings = {
         "DATABASE_URL": database_url,
-        "JWT_SECRET": "a secret that only the tests know, 0123456789",
+        "JWT_SECRET": SECRET,
         "HOST": "127.0.0.1",
         "PORT": "0",
         "WORKERS": "1",

@@ -52,6 +52,11 @@ def logs_as_in_production(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def watched() -> None:
+    """Nothing listens to what is timed."""
+
+
+@pytest.fixture
 def signed(app: Flask, superuser: psycopg.Connection[Any]) -> Signed:
     database: Database = app.extensions["database"]
     client = Client(app)

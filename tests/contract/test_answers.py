@@ -4,6 +4,7 @@ import re
 import uuid
 
 import pytest
+from watched import had_a_bug
 
 PROBLEM = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 ORIGIN = "https://app.example.com"
@@ -56,7 +57,7 @@ def test_a_401_names_the_scheme(client, ann):
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_bug_is_a_500_problem_that_tells_nothing_from_the_inside(make_app, caplog):
+def test_a_bug_is_a_500_problem_that_tells_nothing_from_the_inside(make_app, caplog, watched):
     app = make_app()
 
     @app.get("/bug")
@@ -68,6 +69,7 @@ def test_a_bug_is_a_500_problem_that_tells_nothing_from_the_inside(make_app, cap
     assert "secret" not in answer.text
     assert "RuntimeError" not in answer.text
     assert any(record.exc_info for record in caplog.records)
+    had_a_bug(watched)
 
 
 def test_a_database_that_is_away_is_a_503_problem_with_retry_after(config, make_app):

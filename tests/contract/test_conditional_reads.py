@@ -188,6 +188,7 @@ def test_a_change_is_never_held_back_and_its_answer_never_kept(ann):
 
 def test_a_304_has_its_line_in_the_log(ann, path, caplog):
     tag = ann.get(path).headers["ETag"]
+    caplog.clear()
     with caplog.at_level(logging.INFO, "todo_api"):
         again(ann, path, tag)
     [line] = [record.fields for record in caplog.records if record.getMessage() == "request"]

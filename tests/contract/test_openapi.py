@@ -16,6 +16,8 @@ from flask.testing import FlaskClient
 from live_service import live_service
 from openapi_document import Document, Operation
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from resilience.leaks import Scan
+from watched import had_a_bug
 from werkzeug.test import TestResponse
 
 from todo_api.openapi import document as write
@@ -152,9 +154,12 @@ def test_a_call_needs_a_token_exactly_when_the_document_says_so(client, operatio
 class Provoke:
     """Makes a call answer with a status; one method for each kind of call that leads there."""
 
-    def __init__(self, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, watched: Scan
+    ) -> None:
         self.make_app = partial(make_app, cors_origins=(ORIGIN,))
         self.monkeypatch = monkeypatch
+        self.watched = watched
         self.app = self.make_app(max_tasks_per_user=2)
         self.client = self.app.test_client()
         self.problems_page = self.client.get("/problems").text
@@ -221,7 +226,9 @@ class Provoke:
             path = url_of(operation, user_id=self.account.id, task_id=self.task["id"])
             endpoint, _ = self.app.url_map.bind("localhost").match(path, operation.method)
             self.monkeypatch.setitem(self.app.view_functions, endpoint, fail)
-        return self.send(operation)
+        answer = self.send(operation)
+        had_a_bug(self.watched)
+        return answer
 
     def unavailable(self, operation: Operation) -> TestResponse:
         self.monkeypatch.setattr("todo_api.connections.POOL_TIMEOUT_S", 0.05)
@@ -252,8 +259,8 @@ class Provoke:
 
 
 @pytest.fixture
-def provoke(make_app, monkeypatch) -> Provoke:
-    return Provoke(make_app, monkeypatch)
+def provoke(make_app, monkeypatch, watched) -> Provoke:
+    return Provoke(make_app, monkeypatch, watched)
 
 
 def by_the_application(name: str, status: int) -> bool:

@@ -26,6 +26,7 @@ from schemathesis.config import (
 )
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.parameters import ParameterLocation
+from watched import PASSWORD, watching
 
 from todo_api import create_app
 from todo_api.config import Config
@@ -81,9 +82,11 @@ def running(
         auth_rate_limit="1000000 per minute",
     )
     service.app = create_app(config)
-    # The document's example: logging in with that works.
-    service.ann = Account(service.app.test_client(), "ann@example.com", "correct horse battery")
-    yield
+    with watching(SECRET) as scan:
+        # The document's example: logging in with that works.
+        service.ann = Account(service.app.test_client(), "ann@example.com", PASSWORD)
+        yield
+    assert scan.found == []
     service.app.extensions["database"].close()
     service.app.extensions["hasher"].close()
     for table in ("auth_events", "users", "rate_limits"):
@@ -114,7 +117,7 @@ def _authorize(case: schemathesis.Case) -> dict[str, str]:
     """Ann's token, and for a logout one that may be used up."""
     who = service.ann
     if case.operation.path == OPERATIONS["logout"].path:
-        who = Account(who.client, f"{uuid.uuid4()}@example.com", "correct horse battery")
+        who = Account(who.client, f"{uuid.uuid4()}@example.com", PASSWORD)
     return {"Authorization": f"Bearer {who.token}"}
 
 

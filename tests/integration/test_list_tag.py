@@ -1,7 +1,9 @@
 """A list that the client has already is not read again to say so."""
 
+from watched import had_a_bug
 
-def test_the_lists_tag_is_confirmed_without_the_tasks_themselves(ann, superuser):
+
+def test_the_lists_tag_is_confirmed_without_the_tasks_themselves(ann, superuser, watched):
     for microseconds in ("", ".1", ".120000", ".000001", ".999999"):
         superuser.execute(
             "INSERT INTO tasks (user_id, title, updated_at)"
@@ -15,6 +17,7 @@ def test_the_lists_tag_is_confirmed_without_the_tasks_themselves(ann, superuser)
         " GRANT SELECT (user_id, id, created_at, updated_at) ON tasks TO todo_app"
     )
     assert ann.get(ann.tasks).status_code == 500
+    had_a_bug(watched)
     held = ann.get(ann.tasks, headers={"If-None-Match": fresh.headers["ETag"]})
     assert held.status_code == 304
     assert held.headers["ETag"] == fresh.headers["ETag"]
