@@ -19,7 +19,8 @@ answered = Counter()
 def counted(figure_of_file):
     yield
     refused = answered[401] + answered[403]
-    figure_of_file(5, "more tokens that this service did not issue: accepted", f"{refused}: 0")
+    what = "bad tokens of our own (algorithm, header, key, claim, session, user): accepted"
+    figure_of_file(5, what, f"{refused}: 0")
 
 
 @pytest.fixture
