@@ -49,7 +49,7 @@ class Scan:
             if match := pattern.search(text):
                 around = text[max(0, match.start() - 60) : match.end() + 60]
                 self.found.append(f"{where}: {what}: {around!r}")
-        self.found += [f"{where}: a secret: {one!r}" for one in self.secrets if one in text]
+        self.found += [f"{where}: a secret: {one!r}" for one in list(self.secrets) if one in text]
 
 
 def _strings(value: Any) -> Iterator[str]:
