@@ -3,7 +3,7 @@
 import select
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import abc
@@ -65,6 +65,17 @@ class Connection(psycopg.Connection[Any]):
         is spent on finding out.
         """
         return bool(self._input.poll(0))
+
+
+class PoolLoad(NamedTuple):
+    """How busy a pool is, and how often and how long requests have waited since it was opened."""
+
+    in_use: int  # or being opened
+    idle: int
+    limit: int
+    waiting: int
+    waits: int
+    waited_s: float
 
 
 class Connections:
@@ -130,6 +141,18 @@ class Connections:
         """Let the next one have it; a closed one is replaced."""
         self._in_vain = self._in_vain and connection.closed
         self._pool.putconn(connection)
+
+    def load(self) -> PoolLoad:
+        """What the pool has counted anyway."""
+        stats = self._pool.get_stats()
+        return PoolLoad(
+            in_use=stats["pool_size"] - stats["pool_available"],
+            idle=stats["pool_available"],
+            limit=stats["pool_max"],
+            waiting=stats["requests_waiting"],
+            waits=stats.get("requests_queued", 0),
+            waited_s=stats.get("requests_wait_ms", 0) / 1000,
+        )
 
     def _ask_again(self, pool: ConnectionPool[Connection]) -> None:
         """Have the pool try to connect once more: where nobody waits, nobody else asks it to."""

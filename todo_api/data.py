@@ -1,6 +1,8 @@
 """The way to the data: statements of sql/ on pooled connections, one request in one round trip."""
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +11,7 @@ from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from todo_api import connections
-from todo_api.connections import Connections
+from todo_api.connections import Connections, PoolLoad
 from todo_api.round_trip import Bound, round_trip
 from todo_api.statements import load_statements
 
@@ -26,7 +28,10 @@ _PASSING = (
 
 
 class Unavailable(Exception):
-    """The database can't answer now; nothing was stored, or it can't be told whether it was."""
+    """The database can't answer now; nothing was stored, or it can't be told whether it was.
+
+    Its text is the kind of error, with its SQLSTATE if it has one.
+    """
 
 
 class SessionEnded(Exception):
@@ -56,6 +61,13 @@ class Call(NamedTuple):
     row: Callable[..., Any] | None = None
 
 
+class Load(NamedTuple):
+    """How busy the way to the data is; `errors` counts what raised Unavailable, by its text."""
+
+    pool: PoolLoad
+    errors: dict[str, int]
+
+
 class Database:
     """A pool of connections to one PostgreSQL. Belongs to one process: open it after a fork."""
 
@@ -67,12 +79,19 @@ class Database:
             prepared_statements=prepared_statements,
             has_citus=self._statements["before_sign_in/has_citus"].text,
         )
+        self._lock = threading.Lock()
+        self._errors: Counter[str] = Counter()
         self._begin = Bound(self._statements["before_sign_in/begin_on_citus"], ())
         self._commit = Bound(self._statements["before_sign_in/commit_on_citus"], ())
 
     def close(self) -> None:
         """End every connection."""
         self._connections.close()
+
+    def load(self) -> Load:
+        """How busy it is at this moment."""
+        with self._lock:
+            return Load(self._connections.load(), dict(self._errors))
 
     def as_user(self, who: SignedIn, *calls: Call) -> list[list[Any]]:
         """Run `calls` as one transaction of the signed-in user; the rows of each.
@@ -109,7 +128,7 @@ class Database:
                     for call, rows in zip(calls, found, strict=True)
                 ]
             except (PoolTimeout, PoolClosed) as error:
-                raise Unavailable from error
+                raise self._unavailable(error) from error
             except psycopg.Error as error:
                 if error.sqlstate == _SESSION_ENDED:
                     raise SessionEnded from error
@@ -125,10 +144,17 @@ class Database:
                     or isinstance(error, _PASSING)
                     or (error.sqlstate or "")[:2] in _PASSING_CLASSES
                 ):
-                    raise Unavailable from error
+                    raise self._unavailable(error) from error
                 reason = f"{type(error).__name__} {error.diag.constraint_name or ''}".rstrip()
                 names = ", ".join(call.name for call in calls)
                 raise StatementFailed(f"{reason} in {names}") from None
+
+    def _unavailable(self, error: psycopg.Error) -> Unavailable:
+        # By name, not in PostgreSQL's words, which may hold a client's: LockNotAvailable (55P03)
+        reason = type(error).__name__ + (f" ({error.sqlstate})" if error.sqlstate else "")
+        with self._lock:
+            self._errors[reason] += 1
+        return Unavailable(reason)
 
     def _send(self, bound: list[Bound], made_since: float) -> list[list[Any]]:
         connection = self._connections.take(made_since)

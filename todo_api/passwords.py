@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import bcrypt
 
@@ -27,6 +27,17 @@ class Saturated(Exception):
     """More passwords wait to be hashed than can be hashed in time."""
 
 
+class HashLoad(NamedTuple):
+    """How busy a hasher is, and what it has done since it was made."""
+
+    running: int
+    waiting: int
+    hashes: int
+    cpu_s: float
+    waited_s: float
+    refused: int
+
+
 class Hasher:
     """Hashes on `slots` threads. A storm of logins queues here, not in front of the tasks."""
 
@@ -39,6 +50,7 @@ class Hasher:
         self._lock = threading.Lock()
         self._pending = 0
         self._typical_s = _S_PER_ITERATION * 2**rounds
+        self._hashes, self._cpu_s, self._waited_s, self._refused = 0, 0.0, 0.0, 0
 
     def hash(self, password: str) -> str:
         """The hash to store, 60 characters. Raises Saturated."""
@@ -50,6 +62,19 @@ class Hasher:
         target = self._dummy if stored is None else stored.encode("ascii")
         return self._run(lambda: bcrypt.checkpw(_prepared(password), target)) and stored is not None
 
+    def load(self) -> HashLoad:
+        """How busy it is at this moment."""
+        with self._lock:
+            running = min(self._pending, self._slots)
+            return HashLoad(
+                running=running,
+                waiting=self._pending - running,
+                hashes=self._hashes,
+                cpu_s=self._cpu_s,
+                waited_s=self._waited_s,
+                refused=self._refused,
+            )
+
     def close(self) -> None:
         """End the threads, once they have finished."""
         self._threads.shutdown()
@@ -58,20 +83,26 @@ class Hasher:
         with self._lock:
             expected_wait_s = (self._pending - self._slots + 1) / self._slots * self._typical_s
             if self._pending >= self._slots and expected_wait_s > MAX_WAIT_S:
+                self._refused += 1
                 raise Saturated
             self._pending += 1
         try:
-            return self._threads.submit(self._timed, work).result()
+            return self._threads.submit(self._timed, work, time.monotonic()).result()
         finally:
             with self._lock:
                 self._pending -= 1
 
-    def _timed(self, work: Callable[[], Result]) -> Result:
+    def _timed(self, work: Callable[[], Result], asked: float) -> Result:
+        waited = time.monotonic() - asked
         # CPU time: on a busy machine one hash that had to wait for a core would say that all are slow.
         began = time.thread_time()
         result = work()
         took = time.thread_time() - began
-        self._typical_s += (took - self._typical_s) * 0.2
+        with self._lock:
+            self._typical_s += (took - self._typical_s) * 0.2
+            self._hashes += 1
+            self._cpu_s += took
+            self._waited_s += waited
         return result
 
 

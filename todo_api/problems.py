@@ -192,10 +192,7 @@ def init_app(app: Flask) -> None:
 
 
 def _unavailable(error: Unavailable) -> Response:
-    # By name, not in PostgreSQL's words, which may hold a client's: LockNotAvailable (55P03)
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
-    reason = type(error.__cause__).__name__ + (f" ({sqlstate})" if sqlstate else "")
-    logger.warning("unavailable: %s", reason)
+    logger.warning("unavailable: %s", error)
     return answer(Problem("unavailable"))
 
 
