@@ -1,5 +1,6 @@
 # Todo API for a container or a Docker Space on Hugging Face. It needs DATABASE_URL and JWT_SECRET:
 #   docker run -p 7860:7860 -e DATABASE_URL=postgresql://… -e JWT_SECRET=… todo-api
+# Metrics for Prometheus, to whoever gets at the container's port 9464: -e METRICS_PORT=9464 -e METRICS_HOST=0.0.0.0
 # Behind a proxy that can't be bypassed, set TRUSTED_PROXIES too, or all clients share one rate limit.
 
 FROM python:3.13-slim AS build

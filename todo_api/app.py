@@ -1,5 +1,7 @@
 """The application factory: wiring only."""
 
+from typing import TYPE_CHECKING
+
 from flask import Flask, Response
 
 from todo_api import headers, limits, logs, problems, tokens
@@ -13,10 +15,13 @@ from todo_api.health import health
 from todo_api.passwords import Hasher
 from todo_api.tasks import tasks
 
+if TYPE_CHECKING:
+    from todo_api.metrics import Metrics
+
 CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
 
 
-def create_app(config: Config) -> Flask:
+def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
     """An application on `config.database_url`. Its pool belongs to the process that calls this."""
     if not (config.database_url and config.jwt_secret):
         raise ValueError("an application needs database_url and jwt_secret")
@@ -44,4 +49,6 @@ def create_app(config: Config) -> Flask:
     for blueprint in (auth, tasks, health, docs):
         app.register_blueprint(blueprint)
     limits.init_app(app, config, database, endpoints=("auth.signup", "auth.login"))
+    if metrics is not None:
+        metrics.init_app(app)
     return app

@@ -96,6 +96,8 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
             user_id=None,
             address=self.channel.addr[0],
         )
+        if self.channel.server.metrics is not None:
+            self.channel.server.metrics.count_server_refusal(code.status)
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(b"" if method == "HEAD" else body)

@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from todo_api.config import Config, ConfigError, default_text, load, secrets_alike, variable
+
+if TYPE_CHECKING:
+    from todo_api.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -85,15 +88,34 @@ def _serve(config: Config, url: str, given: argparse.Namespace) -> int:
     def ready(url: str) -> None:
         print(f"Todo API on {url} (documentation: {url}/docs). Ctrl-C stops it.", flush=True)  # noqa: T201
 
-    return serve(
-        lambda: Forwarded(create_app(config), config.trusted_proxies),
-        host=config.host,
-        port=config.port,
-        workers=config.workers,
-        threads=config.threads,
-        request_timeout=config.request_timeout,
-        ready=ready,
-    )
+    with _metrics(config) as metrics:
+        return serve(
+            lambda: Forwarded(create_app(config, metrics), config.trusted_proxies),
+            host=config.host,
+            port=config.port,
+            workers=config.workers,
+            threads=config.threads,
+            request_timeout=config.request_timeout,
+            ready=ready,
+            metrics=metrics,
+        )
+
+
+@contextmanager
+def _metrics(config: Config) -> Iterator["Metrics | None"]:
+    """What counts for Prometheus, until the end of the block; nothing unless METRICS_PORT is set."""
+    if config.metrics_port is None:
+        yield None
+        return
+    from todo_api.metrics import Metrics
+    from todo_api.server import ServerError
+
+    try:
+        metrics = Metrics(config.metrics_host, config.metrics_port)
+    except OSError as error:
+        raise ServerError(f"METRICS_PORT needs room for its numbers: {error.strerror}") from error
+    with metrics:
+        yield metrics
 
 
 def _migrate(config: Config, url: str, given: argparse.Namespace) -> int:

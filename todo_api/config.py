@@ -112,6 +112,13 @@ class Config:
         values.whole_number(1, 3600),
         15,
     )
+    metrics_host: str = _setting(
+        "address to serve metrics on, when METRICS_PORT is set", values.host, "127.0.0.1"
+    )
+    metrics_port: int | None = _setting(
+        "port to serve /metrics for Prometheus on; 0 takes a free one; unset: no metrics",
+        values.whole_number(0, 65535),
+    )
     auth_rate_limit: str = _setting(
         "attempts at signup, and at login, for each client address",
         values.rate_limit,

@@ -1,19 +1,29 @@
-"""The HTTP service: one listening socket and the worker processes that share it."""
+"""The HTTP service: one listening socket and the worker processes that share it; another for metrics."""
 
 from __future__ import annotations
 
 import gc
+import logging
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from todo_api.supervisor import ServerError, Supervisor
+from todo_api.supervisor import Post, ServerError, Supervisor
 from todo_api.worker import BACKLOG, raise_file_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIApplication
 
+    from todo_api.metrics import Metrics
+
 __all__ = ["ServerError", "serve"]
+
+# One thread: whoever scrapes as fast as it can gets one process's spare time, and only that.
+METRICS_THREADS = 1
+METRICS_TIMEOUT_S = 10  # Prometheus gives up then too, if nobody told it otherwise
+
+logger = logging.getLogger(__name__)
 
 
 def serve(
@@ -25,21 +35,28 @@ def serve(
     threads: int,
     request_timeout: float,
     ready: Callable[[str], None] | None = None,
+    metrics: Metrics | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status, 1 if accepted requests had to be cut off.
 
     make_app runs in each worker process after the fork, so it is the place to open connections.
-    `ready` gets the URL once all workers serve. Raises ServerError if the address can't be had or a
-    worker can't start. Has to be called in the main thread, of a process without other threads.
+    `ready` gets the URL once all workers serve. `metrics` are served by a process of its own: nothing
+    that happens to it happens to the workers. Raises ServerError if an address can't be had or a worker
+    can't start. Has to be called in the main thread, of a process without other threads.
     """
-    with _listen(host, port) as listener:
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(host, port))
+        posts = [Post(listener, make_app, threads, request_timeout)] * workers
+        if metrics is not None:
+            asked = stack.enter_context(_listen(metrics.host, metrics.port))
+            posts.append(Post(asked, metrics.page, METRICS_THREADS, METRICS_TIMEOUT_S))
+            logger.info("metrics on %s/metrics", _url(asked))
         raise_file_limit()
         # What is there now stays shared with the workers: their collector never writes to it.
         gc.collect()
         gc.freeze()
         url = _url(listener)
-        supervisor = Supervisor(listener, make_app, workers, threads, request_timeout)
-        return supervisor.run(lambda: ready(url) if ready is not None else None)
+        return Supervisor(posts, metrics).run(lambda: ready(url) if ready is not None else None)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The parent of the worker processes: starts them, replaces them, ends them."""
+"""The parent of the worker processes, and of the one that serves metrics: starts, replaces, ends them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from todo_api.worker import DRAIN_SECONDS, READY, run_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from wsgiref.types import WSGIApplication
+
+    from todo_api.metrics import Metrics
 
 KILL_SECONDS = DRAIN_SECONDS + 1.0
 SHORT_LIFE_SECONDS = 5.0
@@ -33,10 +35,20 @@ class ServerError(Exception):
     """The service can't run; the message is for the operator."""
 
 
+class Post(NamedTuple):
+    """What a process serves."""
+
+    listener: socket.socket
+    make_app: Callable[[], WSGIApplication]
+    threads: int
+    request_timeout: float
+
+
 @dataclass
 class _Worker:
     pid: int
-    place: int  # among the workers; a new one takes that of the one it replaces
+    place: int  # among the posts; a new one takes that of the one it replaces
+    name: str
     link: socket.socket  # READY or an error comes out of it; its closing tells the worker to end
     started: float = field(default_factory=time.monotonic)
     serves: bool = False
@@ -44,21 +56,16 @@ class _Worker:
 
 
 class Supervisor:
-    """Keeps `count` workers running; asleep until a signal, a worker's word or a date."""
+    """Keeps a process running at each post; asleep until a signal, a process's word or a date.
 
-    def __init__(
-        self,
-        listener: socket.socket,
-        make_app: Callable[[], WSGIApplication],
-        count: int,
-        threads: int,
-        request_timeout: float,
-    ) -> None:
-        self._listener = listener
-        self._make_app = make_app
-        self._count = count
-        self._threads = threads
-        self._request_timeout = request_timeout
+    With `metrics` the last post is that of the process that serves them. Of the service's end it has
+    no part: nobody waits for it, and how it ends says nothing.
+    """
+
+    def __init__(self, posts: Sequence[Post], metrics: Metrics | None = None) -> None:
+        self._posts = posts
+        self._metrics = metrics
+        self._pid = os.getpid()
         self._workers: dict[int, _Worker] = {}
         self._due: list[float] = []  # when workers are to be started
         self._up = False
@@ -69,7 +76,7 @@ class Supervisor:
 
     def run(self, ready: Callable[[], None]) -> int:
         """The exit status; calls `ready` once all workers serve. Raises ServerError."""
-        self._due = [time.monotonic()] * self._count
+        self._due = [time.monotonic()] * len(self._posts)
         try:
             with _signals() as wake:
                 while self._workers or self._stopped_at is None:
@@ -77,8 +84,10 @@ class Supervisor:
                     self._wait(wake)
                     self._reap()
                     self._cut_overdue()
-                    serving = sum(worker.serves for worker in self._workers.values())
-                    if not self._up and serving == self._count:
+                    serving = [worker for worker in self._workers.values() if worker.serves]
+                    if self._metrics is not None:
+                        self._metrics.workers_serve(sum(map(self._does_work, serving)))
+                    if not self._up and len(serving) == len(self._posts):
                         self._up = True
                         ready()
         finally:
@@ -90,6 +99,10 @@ class Supervisor:
         logger.info("stopped")
         return self._status
 
+    def _does_work(self, worker: _Worker) -> bool:
+        """Whether it answers the service's clients."""
+        return self._metrics is None or worker.place < len(self._posts) - 1
+
     def _start_due(self) -> None:
         now = time.monotonic()
         for due in [due for due in self._due if due <= now]:
@@ -97,7 +110,7 @@ class Supervisor:
             try:
                 self._start()
             except OSError as error:  # no memory, too many processes
-                self._lost(f"a worker can't be started: {error.strerror}", PAUSE_SECONDS)
+                self._lost(f"a process can't be started: {error.strerror}", PAUSE_SECONDS)
 
     def _start(self) -> None:
         for stream in (sys.stdout, sys.stderr):
@@ -119,7 +132,9 @@ class Supervisor:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         ours.setblocking(False)
-        self._workers[pid] = _Worker(pid, place, ours)
+        worker = self._workers[pid] = _Worker(pid, place, f"worker {pid}", ours)
+        if not self._does_work(worker):
+            worker.name = f"metrics process {pid}"
 
     def _become_worker(
         self, link: socket.socket, mask: set[int | signal.Signals], place: int
@@ -136,9 +151,7 @@ class Supervisor:
             # A copy of another worker's link would keep that one from seeing the parent's end.
             for worker in self._workers.values():
                 worker.link.close()
-            status = run_worker(
-                self._listener, link, self._make_app, self._threads, self._request_timeout, place
-            )
+            status = self._serve(link, place)
         except BaseException:
             logger.exception("the worker failed")
         finally:
@@ -148,6 +161,18 @@ class Supervisor:
                     stream.flush()
             # Not by way of the parent's exit handlers and `finally`s: they are the parent's to run.
             os._exit(status)
+
+    def _serve(self, link: socket.socket, place: int) -> int:
+        post = self._posts[place]
+        for other in self._posts:  # or their addresses would not be free before this process ends
+            if other.listener is not post.listener:
+                other.listener.close()
+        if self._metrics is None or place < len(self._posts) - 1:
+            return run_worker(link, place, *post, metrics=self._metrics)
+        status = run_worker(link, place, *post)
+        if os.getppid() != self._pid:  # nobody else is left to do it
+            self._metrics.remove()
+        return status
 
     def _wait(self, wake: socket.socket) -> None:
         dates = list(self._due)
@@ -172,7 +197,7 @@ class Supervisor:
             word = worker.link.recv(4096)
             if word == READY:
                 worker.serves = True
-                logger.info("worker %d started", worker.pid)
+                logger.info("%s started", worker.name)
             else:
                 worker.error = word.decode(errors="replace")
 
@@ -187,12 +212,18 @@ class Supervisor:
             worker.link.close()
             code = os.waitstatus_to_exitcode(status)
             how = f"exited with status {code}" if code >= 0 else f"was ended by {_name(-code)}"
+            if self._metrics is not None and self._does_work(worker):
+                self._metrics.worker_ended(
+                    worker.place, is_replaced=self._up and not self._stopped_at
+                )
             if self._stopped_at is None:
                 young = time.monotonic() - worker.started < SHORT_LIFE_SECONDS
-                why = worker.error or f"worker {pid} {how}"
+                why = worker.error or f"{worker.name} {how}"
                 self._lost(why, PAUSE_SECONDS if young else 0.0)
+            elif not self._does_work(worker):
+                pass
             elif code == -signal.SIGKILL or (worker.serves and code != 0):
-                logger.warning("worker %d %s", pid, how)
+                logger.warning("%s %s", worker.name, how)
                 self._status = 1
 
     def _lost(self, why: str, pause: float) -> None:
@@ -209,9 +240,10 @@ class Supervisor:
         if self._stopped_at is None:
             self._stopped_at = now
             self._due.clear()
-            self._listener.close()
-            for pid in self._workers:
-                os.kill(pid, signal.SIGTERM)
+            for post in self._posts:
+                post.listener.close()
+            for pid, worker in self._workers.items():
+                os.kill(pid, signal.SIGTERM if self._does_work(worker) else signal.SIGKILL)
             if number is not None:
                 logger.info("%s: finishing what was accepted", number.name)
         elif number == signal.SIGINT and now - self._stopped_at > SECOND_CTRL_C_SECONDS:
@@ -226,8 +258,8 @@ class Supervisor:
 
     def _cut(self, why: str) -> None:
         self._killed = True
-        for pid in self._workers:
-            logger.warning("%s: worker %d is killed", why, pid)
+        for pid, worker in self._workers.items():
+            logger.warning("%s: %s is killed", why, worker.name)
             os.kill(pid, signal.SIGKILL)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIApplication
 
+    from todo_api.metrics import Metrics
+
 CONNECTIONS = 2000
 SPARE_FILES = 200  # database connections, logs, the modules' own
 BACKLOG = 1024
@@ -35,22 +37,25 @@ logger = logging.getLogger("todo_api.server")
 
 
 def run_worker(
-    listener: socket.socket,
     link: socket.socket,
+    place: int,
+    listener: socket.socket,
     make_app: Callable[[], WSGIApplication],
     threads: int,
     request_timeout: float,
-    place: int,
+    metrics: Metrics | None = None,
 ) -> int:
     """Serve until SIGTERM or until the other end of `link` is closed; the exit status.
 
-    `place` tells the workers of a service apart. READY goes into `link` when the application stands,
+    `place` tells the processes of a service apart. READY goes into `link` when the application stands,
     or the error's text if it can't.
     """
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each request
     keep_memory()
     try:
-        server = Server(listener, make_app(), threads, request_timeout)
+        if metrics is not None:
+            metrics.take_place(place)
+        server = Server(listener, make_app(), threads, request_timeout, metrics)
     except Exception as error:
         logger.exception("the application could not start")
         link.send(f"{type(error).__name__}: {error}".encode()[:4000])
@@ -76,9 +81,15 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     draining = False
 
     def __init__(
-        self, listener: socket.socket, app: WSGIApplication, threads: int, request_timeout: float
+        self,
+        listener: socket.socket,
+        app: WSGIApplication,
+        threads: int,
+        request_timeout: float,
+        metrics: Metrics | None,
     ) -> None:
         self._request_timeout = request_timeout
+        self.metrics = metrics
         dispatcher = ThreadedTaskDispatcher()
         dispatcher.set_thread_count(threads)
         address = listener.getsockname()
@@ -92,11 +103,16 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def maintenance(self, now: float) -> None:
-        """Look, every cleanup_interval, for idle connections and for clients that are too slow."""
+        """Look, every cleanup_interval, for idle connections and for clients that are too slow.
+
+        And at what is counted by looking.
+        """
         super().maintenance(now)
         moment = time.monotonic()
         for channel in list(self.active_channels.values()):
             channel.look_at_the_clock(moment, self._request_timeout)
+        if self.metrics is not None:
+            self.metrics.look()
 
     def fix_addr(self, addr: tuple[Any, ...]) -> tuple[str, int]:
         # An IPv4 client of a socket that listens on "::" is an IPv4 client: its limits and its

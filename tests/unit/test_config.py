@@ -166,6 +166,8 @@ class TestProblems:
             ("WORKERS", "0"),
             ("THREADS", "1"),
             ("REQUEST_TIMEOUT", "0"),
+            ("METRICS_HOST", "http://x"),
+            ("METRICS_PORT", "65536"),
             ("AUTH_RATE_LIMIT", "none"),
             ("RATELIMIT_STORAGE_URI", "memory://"),
             ("BCRYPT_ROUNDS", "3"),
