@@ -49,15 +49,16 @@ class AppTask(WSGITask):  # type: ignore[misc]
         if self.channel.ends_with_this_answer():
             # As if the client had asked for it; waitress does the rest, for HTTP/1.0 and 1.1.
             self.request.headers["CONNECTION"] = "close"
-        ordinary = self.version == "1.1" and "CONNECTION" not in self.request.headers
-        if not ordinary or self.content_length is None:
-            header: bytes = super().build_response_header()
-            return header
-        # An answer with a length, to a client that stays: nothing to find out about the connection.
-        # waitress spells each name anew and sorts them, 3 µs a header.
-        lines = [f"{name}: {value}\r\n" for name, value in self.response_headers]
-        date = build_http_date(self.start_time)
-        return f"HTTP/1.1 {self.status}\r\n{''.join(lines)}Date: {date}\r\n\r\n".encode("latin-1")
+        if self.version == "1.1" and "CONNECTION" not in self.request.headers:
+            # To a client that stays, and with a length (which the application gave, or else waitress adds
+            # it): nothing to find out about the connection. waitress spells each name anew and sorts
+            # them, 3 µs a header.
+            lines = [f"{name}: {value}\r\n" for name, value in self.response_headers]
+            head = f"HTTP/1.1 {self.status}\r\n{''.join(lines)}"
+            if "\r\nContent-Length: " in head:
+                return f"{head}Date: {build_http_date(self.start_time)}\r\n\r\n".encode("latin-1")
+        header: bytes = super().build_response_header()
+        return header
 
     def set_close_on_finish(self) -> None:
         # waitress closes after every answer that has no length, 204 and 304 too, though these end

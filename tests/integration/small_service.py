@@ -50,7 +50,7 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
         case "/die":
             os.kill(os.getpid(), signal.SIGKILL)
     headers = [("Content-Type", "text/plain")]
-    if status.startswith("200"):
+    if status.startswith("200") and environ["PATH_INFO"] != "/unmeasured":
         headers.append(("Content-Length", str(len(body))))
     start_response(status, headers)
     return [body]

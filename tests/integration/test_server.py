@@ -347,6 +347,16 @@ def test_an_answer_without_content_keeps_the_connection(start: Start) -> None:
             assert response.headers["Server"] is None
 
 
+def test_an_answer_that_the_application_did_not_measure_has_its_length(start: Start) -> None:
+    service = start()
+    with contextlib.closing(service.connect()) as connection:
+        for _ in range(2):
+            connection.request("GET", "/unmeasured")
+            response = connection.getresponse()
+            assert response.headers["Content-Length"] == "5"
+            assert response.read() == b"hello"
+
+
 def test_forwarded_headers_reach_the_application(start: Start) -> None:
     service = start()
     with contextlib.closing(service.connect()) as connection:
