@@ -39,11 +39,11 @@ class Server:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, self.account.uid, self.account.gid)
 
-    def make(self) -> None:
-        """Make the cluster, with the superuser todo."""
+    def make(self, *options: str) -> None:
+        """Make the cluster, with the superuser todo; the options are initdb's."""
         trust = ["--username=todo", "--auth-local=trust", "--auth-host=scram-sha-256"]
         command = ["initdb", "-D", self.data, "--no-sync", *trust, "--encoding=UTF8", "--locale=C"]
-        assert self._spawn(*command).wait(timeout=PATIENCE_S) == 0, self.log()
+        assert self._spawn(*command, *options).wait(timeout=PATIENCE_S) == 0, self.log()
         with (self.data / "postgresql.conf").open("a") as settings:
             settings.write(
                 f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\nfsync = off\n"
@@ -88,6 +88,10 @@ class Server:
             os.kill(pid, signal.SIGKILL)
         process.wait(timeout=PATIENCE_S)
         self._process = None
+
+    def is_running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """End it at once, with nothing left behind in shared memory."""

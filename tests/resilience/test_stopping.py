@@ -29,6 +29,8 @@ ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 CLIENTS = 50
 GONE_S = 10
 
+pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
+
 Start = Callable[..., Service]
 
 
