@@ -19,9 +19,14 @@ _SESSION_ENDED = "TD401"  # raised by begin_session
 # Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
+# What a new connection may be spared: after a switchover one can outlive the server's time as primary
+# (anew, libpq chooses again among the hosts), and what it has prepared does not fit a table whose columns
+# have changed their type since.
+_OF_THE_CONNECTION = (errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
 _PASSING = (
+    *_OF_THE_CONNECTION,
     errors.LockNotAvailable,
-    errors.ReadOnlySqlTransaction,
+    errors.TransactionTimeout,  # the server's own, where a DBA has set it below ours
     errors.UndefinedTable,  # not migrated yet, or rolled back
     errors.UndefinedFunction,
 )
@@ -162,9 +167,7 @@ class Database:
             if not connection.on_citus:
                 return round_trip(connection, *bound)
             return round_trip(connection, self._begin, *bound, self._commit)[1:-1]
-        except errors.ReadOnlySqlTransaction:
-            # After a switchover a connection can outlive the server's time as primary. A new one
-            # lets libpq choose again among the hosts.
+        except _OF_THE_CONNECTION:
             connection.close()
             raise
         except psycopg.Error:

@@ -463,6 +463,35 @@ def test_a_connection_to_a_server_that_has_become_read_only_is_not_used_again(
         assert switched.as_user(who, LIST) == [[task]]
 
 
+def test_a_table_that_was_changed_under_prepared_statements_is_read_again(
+    database_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    with closing(Database(database_url, connections=1)) as single:
+        who = sign_up(single)
+        [[task]] = single.as_user(who, create())
+        single.as_user(who, LIST)
+        superuser.execute("ALTER TABLE tasks ALTER title TYPE varchar(500)")
+        try:
+            with pytest.raises(Unavailable):  # of a type that the prepared statement does not have
+                single.as_user(who, create("refused"))
+            assert single.as_user(who, LIST) == [[task]]
+        finally:
+            superuser.execute("ALTER TABLE tasks ALTER title TYPE text")
+
+
+def test_a_transaction_that_the_server_itself_cuts_short_is_unavailable(
+    database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    superuser.execute(  # as transaction_timeout does, from PostgreSQL 17 on
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'too long' USING ERRCODE = '25P04'; END $$"
+    )
+    superuser.execute("CREATE TRIGGER wait BEFORE INSERT ON tasks EXECUTE FUNCTION wait()")
+    with pytest.raises(Unavailable):
+        database.as_user(who, create())
+
+
 # --- a database that goes away and comes back ---
 
 
@@ -561,13 +590,13 @@ def test_a_read_survives_one_broken_connection(proxy: Proxy, single: Database) -
 
 
 def test_a_read_outlives_the_end_of_all_connections_one_after_the_other(
-    service_url: str, database_url: str, superuser: psycopg.Connection[Any]
+    database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
     running = (
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = 'todo-api'"
     )
-    with closing(Database(service_url, connections=2)) as database:
+    with closing(Database(database_url, connections=2)) as database:
         who = sign_up(database)
         until(lambda: len(superuser.execute(running).fetchall()) == 2)
         old = superuser.execute(running).fetchall()
