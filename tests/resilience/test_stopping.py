@@ -180,18 +180,18 @@ def test_a_request_that_meets_the_end_of_an_idle_connection_is_answered_or_not_e
     answered, given_up, lock = set[str](), 0, threading.Lock()
     with ExitStack() as stack:
         clients = [stack.enter_context(service.client()) for _ in range(CLIENTS)]
-        users = [service.sign_up(client) for client in clients[:1]] * CLIENTS
+        ann = service.sign_up(clients[0])
         for client in clients:
             assert client.ask("GET", "/health/live").status == 200
         service.process.send_signal(signal.SIGTERM)
         stopped = time.monotonic()
 
-        def ask(client: Client, user: User, moment: float) -> None:
+        def ask(client: Client, moment: float) -> None:
             nonlocal given_up
             title = uuid.uuid4().hex
             threading.Event().wait(moment - time.monotonic())
             try:
-                reply = client.ask("POST", user.tasks, {"title": title}, token=user.token)
+                reply = client.ask("POST", ann.tasks, {"title": title}, token=ann.token)
             except (OSError, http.client.HTTPException):
                 with lock:
                     given_up += 1
@@ -205,8 +205,7 @@ def test_a_request_that_meets_the_end_of_an_idle_connection_is_answered_or_not_e
             stopped + IDLE_SECONDS * (0.8 + 0.4 * number / CLIENTS) for number in range(CLIENTS)
         ]
         threads = [
-            threading.Thread(target=ask, args=each)
-            for each in zip(clients, users, moments, strict=True)
+            threading.Thread(target=ask, args=each) for each in zip(clients, moments, strict=True)
         ]
         for thread in threads:
             thread.start()
@@ -214,7 +213,7 @@ def test_a_request_that_meets_the_end_of_an_idle_connection_is_answered_or_not_e
             thread.join()
         assert service.process.wait(GONE_S) == 0
     assert len(answered) + given_up == CLIENTS
-    assert titles(users[0]) == answered
+    assert titles(ann) == answered
     figure(
         15,
         f"{CLIENTS} creates about when idle connections are ended: answered; not answered; of these executed",
