@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from todo_api import answers, events, problems, tokens
 from todo_api.bodies import read_body
-from todo_api.current import database, hasher
+from todo_api.current import database, hasher, request
 from todo_api.data import Call, SignedIn, Taken
 from todo_api.passwords import Saturated
 from todo_api.problems import Problem
@@ -24,7 +24,7 @@ def signup() -> Response:
     account = {
         "user_id": who.user_id,
         "email": body.email,
-        "password_hash": hasher().hash(body.password),
+        "password_hash": hasher().hash(body.password, request().hashing_waits),
     }
     try:
         database().before_sign_in(
@@ -47,7 +47,7 @@ def login() -> Response:
         Call("before_sign_in/find_credentials", {"email": body.email})
     )
     user_id, stored = found[0] if found else (None, None)
-    if not hasher().check(body.password, stored):
+    if not hasher().check(body.password, stored, request().hashing_waits):
         events.record("login_refused", "wrong password" if found else "unknown email", user_id)
         raise Problem("invalid-credentials")
     who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))

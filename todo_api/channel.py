@@ -18,7 +18,7 @@ from todo_api.deadlines import Deadline, discard, untaken
 from todo_api.headers import ALWAYS, UNLESS_SET
 from todo_api.logs import log_request
 from todo_api.problems import CODES, MEDIA_TYPE, Problem, document
-from todo_api.request import chosen_id
+from todo_api.request import HASHING_WAITS, chosen_id
 from todo_api.request_parser import RequestParser
 
 LINGER_SECONDS = 2.0
@@ -44,6 +44,11 @@ class TooSlow(BadRequest):  # type: ignore[misc]
 
 class AppTask(WSGITask):  # type: ignore[misc]
     """One answer of the application: says when it is the connection's last."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[HASHING_WAITS] = self.channel.server.task_dispatcher.hashing_waits
+        return environ
 
     def build_response_header(self) -> bytes:
         if self.channel.ends_with_this_answer():

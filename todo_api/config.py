@@ -155,8 +155,11 @@ class Config:
 
     @property
     def hashing_slots(self) -> int:
-        """How many passwords a worker hashes at a time, so that all workers together fill the cores."""
-        return max(1, _cores() // self.workers)
+        """How many passwords a worker hashes at a time, so that all workers together fill the cores.
+
+        On half of its threads at most: the other half is for those who are signed in.
+        """
+        return max(1, min(_cores() // self.workers, self.threads // 2))
 
 
 def variable(name: str) -> str:

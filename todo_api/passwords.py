@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple, TypeVar
 
 import bcrypt
@@ -17,6 +17,7 @@ from todo_api.affinity import use_every_core
 # Part of every stored hash: never change it.
 _PEPPER = b"todo-api password v1"
 MAX_WAIT_S = 1.0  # what has to wait longer is refused at once
+PATIENCE_S = 2.0  # and what does wait longer, because the machine has other work, is refused then
 _NICENESS = 10
 _S_PER_ITERATION = 0.00006  # a first guess, replaced by what is measured
 
@@ -52,15 +53,17 @@ class Hasher:
         self._typical_s = _S_PER_ITERATION * 2**rounds
         self._hashes, self._cpu_s, self._waited_s, self._refused = 0, 0.0, 0.0, 0
 
-    def hash(self, password: str) -> str:
-        """The hash to store, 60 characters. Raises Saturated."""
+    def hash(self, password: str, others: int = 0) -> str:
+        """The hash to store, 60 characters. Raises Saturated; `others` are going to ask, too."""
         salt = bcrypt.gensalt(self._rounds)
-        return self._run(lambda: bcrypt.hashpw(_prepared(password), salt)).decode("ascii")
+        hashed = self._run(lambda: bcrypt.hashpw(_prepared(password), salt), others)
+        return hashed.decode("ascii")
 
-    def check(self, password: str, stored: str | None) -> bool:
+    def check(self, password: str, stored: str | None, others: int = 0) -> bool:
         """Whether `stored` is the password's hash; never for None, at the same cost. Raises Saturated."""
         target = self._dummy if stored is None else stored.encode("ascii")
-        return self._run(lambda: bcrypt.checkpw(_prepared(password), target)) and stored is not None
+        matches = self._run(lambda: bcrypt.checkpw(_prepared(password), target), others)
+        return matches and stored is not None
 
     def load(self) -> HashLoad:
         """How busy it is at this moment."""
@@ -79,15 +82,22 @@ class Hasher:
         """End the threads, once they have finished."""
         self._threads.shutdown()
 
-    def _run(self, work: Callable[[], Result]) -> Result:
+    def _run(self, work: Callable[[], Result], others: int) -> Result:
         with self._lock:
-            expected_wait_s = (self._pending - self._slots + 1) / self._slots * self._typical_s
+            ahead = self._pending + others - self._slots + 1
+            expected_wait_s = ahead / self._slots * self._typical_s
             if self._pending >= self._slots and expected_wait_s > MAX_WAIT_S:
                 self._refused += 1
                 raise Saturated
             self._pending += 1
         try:
-            return self._threads.submit(self._timed, work, time.monotonic()).result()
+            hashing = self._threads.submit(self._timed, work, time.monotonic())
+            wait([hashing], PATIENCE_S)
+            if hashing.cancel():  # it has not begun
+                with self._lock:
+                    self._refused += 1
+                raise Saturated
+            return hashing.result()
         finally:
             with self._lock:
                 self._pending -= 1

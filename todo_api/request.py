@@ -9,6 +9,7 @@ from werkzeug.utils import cached_property
 
 from todo_api.data import SignedIn
 
+HASHING_WAITS = "todo_api.hashing_waits"  # in the environ, by the server
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -21,6 +22,12 @@ class Request(flask.Request):
     def __init__(self, *arguments: object, **named: object) -> None:
         self.began = time.perf_counter()
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
+
+    @property
+    def hashing_waits(self) -> int:
+        """How many requests stand in the line for a password's hash, behind this one."""
+        waits: int = self.environ.get(HASHING_WAITS, 0)
+        return waits
 
     @cached_property
     def id(self) -> str:

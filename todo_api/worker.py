@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
-from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 from todo_api.affinity import keep_to_one_core
 from todo_api.channel import Channel
+from todo_api.dispatcher import Dispatcher
 from todo_api.memory import keep_memory
 
 if TYPE_CHECKING:
@@ -90,13 +90,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     ) -> None:
         self._request_timeout = request_timeout
         self.metrics = metrics
-        dispatcher = ThreadedTaskDispatcher()
-        dispatcher.set_thread_count(threads)
         address = listener.getsockname()
         super().__init__(
             app,
             _sock=listener,
-            dispatcher=dispatcher,
+            dispatcher=Dispatcher(threads),
             adj=_adjustments(),
             sockinfo=(listener.family, listener.type, listener.proto, address),
             bind_socket=False,

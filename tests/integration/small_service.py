@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from todo_api.channel import Channel
+from todo_api.request import HASHING_WAITS
 from todo_api.server import ServerError, serve
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
         case "/slow":
             Path(query["began"]).touch()
             time.sleep(float(query["seconds"]))
+        case "/api/auth/login":
+            Path(query["began"]).touch()
+            while not Path(query["gate"]).exists():
+                time.sleep(0.01)
+            body = json.dumps({HASHING_WAITS: environ[HASHING_WAITS]}).encode()
         case "/big":
             body = b"x" * int(query["bytes"])
         case "/gone":

@@ -629,6 +629,11 @@ def test_the_defaults_suit_the_cores_that_a_machine_or_container_gives(
     assert (Config().workers, Config().hashing_slots) == (workers, slots)
 
 
+def test_half_of_the_threads_hash_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    assert Config(workers=1, threads=6).hashing_slots == 3
+
+
 def test_more_workers_than_cores_hash_one_password_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
     assert Config(workers=8).hashing_slots == 1

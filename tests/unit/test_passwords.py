@@ -6,7 +6,9 @@ import time
 
 import bcrypt
 import pytest
+from waiting import until
 
+from todo_api import passwords
 from todo_api.passwords import Hasher, Saturated
 
 
@@ -71,6 +73,35 @@ def test_no_more_than_the_slots_hash_at_a_time_and_what_waits_too_long_is_refuse
     hasher.close()
     assert results[30:] == [False] * 10
     assert len(running) == 10
+
+
+def test_those_who_wait_for_a_thread_count_too(monkeypatch):
+    gate = threading.Semaphore(0)
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *_: gate.acquire(timeout=20))
+    hasher = Hasher(rounds=12, slots=1)  # about 0.25 s each
+    threads, results = run_all(lambda: hasher.check("x", None, others=100), 2)
+    until(lambda: results == ["saturated"])  # one hashes, however many wait
+    gate.release()
+    for thread in threads:
+        thread.join(20)
+    hasher.close()
+    assert results == ["saturated", False]
+
+
+def test_what_waits_longer_than_was_expected_is_refused(monkeypatch):
+    """As on a machine that others keep busy: it would hold its thread for as long as they like."""
+    gate = threading.Semaphore(0)
+    monkeypatch.setattr(passwords, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(bcrypt, "hashpw", lambda *_: gate.acquire(timeout=20) and b"hash")
+    hasher = Hasher(rounds=4, slots=1)
+    threads, results = run_all(lambda: hasher.hash("correct horse"), 3)
+    until(lambda: results == ["saturated"] * 2)
+    gate.release(2)
+    for thread in threads:
+        thread.join(20)
+    assert results == ["saturated"] * 2 + ["hash"]
+    assert hasher.hash("correct horse") == "hash"  # nothing is left of those who were refused
+    hasher.close()
 
 
 def test_many_cheap_ones_are_all_hashed(hasher):
