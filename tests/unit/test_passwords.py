@@ -1,6 +1,8 @@
 """Hashing is bounded: what can't be hashed in time is refused, and nothing else has to wait for it."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -133,3 +135,18 @@ def test_hashing_yields_to_everything_else(hasher, monkeypatch):
     monkeypatch.setattr(bcrypt, "checkpw", look)
     hasher.check("x", None)
     assert priorities[0] > os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_a_service_that_yields_itself_needs_no_privilege_to_hash():
+    """From nice 15 to a lower number takes one, and without it nobody could sign in."""
+    script = """
+import os
+from todo_api.passwords import Hasher
+os.nice(15)
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+hasher = Hasher(rounds=4, slots=1)
+assert hasher.check("x", None) is False
+hasher.close()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
