@@ -334,3 +334,40 @@ ALTER TABLE ONLY public.rate_limits
 CREATE INDEX rate_limits_expires_at ON public.rate_limits USING btree (expires_at);
 
 GRANT SELECT, INSERT, DELETE, UPDATE ON TABLE public.rate_limits TO todo_app;
+
+-- --- idempotency_keys ---
+
+CREATE TABLE public.idempotency_keys (
+    user_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    task_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_keys_key_is_visible_ascii CHECK ((key !~ '[^\u0021-\u007E]'::text)),
+    CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
+    CONSTRAINT idempotency_keys_request_hash_is_sha256 CHECK ((octet_length(request_hash) = 32))
+);
+
+ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.idempotency_keys IS 'What a user''s create was answered, by the key that the client sent with it. Good for 24 hours.';
+
+COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
+
+COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were: the task''s own created_at.';
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, key);
+
+CREATE INDEX idempotency_keys_oldest_first ON public.idempotency_keys USING btree (user_id, created_at);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY idempotency_keys_own ON public.idempotency_keys TO todo_app
+    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
+    WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
+
+GRANT SELECT, DELETE, INSERT (user_id, key, request_hash, task_id, created_at) ON TABLE public.idempotency_keys TO todo_app;

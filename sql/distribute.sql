@@ -1,6 +1,6 @@
 -- Spread the users over the workers of a Citus cluster: users becomes a reference table, whole on every node;
--- sessions, tasks and task_counts are distributed by user_id, all rows of a user on one worker. Not a statement
--- of the service: a DBA runs it on the coordinator, as a superuser, after `todo-api migrate`:
+-- sessions, tasks, task_counts and idempotency_keys are distributed by user_id, all rows of a user on one worker.
+-- Not a statement of the service: a DBA runs it on the coordinator, as a superuser, after `todo-api migrate`:
 --
 --     psql "$COORDINATOR" -v ON_ERROR_STOP=1 -f sql/distribute.sql
 --
@@ -9,7 +9,7 @@
 -- Before:   the extension on every node, the nodes known to the coordinator, and lines in pg_hba.conf: the
 --           coordinator gets into the workers as the tables' owner and as todo_app. SCALING.md has the commands.
 --           Partitions have to be undone first (partition.sql).
--- Locks:    what create_distributed_table takes: writes to the four tables wait until the end, or are answered 503
+-- Locks:    what create_distributed_table takes: writes to the five tables wait until the end, or are answered 503
 --           after 2 s. It gives up when it can't have a lock within 5 s, and can be run again.
 -- How long: every row is copied to a worker: 7 s for 500 000 tasks on a small machine.
 -- Safe:     one transaction, so all of it or nothing. It can be run again, and has to be after a migration that
@@ -44,6 +44,10 @@ USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
 WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
 
 ALTER POLICY task_counts_own ON task_counts
+USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
+WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+
+ALTER POLICY idempotency_keys_own ON idempotency_keys
 USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
 WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
 
@@ -99,7 +103,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'public.users'::regclass) THEN
         PERFORM create_reference_table('public.users');
     END IF;
-    FOREACH kept IN ARRAY ARRAY['tasks', 'sessions', 'task_counts'] LOOP
+    FOREACH kept IN ARRAY ARRAY['tasks', 'sessions', 'task_counts', 'idempotency_keys'] LOOP
         IF NOT EXISTS (
             SELECT FROM pg_dist_partition WHERE logicalrelid = format('public.%I', kept)::regclass AND partmethod = 'h'
         ) THEN

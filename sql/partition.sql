@@ -1,11 +1,12 @@
--- Split sessions, tasks and task_counts into 16 hash partitions by user_id. Plain PostgreSQL; not a statement
--- of the service: a DBA runs it once, as the owner of the tables or a superuser, after `todo-api migrate`:
+-- Split sessions, tasks, task_counts and idempotency_keys into 16 hash partitions by user_id. Plain PostgreSQL; not
+-- a statement of the service: a DBA runs it once, as the owner of the tables or a superuser, after `todo-api
+-- migrate`:
 --
 --     psql "$MIGRATE_URL" -v ON_ERROR_STOP=1 -f sql/partition.sql
 --
 -- When:     vacuum, index builds or backups of tasks take too long in one piece. It makes no single statement
 --           quicker; SCALING.md beside this file has the measurements.
--- Locks:    ACCESS EXCLUSIVE on the three tables and users until the end; meanwhile requests are answered 503.
+-- Locks:    ACCESS EXCLUSIVE on the four tables and users until the end; meanwhile requests are answered 503.
 --           It gives up when it can't have the locks within 5 s, and can be run again.
 -- How long: every row and index is written anew: 7 s for a million tasks on a small machine. It needs as much disk
 --           once more.
@@ -25,7 +26,7 @@ SELECT set_config('todo.partitions', '16', FALSE);
 -- Rows are copied all or, if row security would hide some, not at all.
 SET LOCAL row_security = off;
 
-LOCK TABLE users, sessions, tasks, task_counts IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE users, sessions, tasks, task_counts, idempotency_keys IN ACCESS EXCLUSIVE MODE;
 
 -- The foreign keys are checked with the owner's eyes. Nobody else sees users before it is as it was, below.
 ALTER TABLE users NO FORCE ROW LEVEL SECURITY;
@@ -49,7 +50,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         RAISE EXCEPTION 'on Citus the tables are split by distribute.sql';
     END IF;
-    FOREACH kept IN ARRAY ARRAY['sessions', 'tasks', 'task_counts'] LOOP
+    FOREACH kept IN ARRAY ARRAY['sessions', 'tasks', 'task_counts', 'idempotency_keys'] LOOP
         former := format('public.%I', kept)::regclass;
         SELECT count(*) INTO parts FROM pg_inherits WHERE inhparent = former;
         CONTINUE WHEN parts = wanted;
@@ -167,7 +168,7 @@ ALTER TABLE users FORCE ROW LEVEL SECURITY;
 COMMIT;
 
 -- So that the next statements are planned with what is there.
-ANALYZE sessions, tasks, task_counts;
+ANALYZE sessions, tasks, task_counts, idempotency_keys;
 
 -- A generic plan finds its one partition as it starts. PostgreSQL, left to itself, takes it for dearer than it
 -- is and plans anew every time, for twice the CPU (SCALING.md). Holds for new connections.

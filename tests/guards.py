@@ -21,6 +21,7 @@ POLICIES = {
     ("sessions", "sessions_own"): ("todo_app", "ALL", OWN, OWN),
     ("tasks", "tasks_own"): ("todo_app", "ALL", OWN, OWN),
     ("task_counts", "task_counts_own"): ("todo_app", "ALL", OWN, OWN),
+    ("idempotency_keys", "idempotency_keys_own"): ("todo_app", "ALL", OWN, OWN),
     ("auth_events", "auth_events_own"): ("todo_app", "ALL", OWN, OWN_OR_NOBODYS),
     ("auth_events", "auth_events_end"): (
         "todo_auth",
@@ -47,6 +48,9 @@ GRANTS = {
     ("todo_app", "task_counts", "SELECT"): "*",
     ("todo_app", "task_counts", "INSERT"): "user_id tasks",
     ("todo_app", "task_counts", "UPDATE"): "tasks",
+    ("todo_app", "idempotency_keys", "SELECT"): "*",
+    ("todo_app", "idempotency_keys", "INSERT"): "user_id key request_hash task_id created_at",
+    ("todo_app", "idempotency_keys", "DELETE"): "*",
     ("todo_app", "auth_events", "INSERT"): "event reason user_id address user_agent request_id",
     ("todo_auth", "auth_events", "INSERT"): "event reason user_id address request_id",
     ("todo_auth", "auth_events", "SELECT"): "network occurred_at",

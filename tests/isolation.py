@@ -32,6 +32,7 @@ ATTACKS = (
     "SELECT user_id, id, title FROM tasks",
     "SELECT user_id, id FROM sessions",
     "SELECT user_id, tasks FROM task_counts",
+    "SELECT user_id, task_id FROM idempotency_keys",
     "SELECT user_id, address FROM auth_events",
     "SELECT user_id, password_hash FROM find_credentials('%')",
     "SELECT t.title FROM tasks AS t INNER JOIN users AS u USING (user_id)",
@@ -45,16 +46,22 @@ ATTACKS = (
     "UPDATE users SET email = 'taken@example.com'",
     "UPDATE users SET password_hash = 'taken'",
     "UPDATE task_counts SET tasks = 0",
+    "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
     "UPDATE auth_events SET reason = 'taken'",
     "DELETE FROM tasks",
     "DELETE FROM sessions",
     "DELETE FROM users",
     "DELETE FROM task_counts",
+    "DELETE FROM idempotency_keys",
     "DELETE FROM auth_events",
     "INSERT INTO tasks (user_id, title) VALUES ($1, 'planted')",
     "INSERT INTO sessions (user_id, id, expires_at) VALUES ($1, gen_random_uuid(), 'infinity')",
     "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO UPDATE SET tasks = 0",
     "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO NOTHING",
+    (
+        "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+        " VALUES ($1, 'planted', sha256(''), gen_random_uuid(), now())"
+    ),
     "INSERT INTO users (user_id, email, password_hash) VALUES (gen_random_uuid(), 'x@example.com', $2)",
     "INSERT INTO auth_events (event, user_id, address, request_id) VALUES ('login', $1, '::1', 'r')",
     "TRUNCATE tasks",
@@ -176,7 +183,7 @@ def _checksum(connection: psycopg.Connection[Any], people: tuple[Person, ...]) -
 
 
 def _person(connection: psycopg.Connection[Any], name: str) -> Person:
-    """A new user with a session, a task, a count and an event, made behind the service's back."""
+    """A new user with a session, a task, its key, a count and an event, made behind the service's back."""
     user_id, session_id, task_id = (str(uuid.uuid4()) for _ in range(3))
     who = Person(
         user_id, session_id, task_id, f"{name}@{uuid.uuid4().hex}.example", f"{name}'s own"
@@ -194,6 +201,12 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         [who.user_id, who.task_id, who.title],
     )
     connection.execute("INSERT INTO task_counts (user_id, tasks) VALUES ($1, 1)", [who.user_id])
+    # one that is no longer good: the statement that removes those would meet it
+    connection.execute(
+        "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+        " VALUES ($1, 'k', sha256(''), $2, now() - interval '2 days')",
+        [who.user_id, who.task_id],
+    )
     connection.execute(
         "INSERT INTO auth_events (event, user_id, address, request_id)"
         " VALUES ('login', $1, '192.0.2.1', 'r')",
@@ -225,6 +238,7 @@ def _values(ids: Person) -> dict[str, Any]:
         "request_id": "r",
         "bounded": True,
         "key": "k",
+        "request_hash": "00" * 32,
         "cost": 1,
         "allowed": 5,
         "window": 60,

@@ -22,9 +22,11 @@ def completer(config: Config) -> Callable[[Response], Response]:
     @cross_origin(
         origins=list(config.cors_origins),
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
+        allow_headers=[
+            "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID",
+        ],
         expose_headers=[
-            "X-Request-ID", "Location", "ETag", "Link", "Retry-After",
+            "X-Request-ID", "Location", "ETag", "Idempotent-Replayed", "Link", "Retry-After",
             "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
         ],
         max_age=PREFLIGHT_S,

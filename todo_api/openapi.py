@@ -178,4 +178,8 @@ def _problem(code: str) -> dict[str, Any]:
     }
     if code == "validation-error":
         example["errors"] = [{"field": "title", "message": "is required"}]
+    if code == "idempotency-key-reused":
+        example["errors"] = [
+            {"field": "Idempotency-Key", "message": "was sent with another body before"}
+        ]
     return example

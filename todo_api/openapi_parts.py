@@ -3,6 +3,7 @@
 from typing import Any
 
 from todo_api.headers import API_POLICY, HSTS
+from todo_api.idempotency import KEY
 from todo_api.pages import CURSOR, LIMIT_MAX
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -60,6 +61,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/api/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301/tasks/5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10",
+    },
+    "Idempotent-Replayed": {
+        "description": "When the task was created by an earlier request with this `Idempotency-Key`.",
+        "schema": {"const": "true"},
     },
     "Allow": {
         "description": "The methods that the path knows.",
@@ -145,6 +150,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "whatever was added or deleted since, with another `limit` too.",
         "schema": {"type": "string", "pattern": f"^{CURSOR}$"},
         "example": "AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw",
+    },
+    "Idempotency-Key": {
+        "in": "header",
+        "description": "1 to 255 visible ASCII characters, new for each task: a random UUID does well. Taken "
+        "as it stands, quotes included.",
+        "schema": {"type": "string", "pattern": f"^{KEY}$"},
+        "example": "0d0f1f0e-8a3c-4f5e-9a55-6de1b7c3012f",
     },
     "If-None-Match": {
         "in": "header",

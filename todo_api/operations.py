@@ -207,8 +207,11 @@ _ALL = (
         path=_LIST,
         tag="tasks",
         summary="Add a task",
+        description="With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
+        "hours the same key with the same body is answered as the first time, whatever became of the task "
+        "since, and creates nothing. With another body it is 422.",
         needs_token=True,
-        parameters=("user_id",),
+        parameters=("user_id", "Idempotency-Key"),
         body=NewTask,
         body_examples={"milk": {"title": "Buy oat milk"}},
         answers={
@@ -216,12 +219,18 @@ _ALL = (
                 description="The new task.",
                 body=TaskAnswer,
                 media_types=(_JSON,),
-                headers=("Location",),
+                headers=("Location", "Idempotent-Replayed"),
                 example={"data": _TASK, "meta": _META},
                 links=("getTask", "updateTask", "completeTask", "deleteTask"),
             )
         },
-        problems=(*_TOKEN, *_BODY, "task-quota-exceeded", "unavailable"),
+        problems=(
+            *_TOKEN,
+            *_BODY,
+            "idempotency-key-reused",
+            "task-quota-exceeded",
+            "unavailable",
+        ),
     ),
     Operation(
         id="getTask",

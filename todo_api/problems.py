@@ -37,7 +37,8 @@ CODES = {
         "Malformed request",
         "The body is not well-formed JSON.",
         "Send UTF-8 without a byte-order mark, each key once, no NaN or Infinity, and not nested "
-        "hundreds of levels deep. The detail says where it went wrong.",
+        "hundreds of levels deep; an Idempotency-Key is 1 to 255 visible ASCII characters. The detail says "
+        "what went wrong, and where.",
     ),
     "unauthorized": Code(
         401,
@@ -106,6 +107,13 @@ CODES = {
         "The body is JSON, but not what this call takes.",
         "The errors member names each field and what is wrong with it.",
     ),
+    "idempotency-key-reused": Code(
+        422,
+        "Idempotency-Key reused",
+        "This Idempotency-Key was sent with another body before.",
+        "Send each new task with a key of its own, such as a random UUID, and the same key only to send the "
+        "same task again. A key is good for 24 hours.",
+    ),
     "rate-limited": Code(
         429,
         "Too many attempts",
@@ -129,7 +137,8 @@ CODES = {
         "Unavailable",
         "The service can't answer right now.",
         "Try again after as many seconds as the Retry-After header says. A change may or may not have "
-        "been stored: look before you repeat it.",
+        "been stored: look before you repeat it. A task that is created with an Idempotency-Key can just be "
+        "sent again.",
     ),
 }
 

@@ -255,12 +255,13 @@ class SessionAnswer(Struct):
 
 
 class FieldError(Struct):
-    """What is wrong with one field of a body, or one parameter of a query."""
+    """What is wrong with one field of a body, one parameter of a query, or a header."""
 
     field: Annotated[
         str,
         Meta(
-            description="A field of the body or a parameter of the query; empty for the body as a whole.",
+            description="A field of the body, a parameter of the query or a header; empty for the body as a "
+            "whole.",
             examples=["title"],
         ),
     ]

@@ -20,7 +20,7 @@ from todo_api.migrate import migrate, rollback
 from todo_api.roles import check_role
 from todo_api.rows import as_task
 
-DISTRIBUTED = ["sessions", "task_counts", "tasks"]
+DISTRIBUTED = ["idempotency_keys", "sessions", "task_counts", "tasks"]
 ON_WORKERS = [*DISTRIBUTED, "users"]
 GUARDED = ["auth_events", *ON_WORKERS]
 OWN = "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"
@@ -62,7 +62,7 @@ def sign_up(database: Database, title: str = "Buy oat milk") -> SignedIn:
         Call("before_sign_in/create_user", account),
         Call("sessions/create", {"session_id": who.session_id, "lifetime": 3600}),
         Call("auth_events/record", event | {"request_id": "r", "bounded": False}),
-        create(title),
+        create_once(title)[-1],
         user_id=who.user_id,
     )
     return who
@@ -70,6 +70,16 @@ def sign_up(database: Database, title: str = "Buy oat milk") -> SignedIn:
 
 def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
     return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
+
+
+def create_once(title: str, key: str = "k", max_tasks: int = 100) -> list[Call]:
+    """What a create with a key is."""
+    values = {"key": key, "request_hash": "00" * 32, "title": title, "max_tasks": max_tasks}
+    return [
+        Call("idempotency_keys/take_turn"),
+        Call("idempotency_keys/delete_expired", {"key": key}),
+        Call("tasks/create_once", values),
+    ]
 
 
 def run(
@@ -213,6 +223,8 @@ def test_a_user_sees_own_rows_only_and_nobody_sees_none(
         "SELECT 1 FROM sessions WHERE id = '{session}'",
         "DELETE FROM sessions WHERE user_id = '{b}'",
         "DELETE FROM sessions WHERE id = '{session}' RETURNING id",
+        "SELECT 1 FROM idempotency_keys WHERE user_id = '{b}'",
+        "DELETE FROM idempotency_keys WHERE task_id = '{task}' RETURNING key",
     ],
 )
 def test_a_statement_without_its_rule_does_not_meet_another_users_rows(
@@ -241,6 +253,10 @@ def test_a_statement_without_its_rule_does_not_meet_another_users_rows(
         (
             "INSERT INTO task_counts (user_id, tasks) VALUES ('{b}', 1)"
             " ON CONFLICT (user_id) DO UPDATE SET tasks = 0"
+        ),
+        (
+            "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+            " VALUES ('{b}', 'x', sha256(''), gen_random_uuid(), now())"
         ),
         (
             "INSERT INTO users (user_id, email, password_hash)"
@@ -307,6 +323,7 @@ def test_nothing_can_be_planted_in_other_ways(
         "UPDATE task_counts SET user_id = user_id",
         "DELETE FROM task_counts",
         "UPDATE sessions SET expires_at = 'infinity'",
+        "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
         "SELECT event FROM auth_events",
         "DELETE FROM auth_events",
         *(f"TRUNCATE {table}" for table in GUARDED),
@@ -384,6 +401,16 @@ def test_parallel_creates_stop_exactly_at_the_quota(database: Database, a: Signe
     assert len(database.as_user(a, LIST)[0]) == 5
 
 
+def test_parallel_creates_with_one_key_make_one_task(database: Database, a: SignedIn) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        made = list(
+            threads.map(lambda _: database.as_user(a, *create_once("x", "one"))[-1][0], range(20))
+        )
+    assert len({task_id for _, _, task_id, _ in made}) == 1
+    assert sorted(is_replay for is_replay, *_ in made) == [False] + [True] * 19
+    assert len(database.as_user(a, LIST)[0]) == 2
+
+
 def test_a_deleted_users_rows_go_from_every_worker(
     superuser: psycopg.Connection[Any], a: SignedIn, b: SignedIn
 ) -> None:
@@ -407,6 +434,10 @@ def test_rows_that_were_there_before_are_taken_along(
     for fill in (
         "tasks (user_id, title) SELECT user_id, 'task ' || n FROM users, generate_series(1, 9) AS n",
         "task_counts (user_id, tasks) SELECT user_id, 9 FROM users",
+        (
+            "idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+            " SELECT user_id, 'k', sha256(''), id, created_at FROM tasks WHERE title = 'task 1'"
+        ),
         "sessions (user_id, id, expires_at) SELECT user_id, gen_random_uuid(), 'infinity' FROM users",
         "auth_events (event, user_id, address, request_id) SELECT 'login', user_id, '::1', 'r' FROM users",
     ):

@@ -187,6 +187,10 @@ class Provoke:
     def success(self, operation: Operation) -> TestResponse:
         if operation.id == "login":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
+        if operation.id == "createTask":
+            headers = {"Idempotency-Key": "k"}
+            self.send(operation, headers=headers)
+            return self.send(operation, headers=headers)
         if operation.id == "listTasks":  # with everything that it can have
             self.account.add()
             return self.send(operation, query_string={"limit": 1})

@@ -4,6 +4,7 @@ The same requests each time. SCHEMATHESIS_EXAMPLES=1000 looks longer than the us
 SCHEMATHESIS_EXAMPLES=1000 pytest -n 0 tests/contract/test_schemathesis.py
 """
 
+import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -100,12 +101,15 @@ def running(
 def _aim(case: schemathesis.Case) -> bool:
     """Put Ann into the path, whom nobody guesses; False when the path is meant to be wrong.
 
-    Nor does anybody guess a cursor, or that it needs a limit, which a document can't say.
+    Nor does anybody guess a cursor, or that it needs a limit, or which keys came with another body
+    before, which a document can't say.
     """
     if case.meta is None:
         return False
     if "cursor" in case.query and not case.meta.is_negative_at(ParameterLocation.QUERY):
         case.query |= {"limit": case.query.get("limit", 1), "cursor": CURSOR}
+    if "Idempotency-Key" in case.headers and not case.meta.is_negative_at(ParameterLocation.HEADER):
+        case.headers["Idempotency-Key"] = hashlib.sha256(repr(case.body).encode()).hexdigest()
     if case.meta.is_negative_at(ParameterLocation.PATH):
         return False
     if "user_id" in case.path_parameters:

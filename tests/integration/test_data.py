@@ -19,7 +19,7 @@ from postgres_proxy import SYNC, Proxy, proxied
 from psycopg.conninfo import make_conninfo
 from waiting import until
 
-from todo_api import connections
+from todo_api import connections, idempotency
 from todo_api.data import (
     Call,
     Database,
@@ -30,6 +30,7 @@ from todo_api.data import (
     Unavailable,
 )
 from todo_api.rows import as_task
+from todo_api.schemas import NewTask
 
 HASH = "$2b$04$" + "a" * 53
 FLUSH = b"H\x00\x00\x00\x04"
@@ -111,6 +112,16 @@ def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
     return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
 
 
+def create_once(key: str, title: str = "Buy oat milk", max_tasks: int = 100) -> tuple[Call, ...]:
+    """What a create with a key is."""
+    values = {"key": key, "request_hash": "00" * 32, "title": title, "max_tasks": max_tasks}
+    return (
+        Call("idempotency_keys/take_turn"),
+        Call("idempotency_keys/delete_expired", {"key": key}),
+        Call("tasks/create_once", values),
+    )
+
+
 def logout(who: SignedIn) -> Call:
     return Call("sessions/delete", {"session_id": who.session_id})
 
@@ -156,11 +167,16 @@ def _on_tasks(name: str, **parameters: Any) -> Callable[[Database, SignedIn], li
     return calls
 
 
+def _each_with_a_key(database: Database, who: SignedIn) -> list[tuple[Call, ...]]:
+    return [create_once(f"k{number % 9}") for number in range(12)]
+
+
 @pytest.mark.parametrize(
     "calls",
     [
         pytest.param(_repeat(LIST), id="list"),
         pytest.param(_repeat(create()), id="create"),
+        pytest.param(_each_with_a_key, id="create once"),
         pytest.param(_on_tasks("tasks/get"), id="get"),
         pytest.param(_on_tasks("tasks/update", title="x", is_completed=None), id="update"),
         pytest.param(_on_tasks("tasks/complete"), id="complete"),
@@ -173,7 +189,7 @@ def test_a_task_call_is_one_round_trip_the_first_and_every_later_time(
     who = sign_up(either)
     for number, call in enumerate(calls(either, who)):
         proxy.flights = 0
-        [rows] = either.as_user(who, call)
+        *_, rows = either.as_user(who, *(call if type(call) is tuple else (call,)))
         assert proxy.flights == 1, f"call {number}"
         assert rows or call is LIST
 
@@ -733,6 +749,90 @@ def test_parallel_creates_stop_exactly_at_the_quota(
     assert sorted(len(rows) for rows in outcomes) == [0] * 15 + [1] * 5
     assert superuser.execute("SELECT count(*) FROM tasks").fetchone() == (5,)
     assert superuser.execute("SELECT tasks FROM task_counts").fetchone() == (5,)
+
+
+def test_parallel_creates_with_one_key_make_one_task_even_for_the_last_place(
+    database_url: str, database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    with closing(Database(database_url, connections=8)) as other_process:
+        pools = (database, other_process)
+        calls = create_once("k", max_tasks=1)
+        outcomes = at_once(20, lambda number: pools[number % 2].as_user(who, *calls)[-1])
+    rows = [row for [row] in outcomes]
+    assert sorted(is_replay for is_replay, *_ in rows) == [False] + [True] * 19
+    assert len({tuple(made) for _, *made in rows}) == 1
+    assert superuser.execute("SELECT id::text FROM tasks").fetchall() == [(rows[0][2],)]
+    assert superuser.execute("SELECT tasks FROM task_counts").fetchall() == [(1,)]
+
+
+def test_a_create_waits_for_another_with_its_key_and_is_answered_alike(
+    database: Database, superuser: psycopg.Connection[Any], database_url: str
+) -> None:
+    who = sign_up(database)
+    database.as_user(who, create())
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with psycopg.connect(database_url) as holder, ThreadPoolExecutor(2) as threads:
+        holder.execute("SELECT FROM task_counts FOR UPDATE")
+        body = NewTask("Buy bread")
+        working = [
+            threads.submit(idempotency.create, database, who, "k", body, 2) for _ in range(2)
+        ]
+        until(lambda: superuser.execute(waiting).fetchone() == (2,))
+        holder.rollback()
+        one, other = (future.result() for future in working)
+    assert one.task == other.task
+    assert {one.is_replay, other.is_replay} == {False, True}
+    assert superuser.execute("SELECT tasks FROM task_counts").fetchall() == [(2,)]
+
+
+def test_parallel_creates_with_keys_that_are_no_longer_good_are_all_done(
+    database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    for number in range(20):
+        database.as_user(who, *create_once(f"k{number}"))
+    superuser.execute("UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'")
+    outcomes = at_once(40, lambda number: database.as_user(who, *create_once(f"k{number % 20}")))
+    assert sorted(is_replay for *_, [(is_replay, *_)] in outcomes) == [False] * 20 + [True] * 20
+    assert superuser.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (20,)
+    assert superuser.execute("SELECT count(*) FROM tasks").fetchone() == (40,)
+
+
+def test_a_task_and_its_key_are_there_together_or_not_at_all(
+    proxy: Proxy, single: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(single)
+    with pytest.raises(StatementFailed):
+        single.as_user(who, *create_once("k"), create(""))
+    assert single.as_user(who, *create_once("full", max_tasks=0))[-1] != []  # the first is free
+    assert single.as_user(who, *create_once("k", max_tasks=1))[-1] == []
+    assert superuser.execute("SELECT key FROM idempotency_keys").fetchall() == [("full",)]
+    # the answer is lost; that the task was made is found by its key
+    proxy.cut_at("tasks/create_once", times=1)
+    with pytest.raises(Unavailable):
+        single.as_user(who, *create_once("lost"))
+    until(lambda: superuser.execute("SELECT FROM idempotency_keys WHERE key = 'lost'").fetchall())
+    [(is_replay, is_same, task_id, _)] = single.as_user(who, *create_once("lost"))[-1]
+    assert (is_replay, is_same) == (True, True)
+    assert superuser.execute("SELECT count(*) FROM tasks WHERE id = %s", (task_id,)).fetchone() == (
+        1,
+    )
+    assert superuser.execute("SELECT count(*) FROM tasks").fetchone() == (2,)
+
+
+def test_a_replay_leaves_nothing_to_be_written(
+    database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    database.as_user(who, *create_once("k"))
+    next_number = (
+        "SELECT txid_snapshot_xmax(txid_current_snapshot())"  # of a transaction that writes
+    )
+    before = superuser.execute(next_number).fetchone()
+    for _ in range(5):
+        assert database.as_user(who, *create_once("k"))[-1][0][0]
+    assert superuser.execute(next_number).fetchone() == before
 
 
 def test_a_deleted_task_makes_room_under_parallel_creates_and_deletes(

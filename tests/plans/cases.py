@@ -28,6 +28,7 @@ _TYPICAL = {
     "bounded": False,
     "email": "user1@example.com",
     "password_hash": "$2b$12$" + "a" * 53,
+    "request_hash": "0" * 64,
     "key": "LIMITS:LIMITER/10.0.0.1/32/auth.login/5/1/minute",
     "cost": 1,
     "allowed": 5,

@@ -183,6 +183,19 @@ _ROWS = (
     ORDER BY made.created_at
     """,
     "INSERT INTO task_counts (user_id, tasks) SELECT user_id, tasks FROM plan ORDER BY user_id",
+    # --- a key for every five tasks, of which half are no longer good ---
+    f"""
+    INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)
+    SELECT
+        user_id,
+        CASE WHEN once % 2 > 0 THEN 'good-' ELSE 'old-' END || once,
+        sha256(convert_to(once::text, 'UTF8')),
+        md5('task ' || number || ' ' || once)::uuid,
+        now() - CASE WHEN once % 2 > 0 THEN interval '1 hour' ELSE interval '25 hours' END
+    FROM plan
+    CROSS JOIN generate_series(1, tasks / 5) AS once
+    ORDER BY {_CHANCE.format("number::bigint * 100000 + once", 5)}
+    """,
     # --- three living sessions and two that ended by themselves for each user ---
     f"""
     INSERT INTO sessions (user_id, id, created_at, expires_at)

@@ -16,6 +16,12 @@ _MORE_BLOCKS = {
     # 22: the task 2 and its entries in two indexes 6; users_pkey and users 4 for the statement, 4 for the
     # foreign key; the counter by task_counts_pkey 2, its new version 4. A full last page makes it 10 more.
     "tasks/create": 32,
+    # 40 or so: a task as above; its key, looked for by idempotency_keys_pkey 2, is added 2 with entries in
+    # two indexes 6 and, for the foreign key, users_pkey and users 4. Full pages as above.
+    "tasks/create_once": 64,
+    # 47: ten keys by idempotency_keys_oldest_first 2, each on a page of its own: found 10, found again and
+    # removed 30; the one that is asked for by idempotency_keys_pkey 2
+    "idempotency_keys/delete_expired": 64,
     # 13: the session 3 and its entry 2; users_pkey and users 4 for the statement, 4 for the foreign key
     "sessions/create": 16,
     # 12: sessions_pkey 2, and 2 for each of five sessions, every one of them on a page of its own
@@ -36,6 +42,7 @@ _EVERY_ROW = {"before_sign_in/clear_rate_limits"}
 _LEFT = 20
 # What a statement may find and leave, all of it the user's own
 _FILTERS = {
+    "idempotency_keys/delete_expired": "(created_at <= (now() - '24:00:00'::interval))",
     "sessions/delete_expired": "(expires_at <= now())",
     "auth_events/record": "auth_event_room(",
 }

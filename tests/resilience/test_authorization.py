@@ -45,7 +45,7 @@ WHO = {
     "health.live": OPEN,
     "health.ready": OPEN,
 }
-TABLES = ("users", "sessions", "tasks", "task_counts")
+TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys")
 
 
 def rules(app: Flask) -> list[tuple[str, str, set[str]]]:

@@ -52,7 +52,7 @@ def test_its_policies_are_those_of_the_migrations_without_the_sub_select(
     connection: psycopg.Connection[Any],
 ) -> None:
     before = policies(connection)
-    assert len(before) == 5
+    assert len(before) == 6
     connection.execute(PREPARATION.encode())
     assert policies(connection) == before
     raw = connection.execute(
@@ -85,6 +85,7 @@ def test_it_grants_nothing_but_the_columns_with_a_default(
     added = set(connection.execute(grants).fetchall()) - before
     defaults = connection.execute(
         "SELECT table_name || '.' || column_name FROM information_schema.columns"
-        " WHERE column_default IS NOT NULL AND table_name IN ('users', 'sessions', 'tasks', 'task_counts')"
+        " WHERE column_default IS NOT NULL AND table_name IN"
+        " ('users', 'sessions', 'tasks', 'task_counts', 'idempotency_keys')"
     ).fetchall()
     assert added == {(column, "INSERT") for (column,) in defaults}

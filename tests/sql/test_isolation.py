@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-TABLES = ("users", "sessions", "tasks", "task_counts", "auth_events")
+TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys", "auth_events")
 OWN = "user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid)"
 
 
@@ -58,6 +58,18 @@ SEEN_OR_CHANGED = {
     "sessions are seen": ("ALTER POLICY sessions_own ON sessions USING (true)", "sessions/delete"),
     "tasks are seen": ("ALTER POLICY tasks_own ON tasks USING (true)", "tasks/list"),
     "counts are seen": ("ALTER POLICY task_counts_own ON task_counts USING (true)", "task_counts"),
+    "keys are seen": (
+        "ALTER POLICY idempotency_keys_own ON idempotency_keys USING (true)",
+        "idempotency_keys/delete_expired without WHERE",
+    ),
+    "keys are replayed": (
+        "ALTER POLICY idempotency_keys_own ON idempotency_keys USING (true)",
+        "tasks/create_once without WHERE",
+    ),
+    "keys can be planted": (
+        "ALTER POLICY idempotency_keys_own ON idempotency_keys WITH CHECK (true)",
+        "INSERT INTO idempotency_keys",
+    ),
     "tasks can be planted": (
         "ALTER POLICY tasks_own ON tasks WITH CHECK (true)",
         "INSERT INTO tasks",
@@ -123,6 +135,9 @@ WRITTEN_DOWN = {
     "GRANT SELECT ON users TO todo_app": "todo_app may SELECT users (*)",
     "GRANT SELECT (password_hash) ON users TO todo_app": "todo_app may SELECT users (password_hash)",
     "GRANT UPDATE (user_id) ON tasks TO todo_app": "todo_app may UPDATE tasks (user_id)",
+    "GRANT UPDATE (task_id) ON idempotency_keys TO todo_app": (
+        "todo_app may UPDATE idempotency_keys (task_id)"
+    ),
     "GRANT TRUNCATE ON tasks TO todo_app": "todo_app may TRUNCATE tasks (*)",
     "GRANT SELECT ON auth_events TO PUBLIC": "PUBLIC may SELECT auth_events (*)",
     "GRANT DELETE ON tasks TO todo_app WITH GRANT OPTION": "todo_app may pass on DELETE on tasks",

@@ -17,7 +17,13 @@ from todo_api.roles import RoleError, check_role
 from todo_api.rows import as_task
 
 HASH = "$2b$04$" + "a" * 53
-KEYS = {"tasks": "id", "sessions": "id", "users": "user_id", "task_counts": "user_id"}
+KEYS = {
+    "tasks": "id",
+    "sessions": "id",
+    "users": "user_id",
+    "task_counts": "user_id",
+    "idempotency_keys": "key",
+}
 _numbers = itertools.count(1)
 
 
@@ -87,15 +93,16 @@ def b(database: Database) -> SignedIn:
 
 
 def sign_up(database: Database, title: str = "Buy oat milk") -> SignedIn:
-    """A new user with a session, an event and a task."""
+    """A new user with a session, an event and a task that was created with a key."""
     who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
     account = {"user_id": who.user_id, "email": f"{who.user_id}@example.com", "password_hash": HASH}
     event = {"event": "signup", "reason": None, "address": "192.0.2.1", "user_agent": None}
+    once = {"key": "k", "request_hash": "00" * 32, "title": title, "max_tasks": 10}
     database.before_sign_in(
         Call("before_sign_in/create_user", account),
         Call("sessions/create", {"session_id": who.session_id, "lifetime": 3600}),
         Call("auth_events/record", event | {"request_id": "r", "bounded": False}),
-        Call("tasks/create", {"title": title, "max_tasks": 10}),
+        Call("tasks/create_once", once),
         user_id=who.user_id,
     )
     return who
@@ -195,6 +202,8 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
         "INSERT INTO tasks (user_id, id, title) VALUES ('{a}', gen_random_uuid(), 'x')",
         "UPDATE task_counts SET user_id = user_id",
         "DELETE FROM task_counts",
+        "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
+        "UPDATE idempotency_keys SET created_at = now()",
         "UPDATE sessions SET user_id = user_id",
         "UPDATE sessions SET expires_at = 'infinity'",
         "SELECT event FROM auth_events",
@@ -281,6 +290,9 @@ def test_without_any_setting_no_row_is_seen(shared: psycopg.Connection[Any], a: 
         "SELECT 1 FROM sessions WHERE id = '{session}'",
         "DELETE FROM sessions WHERE user_id = '{b}'",
         "DELETE FROM sessions WHERE id = '{session}'",
+        "SELECT 1 FROM idempotency_keys WHERE user_id = '{b}'",
+        "SELECT 1 FROM idempotency_keys WHERE task_id = '{task}'",
+        "DELETE FROM idempotency_keys WHERE task_id = '{task}'",
         "SELECT 1 FROM tasks AS t JOIN users AS u USING (user_id) WHERE u.user_id = '{b}'",
     ],
 )
@@ -306,6 +318,10 @@ def test_a_statement_without_its_rule_still_does_not_meet_another_users_rows(
         (
             "INSERT INTO task_counts (user_id, tasks) VALUES ('{b}', 1)"
             " ON CONFLICT (user_id) DO UPDATE SET tasks = 0"
+        ),
+        (
+            "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+            " VALUES ('{b}', 'k', sha256(''), gen_random_uuid(), now())"
         ),
         (
             "INSERT INTO users (user_id, email, password_hash)"

@@ -1,0 +1,82 @@
+-- Add a task and keep the key that came with it, unless the key is there already: then find what was made with
+-- it. Only after idempotency_keys/take_turn, or two of the same key could both find none.
+--
+-- Parameters: key            the client's key
+--             request_hash   SHA-256 of the request's body, in hexadecimal digits
+--             title          1 to 500 characters, trimmed
+--             max_tasks      how many tasks a user may hold
+-- Returns:    is_replay      whether the key was there already; no row when it was not and the quota is used up
+--             is_same        whether it was kept with the same request_hash
+--             task_id        the task that was made with it
+--             created_at     when
+-- Index:      idempotency_keys_pkey, users_pkey, task_counts_pkey
+-- Locks:      as tasks/create, and only if the key is new
+WITH known AS (
+    SELECT
+        user_id,
+        request_hash,
+        task_id,
+        created_at
+    FROM idempotency_keys
+    WHERE user_id = %s
+        AND key = %(key)s::text
+),
+
+counted AS (
+    INSERT INTO task_counts AS held (user_id, tasks)
+    SELECT
+        user_id,
+        1
+    FROM users
+    WHERE user_id = %s
+        AND NOT EXISTS (SELECT FROM known)
+    ON CONFLICT (user_id) DO UPDATE
+        SET tasks = held.tasks + 1
+        WHERE held.tasks < %(max_tasks)s::integer
+    RETURNING user_id
+),
+
+made AS (
+    INSERT INTO tasks (user_id, title)
+    SELECT
+        user_id,
+        %(title)s::text
+    FROM counted
+    WHERE user_id = %s
+    RETURNING
+        user_id,
+        id,
+        created_at
+),
+
+kept AS (
+    INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)
+    SELECT
+        user_id,
+        %(key)s::text,
+        decode(%(request_hash)s::text, 'hex'),
+        id,
+        created_at
+    FROM made
+    WHERE user_id = %s
+    RETURNING
+        user_id,
+        task_id,
+        created_at
+)
+
+SELECT
+    FALSE AS is_replay,
+    TRUE AS is_same,
+    task_id,
+    created_at
+FROM kept
+WHERE user_id = %s
+UNION ALL
+SELECT
+    TRUE AS is_replay,
+    request_hash = decode(%(request_hash)s::text, 'hex') AS is_same,
+    task_id,
+    created_at
+FROM known
+WHERE user_id = %s
