@@ -1,15 +1,19 @@
 """A running service for each file, looked through for leaks after each test."""
 
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from resilience.served import Client, Service, serving
+from resilience.served import Client, Reply, Service, serving
 
+AT_ONCE = 50
+Call = Callable[[Client, int], Reply]
 _numbers = itertools.count(1)
 
 
@@ -51,3 +55,27 @@ def service(running: Service) -> Iterator[Service]:
 def client(service: Service) -> Iterator[Client]:
     with service.client() as client:
         yield client
+
+
+@pytest.fixture
+def at_once(service: Service) -> Iterator[Callable[[Call], list[Reply]]]:
+    """Makes a call on fifty connections at once."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(service.client()) for _ in range(AT_ONCE)]
+
+        def at_once(call: Call) -> list[Reply]:
+            found: list[Reply] = []
+            barrier = threading.Barrier(AT_ONCE)
+
+            def one(number: int) -> None:
+                barrier.wait()
+                found.append(call(clients[number], number))
+
+            threads = [threading.Thread(target=one, args=[number]) for number in range(AT_ONCE)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return found
+
+        yield at_once

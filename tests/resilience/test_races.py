@@ -4,22 +4,19 @@ RACE_ROUNDS=20 races longer than the usual 3 rounds each.
 """
 
 import os
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 
+from resilience.conftest import AT_ONCE
 from resilience.served import Client, Reply, Service, User
 
-AT_ONCE = 50
 QUOTA = 7
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
-Call = Callable[[Client, int], Reply]
 
 
 @pytest.fixture(scope="module")
@@ -30,30 +27,6 @@ def settings() -> dict[str, str]:
 @pytest.fixture
 def ann(service: Service, client: Client) -> User:
     return service.sign_up(client)
-
-
-@pytest.fixture
-def at_once(service: Service) -> Iterator[Callable[[Call], list[Reply]]]:
-    """Makes a call on fifty connections at once."""
-    with ExitStack() as stack:
-        clients = [stack.enter_context(service.client()) for _ in range(AT_ONCE)]
-
-        def at_once(call: Call) -> list[Reply]:
-            found: list[Reply] = []
-            barrier = threading.Barrier(AT_ONCE)
-
-            def one(number: int) -> None:
-                barrier.wait()
-                found.append(call(clients[number], number))
-
-            threads = [threading.Thread(target=one, args=[number]) for number in range(AT_ONCE)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            return found
-
-        yield at_once
 
 
 @pytest.fixture
