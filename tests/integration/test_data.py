@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from postgres_proxy import SYNC, Proxy, proxied
 from psycopg.conninfo import make_conninfo
+from psycopg_pool import PoolTimeout
 from waiting import until
 
 from todo_api import connections, idempotency
@@ -541,14 +542,26 @@ def test_of_a_crowd_that_asks_for_an_absent_database_nobody_waits_twice(proxy: P
         assert sum(at_once(8, seconds_until_refused)) < connections.POOL_TIMEOUT_S
 
 
-def test_an_absent_database_is_found_again_while_nobody_asks(proxy: Proxy) -> None:
+def test_an_absent_database_is_found_again_while_nobody_asks(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with closing(Database(proxy.url, connections=4)) as database:
         who = sign_up(database)
         proxy.refuse()
         with pytest.raises(Unavailable):
             database.as_user(who, LIST)
+        pool = database._connections._pool
+        getconn, too_late = pool.getconn, [True, True]  # as on a machine that is very busy
+
+        def getconn_late(timeout: float) -> connections.Connection:
+            if too_late:
+                raise PoolTimeout(too_late.pop())
+            return getconn(timeout)
+
+        monkeypatch.setattr(pool, "getconn", getconn_late)
+        until(lambda: not too_late)
         proxy.accept()
-        until(lambda: database._connections._pool.get_stats()["pool_available"])
+        until(lambda: pool.get_stats()["pool_available"])
         assert database.as_user(who, LIST) == [[]]
 
 
