@@ -33,6 +33,7 @@ def found(files: list[str]) -> list[Row]:
             "RACE_ROUNDS": os.environ.get("RACE_ROUNDS", "20"),
             "SCHEMATHESIS_EXAMPLES": os.environ.get("SCHEMATHESIS_EXAMPLES", "1000"),
             "LOAD_SECONDS": os.environ.get("LOAD_SECONDS", "60"),
+            "FAULT_ROUNDS": os.environ.get("FAULT_ROUNDS", "20"),
         }
         # one process: what is timed is not to wait for another test
         command = [

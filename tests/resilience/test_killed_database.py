@@ -19,6 +19,7 @@ from resilience.served import Client, Service, serving
 from resilience.writers import Writers
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
+pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
 WRITES = 550  # acknowledged from one kill to the next
 WRITERS = 40
 # Few, so that most writers queue behind others who wait for the database.
@@ -77,18 +78,20 @@ def test_no_acknowledged_write_is_lost_and_the_service_goes_on_by_itself(
 ) -> None:
     durable = {"fsync": "on"}
     service = serve(**durable)
-    recovered_s = []
+    refused_s, recovered_s = [], []
     with Writers(service, WRITERS) as writers, service.client() as client:
         probe = Probe(client)
         for _ in range(ROUNDS):
             enough = writers.acknowledged + WRITES
             until(lambda enough=enough: writers.acknowledged >= enough)
             assert probe.is_ready()
+            writers.forget_times()
             database.kill()
             refused = writers.statuses[503] + 3 * WRITERS
             until(lambda: not probe.is_ready())
             until(lambda refused=refused: writers.statuses[503] > refused)
             assert not probe.is_ready()
+            refused_s.append(writers.slowest_s(503))
             database.start(**durable)
             back = time.monotonic()
             until(lambda back=back: writers.all_wrote_since(back) and probe.is_ready())
@@ -98,7 +101,7 @@ def test_no_acknowledged_write_is_lost_and_the_service_goes_on_by_itself(
     assert writers.statuses.keys() == {200, 201, 204, 503}
     assert writers.unknown == 0  # the service itself stays
     assert max(recovered_s) < RECOVERED_S
-    assert max(writers.slowest_s(503), probe.slowest_s) < REFUSED_S
+    assert max(*refused_s, probe.slowest_s) < REFUSED_S
     killed = f"PostgreSQL killed {ROUNDS} times under {WRITERS} writers"
     figure(12, f"{killed}: acknowledged; of these lost", f"{writers.acknowledged}; 0")
     figure(
@@ -109,7 +112,7 @@ def test_no_acknowledged_write_is_lost_and_the_service_goes_on_by_itself(
     figure(
         12,
         f"{killed}: answers 503, the slowest; health checks, the slowest",
-        f"{writers.statuses[503]}, {writers.slowest_s(503):.2f} s; {probe.slowest_s:.2f} s",
+        f"{writers.statuses[503]}, {max(refused_s):.2f} s; {probe.slowest_s:.2f} s",
     )
 
 

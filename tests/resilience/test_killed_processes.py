@@ -27,6 +27,7 @@ from resilience.served import Service, serving
 from resilience.writers import Writers
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
+pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
 WRITES = 200  # acknowledged from one kill to the next
 WRITERS = 20
 STARTED_S = 5

@@ -185,6 +185,10 @@ class Writers:
     def slowest_s(self, status: int) -> float:
         return max(writer.slowest_s.get(status, 0.0) for writer in self.each)
 
+    def forget_times(self) -> None:
+        for writer in self.each:
+            writer.slowest_s = {}
+
     def all_wrote_since(self, moment: float) -> bool:
         """Whether each has had a write acknowledged that was asked for after this time.monotonic()."""
         return all(writer.last_s > moment for writer in self.each)
