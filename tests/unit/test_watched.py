@@ -40,7 +40,9 @@ def test_in_an_answer(make_app: Callable[..., Flask], found: Callable[[], list[s
     assert found() == ["headers: a secret"]
 
 
-def test_in_a_log_line(found: Callable[[], list[str]]) -> None:
+def test_in_a_log_line(found: Callable[[], list[str]], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "todo_api.some")  # whatever a test before has set
+    caplog.set_level(logging.INFO, "some.library")
     logging.getLogger("todo_api.some").info("logged in with %s", PASSWORD)
     assert found() == ["log: a secret"]
     logging.getLogger("some.library").warning("SELECT id FROM tasks")
