@@ -14,7 +14,7 @@ from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 from waitress.utilities import BadRequest, build_http_date  # type: ignore[import-untyped]
 
-from todo_api.deadlines import Deadline, discard, untaken
+from todo_api.deadlines import Answers, Deadline, discard
 from todo_api.headers import ALWAYS, UNLESS_SET
 from todo_api.logs import log_request
 from todo_api.problems import CODES, MEDIA_TYPE, Problem, document
@@ -120,7 +120,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **more: Any) -> None:
         self._deadline = Deadline()
+        self._answers = Answers()
         super().__init__(*args, **more)
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        sent: int = super().send(data, do_close=do_close)
+        self._answers.count(sent)
+        return sent
 
     def ends_with_this_answer(self) -> bool:
         """During the drain, unless the client has already sent (part of) another request."""
@@ -149,7 +155,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         The server calls this about once a second, in the event loop's thread. While a request runs
         nothing is read, so the client of the next one is not late.
         """
-        awaited: Any = untaken(self.socket, self.total_outbufs_len)
+        awaited: Any = self._answers.awaited(self.socket, self.total_outbufs_len)
         reads = not self.requests and not self.close_when_flushed
         if awaited is None and reads and self._has_part_of_request():
             awaited = self.request

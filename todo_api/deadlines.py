@@ -34,17 +34,36 @@ class Deadline:
         return now - self._since >= seconds
 
 
-def untaken(connection: socket.socket, pending: int) -> int | None:
-    """How many times LEAST_BYTES the client has yet to take, in whole ones; None when nothing is left.
+class Answers:
+    """What a connection's client has yet to take of its answers."""
 
-    What is `pending` here and what waits in the kernel, which takes megabytes at a time: only both
-    together show a slow client's steady progress, or that nobody takes an answer that has left us whole.
-    (Not TCP_USER_TIMEOUT, tried: it ends a client that steadily reads 20 KB/s, too.)
-    """
-    with contextlib.suppress(OSError):  # a platform that does not tell
-        queued = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-        pending += int.from_bytes(queued, sys.byteorder)
-    return pending // LEAST_BYTES if pending else None
+    def __init__(self) -> None:
+        self._sent = 0
+        self._next = 0
+
+    def count(self, sent: int) -> None:
+        """So many bytes went to the kernel."""
+        self._sent += sent
+
+    def awaited(self, connection: socket.socket, unsent: int) -> int | None:
+        """A mark in what was sent that the client has to reach; None when it has taken all there is.
+
+        The mark stays until it is reached, and then is set anew: not by what is left, which may be the
+        same small answer's size each second on a connection that is busy all the time. What waits in the
+        kernel counts, which takes megabytes at a time: only so a slow client's steady progress shows, and
+        that nobody takes an answer that has left us whole. (Not TCP_USER_TIMEOUT, tried: it ends a client
+        that steadily reads 20 KB/s, too.)
+        """
+        queued = 0
+        with contextlib.suppress(OSError):  # a platform that does not tell
+            told = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+            queued = int.from_bytes(told, sys.byteorder)
+        if not unsent + queued:
+            return None
+        taken = self._sent - queued
+        if taken >= self._next:
+            self._next = taken + min(unsent + queued, LEAST_BYTES)
+        return self._next
 
 
 def discard(connection: socket.socket) -> None:

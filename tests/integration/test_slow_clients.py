@@ -253,6 +253,24 @@ def test_a_client_that_takes_an_answer_slowly_but_steadily_gets_it_whole(start: 
     assert len(body) == size
 
 
+def test_a_client_that_always_has_an_answer_to_take_is_not_cut_off(start: Start) -> None:
+    service = start(request_timeout=TIMEOUT)
+    get = b"GET /big?bytes=10000 HTTP/1.1\r\nHost: x\r\n\r\n"
+    ends = time.monotonic() + 4 * TIMEOUT
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # a few KB: the rest waits there
+        client.settimeout(10)
+        client.connect(("127.0.0.1", service.port))
+        client.sendall(4 * get)
+        with client.makefile("rb") as answers:
+            while time.monotonic() < ends:  # asks for the next one before it has taken the last
+                status = answers.readline()
+                headers = http.client.parse_headers(answers)
+                assert status == b"HTTP/1.1 200 OK\r\n", "cut off"
+                assert len(answers.read(int(headers["Content-Length"]))) == 10_000
+                client.sendall(get)
+
+
 def test_threads_that_send_to_nobody_are_free_again(start: Start) -> None:
     """Several large answers at once are more than the server keeps, so that a thread has to wait."""
     service = start(request_timeout=TIMEOUT, threads=2)
