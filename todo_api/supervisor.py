@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import logging
 import os
+import select
 import selectors
 import signal
 import socket
@@ -65,7 +66,6 @@ class Supervisor:
     def __init__(self, posts: Sequence[Post], metrics: Metrics | None = None) -> None:
         self._posts = posts
         self._metrics = metrics
-        self._pid = os.getpid()
         self._workers: dict[int, _Worker] = {}
         self._due: list[float] = []  # when workers are to be started
         self._up = False
@@ -170,7 +170,7 @@ class Supervisor:
         if self._metrics is None or place < len(self._posts) - 1:
             return run_worker(link, place, *post, metrics=self._metrics)
         status = run_worker(link, place, *post)
-        if os.getppid() != self._pid:  # nobody else is left to do it
+        if _is_hung_up(link):  # the parent is gone, and nobody else is left to do it
             self._metrics.remove()
         return status
 
@@ -261,6 +261,13 @@ class Supervisor:
         for pid, worker in self._workers.items():
             logger.warning("%s: %s is killed", why, worker.name)
             os.kill(pid, signal.SIGKILL)
+
+
+def _is_hung_up(link: socket.socket) -> bool:
+    """Whether the other end was closed. (A process hears of that before it gets another parent.)"""
+    poller = select.poll()
+    poller.register(link, 0)
+    return any(events & select.POLLHUP for _, events in poller.poll(0))
 
 
 @contextlib.contextmanager
