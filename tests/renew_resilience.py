@@ -1,6 +1,6 @@
 """Renew tests/RESILIENCE.md: run what keeps figures for it, and write them.
 
-python tests/renew_resilience.py            everything (half an hour; nginx-light, openssl, prometheus)
+python tests/renew_resilience.py            everything (about an hour; nginx-light, openssl, prometheus)
 python tests/renew_resilience.py FILE …     these files only; the rows of the others stay
 """
 
