@@ -4,13 +4,14 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from resilience.served import Client, Reply, Service, serving
+from resilience.served import Client, Reply, Service, Start, serving
 
 AT_ONCE = 50
 Call = Callable[[Client, int], Reply]
@@ -55,6 +56,28 @@ def service(running: Service) -> Iterator[Service]:
 def client(service: Service) -> Iterator[Client]:
     with service.client() as client:
         yield client
+
+
+@pytest.fixture
+def start(module_database_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a service with these settings, a later one on the same port; nothing may leak in any."""
+    started: list[Service] = []
+    with ExitStack() as stack:
+
+        def start(database_url: str = module_database_url, **settings: str) -> Service:
+            folder = tmp_path / str(len(started))
+            folder.mkdir()
+            chosen = {
+                "PORT": str(started[0].port) if started else "0",
+                "AUTH_RATE_LIMIT": "1000000 per minute",
+                **settings,
+            }
+            started.append(stack.enter_context(serving(database_url, folder, **chosen)))
+            return started[-1]
+
+        yield start
+        for service in started:
+            assert service.leaks() == []
 
 
 @pytest.fixture

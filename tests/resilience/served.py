@@ -5,7 +5,7 @@ import json
 import socket
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,3 +150,6 @@ def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Servic
     """Serve on `database_url` until the block ends."""
     with live_process(database_url, folder, **settings) as (process, url):
         yield Service(process, url, database_url, folder / "service.log")
+
+
+Start = Callable[..., Service]

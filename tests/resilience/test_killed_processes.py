@@ -11,8 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +22,7 @@ from processes import alive, children, keepers
 from psycopg.conninfo import make_conninfo
 from waiting import until
 
-from resilience.served import Service, serving
+from resilience.served import Service, Start
 from resilience.writers import Writers
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
@@ -33,36 +32,20 @@ WRITERS = 20
 STARTED_S = 5
 MIGRATE = Path(__file__).parents[1] / "migrations" / "migrating_process.py"
 
-Start = Callable[..., Service]
 _numbers = itertools.count(1)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a service on this database, a later one on the same port."""
-    started: list[Service] = []
-    with ExitStack() as stack:
-
-        def start(database_url: str, **settings: str) -> Service:
-            folder = tmp_path / str(len(started))
-            folder.mkdir()
-            chosen = {
-                "PORT": str(started[0].port) if started else "0",
-                "WORKERS": "2",
-                "AUTH_RATE_LIMIT": "1000000 per minute",
-                **settings,
-            }
-            started.append(stack.enter_context(serving(database_url, folder, **chosen)))
-            return started[-1]
-
-        yield start
-        for service in started:
-            assert service.leaks() == []
 
 
 def kill(*pids: int) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+
+
+def kill_parent(service: Service, *, alone: bool) -> list[int]:
+    """Kill a service's first process, or all of them; which they were."""
+    family = [service.process.pid, *children(service.process.pid)]
+    kill(*family[: 1 if alone else None])
+    service.process.wait()
+    return family
 
 
 def connections(url: str, condition: str) -> int:
@@ -80,7 +63,7 @@ def write_more(writers: Writers) -> None:
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(
     module_database_url: str, start: Start, figure: Any
 ) -> None:
-    service = start(module_database_url)
+    service = start(WORKERS="2")
     parent = service.process.pid
     recovered_s = []
     with Writers(service, WRITERS) as writers:
@@ -108,16 +91,14 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(
 def test_a_killed_parent_leaves_nothing_behind_and_the_next_start_is_quick(
     module_database_url: str, start: Start, figure: Any
 ) -> None:
-    service = start(module_database_url)
+    service = start(WORKERS="2")
     started_s, gone_s = [], []
     with Writers(service, WRITERS) as writers:
         for number in range(ROUNDS):
             write_more(writers)
-            family = [service.process.pid, *children(service.process.pid)]
-            kill(*family[: 1 if number % 2 else None])  # all of them, then the parent alone
-            service.process.wait()
+            family = kill_parent(service, alone=number % 2 == 1)  # with its workers, then without
             killed = time.monotonic()
-            service = start(module_database_url)  # at once, on the same port
+            service = start(WORKERS="2")  # at once, on the same port
             started_s.append(time.monotonic() - killed)
             until(lambda family=family: not any(map(alive, family)))
             gone_s.append(time.monotonic() - killed)
@@ -203,7 +184,7 @@ def data_dir() -> Iterator[Path]:
 def test_an_embedded_postgresql_is_handed_over_to_the_next_start(
     data_dir: Path, start: Start, figure: Any
 ) -> None:
-    settings = {"DATA_DIR": str(data_dir)}
+    settings = {"DATA_DIR": str(data_dir), "WORKERS": "2"}
     service = start("", **settings)
     host = quote(str(data_dir / "pg" / "data"), safe="")
     service.database_url = f"postgresql:///todo?host={host}&port=5432&user=todo"
@@ -211,9 +192,7 @@ def test_an_embedded_postgresql_is_handed_over_to_the_next_start(
     with Writers(service, WRITERS) as writers:
         for number in range(ROUNDS):
             write_more(writers)
-            family = [service.process.pid, *children(service.process.pid)]
-            kill(*family[: 1 if number % 2 else None])  # all of them, then the parent alone
-            service.process.wait()
+            family = kill_parent(service, alone=number % 2 == 1)  # with its workers, then without
             killed = time.monotonic()
             service = start("", **settings)
             started_s.append(time.monotonic() - killed)

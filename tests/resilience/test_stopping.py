@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from waiting import until
 
-from resilience.served import Client, Service, User, serving
+from resilience.served import Client, Service, Start, User
 from resilience.wire import head
 from resilience.writers import Writers
 from todo_api.worker import IDLE_SECONDS
@@ -30,30 +30,6 @@ CLIENTS = 50
 GONE_S = 10
 
 pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
-
-Start = Callable[..., Service]
-
-
-@pytest.fixture
-def start(module_database_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts a service with these settings, a later one on the same port; nothing may leak in any."""
-    started: list[Service] = []
-    with ExitStack() as stack:
-
-        def start(**settings: str) -> Service:
-            folder = tmp_path / str(len(started))
-            folder.mkdir()
-            chosen = {
-                "PORT": str(started[0].port) if started else "0",
-                "AUTH_RATE_LIMIT": "1000000 per minute",
-                **settings,
-            }
-            started.append(stack.enter_context(serving(module_database_url, folder, **chosen)))
-            return started[-1]
-
-        yield start
-        for service in started:
-            assert service.leaks() == []
 
 
 @pytest.fixture
