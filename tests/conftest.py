@@ -24,9 +24,10 @@ from watched import watching
 from werkzeug.test import TestResponse
 from xdist.scheduler import LoadFileScheduling
 
-from todo_api import create_app, embedded
-from todo_api.config import Config
-from todo_api.migrate import migrate
+from todo_api.app import create_app
+from todo_api.embedded import running as embedded
+from todo_api.settings.config import Config
+from todo_api.upkeep.migrate import migrate
 
 SECRET = "a secret that only the tests know, 0123456789"
 _numbers = itertools.count(1)

@@ -18,7 +18,7 @@ from pglast.stream import RawStream
 from psycopg import errors
 from user_rule import TABLES, opens_or_ends, walk
 
-from todo_api.statements import USER, load_statements
+from todo_api.database.statements import USER, load_statements
 
 HASH = "$2b$04$" + "a" * 53
 # What row security, the grants, a key or a dead session say; anything else is a mistake of the proof.

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 
-from todo_api import embedded
-from todo_api.embedded_programs import environment, find_programs
-from todo_api.migrate import migrate
+from todo_api.embedded import running as embedded
+from todo_api.embedded.programs import environment, find_programs
+from todo_api.upkeep.migrate import migrate
 
 PAGE = Path(__file__).parent.parent / "migrations" / "schema.sql"
 HEADER = """\

@@ -9,7 +9,7 @@ from flask import Flask, request, request_finished
 from resilience.leaks import Scan
 from werkzeug.wrappers import Response
 
-from todo_api.logs import JsonFormatter
+from todo_api.observability.logs import JsonFormatter
 
 PASSWORD = "correct horse battery"  # that of almost every account of the tests
 texts = 0  # looked through so far

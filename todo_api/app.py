@@ -4,19 +4,22 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 
-from todo_api import headers, limits, logs, problems, tokens
-from todo_api.application import Application
-from todo_api.auth import auth
-from todo_api.bodies import MAX_BODY_BYTES
-from todo_api.config import Config
-from todo_api.data import Database
-from todo_api.docs import docs
-from todo_api.health import health
-from todo_api.passwords import Hasher
-from todo_api.tasks import tasks
+from todo_api.auth import rate_limit as limits
+from todo_api.auth import tokens
+from todo_api.auth.blueprint import auth
+from todo_api.auth.passwords import Hasher
+from todo_api.database.data import Database
+from todo_api.docs.blueprint import docs
+from todo_api.observability import logs
+from todo_api.observability.health import health
+from todo_api.settings.config import Config
+from todo_api.tasks.blueprint import tasks
+from todo_api.web import headers, problems
+from todo_api.web.bodies import MAX_BODY_BYTES
+from todo_api.web.flask_app import Application
 
 if TYPE_CHECKING:
-    from todo_api.metrics import Metrics
+    from todo_api.observability.metrics import Metrics
 
 CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
 

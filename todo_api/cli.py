@@ -13,10 +13,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from todo_api.config import Config, ConfigError, default_text, load, secrets_alike, variable
+from todo_api.settings.config import (
+    Config,
+    ConfigError,
+    default_text,
+    load,
+    secrets_alike,
+    variable,
+)
 
 if TYPE_CHECKING:
-    from todo_api.metrics import Metrics
+    from todo_api.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(config: Config, given: argparse.Namespace) -> int:
     # Imported only now, so that --help and bad settings answer at once, and Ctrl-C before that.
-    from todo_api import logs
-    from todo_api.embedded import EmbeddedError
-    from todo_api.end_sessions import EndError
-    from todo_api.made_secret import SecretError
-    from todo_api.migration_files import MigrationError
-    from todo_api.roles import RoleError
-    from todo_api.server import ServerError
+    from todo_api.embedded.running import EmbeddedError
+    from todo_api.observability import logs
+    from todo_api.server.serve import ServerError
+    from todo_api.settings.made_secret import SecretError
+    from todo_api.upkeep.end_sessions import EndError
+    from todo_api.upkeep.migration_files import MigrationError
+    from todo_api.upkeep.role_check import RoleError
 
     logs.setup(config.log_level, config.log_format)
     try:
@@ -65,12 +72,12 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 
 def _serve(config: Config, url: str, given: argparse.Namespace) -> int:
-    from todo_api import create_app
-    from todo_api.forwarded import Forwarded
-    from todo_api.made_secret import made_secret
-    from todo_api.migrate import migrate
-    from todo_api.roles import check_role
+    from todo_api.app import create_app
     from todo_api.server import serve
+    from todo_api.server.forwarded import Forwarded
+    from todo_api.settings.made_secret import made_secret
+    from todo_api.upkeep.migrate import migrate
+    from todo_api.upkeep.role_check import check_role
 
     # Made only beside an embedded database: where DATABASE_URL is set, JWT_SECRET is required.
     secret = config.jwt_secret or made_secret(config.data_dir)
@@ -107,8 +114,8 @@ def _metrics(config: Config) -> Iterator["Metrics | None"]:
     if config.metrics_port is None:
         yield None
         return
-    from todo_api.metrics import Metrics
-    from todo_api.server import ServerError
+    from todo_api.observability.metrics import Metrics
+    from todo_api.server.serve import ServerError
 
     try:
         metrics = Metrics(config.metrics_host, config.metrics_port)
@@ -119,7 +126,7 @@ def _metrics(config: Config) -> Iterator["Metrics | None"]:
 
 
 def _migrate(config: Config, url: str, given: argparse.Namespace) -> int:
-    from todo_api.migrate import migrate
+    from todo_api.upkeep.migrate import migrate
 
     applied = migrate(config.migrate_url or url)
     print(f"applied: {', '.join(applied) or 'nothing, the schema is up to date'}")  # noqa: T201
@@ -127,7 +134,7 @@ def _migrate(config: Config, url: str, given: argparse.Namespace) -> int:
 
 
 def _rollback(config: Config, url: str, given: argparse.Namespace) -> int:
-    from todo_api.migrate import newest, rollback
+    from todo_api.upkeep.migrate import newest, rollback
 
     url = config.migrate_url or url
     if given.yes:
@@ -142,7 +149,7 @@ def _rollback(config: Config, url: str, given: argparse.Namespace) -> int:
 
 
 def _end_sessions(config: Config, url: str, given: argparse.Namespace) -> int:
-    from todo_api.end_sessions import end_sessions
+    from todo_api.upkeep.end_sessions import end_sessions
 
     sessions, users = end_sessions(config.migrate_url or url, given.user)
     print(f"ended sessions: {sessions}, of users: {users}")  # noqa: T201

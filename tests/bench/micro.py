@@ -18,10 +18,12 @@ import pytest
 from flask import Flask
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from todo_api import answers, logs, tokens
-from todo_api.data import Call, Database, SignedIn
-from todo_api.schemas import Task
-from todo_api.verified_tokens import Verified
+from todo_api.auth import tokens
+from todo_api.auth.token_cache import Verified
+from todo_api.database.data import Call, Database, SignedIn
+from todo_api.observability import logs
+from todo_api.web import answers
+from todo_api.web.schemas import Task
 
 from .client import Client, send
 

@@ -15,8 +15,8 @@ import psycopg
 from live_service import started
 from psycopg.conninfo import make_conninfo
 
-from todo_api import embedded
-from todo_api.migrate import migrate
+from todo_api.embedded import running as embedded
+from todo_api.upkeep.migrate import migrate
 
 # All that a measured service is spared: its rate limit, and its quota.
 SETTINGS = {"AUTH_RATE_LIMIT": "1000000 per minute", "MAX_TASKS_PER_USER": "1000000000"}

@@ -15,10 +15,10 @@ from dba_scripts import distribute
 from postgres_proxy import proxied
 from psycopg import errors
 
-from todo_api.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
-from todo_api.migrate import migrate, rollback
-from todo_api.roles import check_role
-from todo_api.rows import as_task
+from todo_api.database.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate, rollback
+from todo_api.upkeep.role_check import check_role
 
 DISTRIBUTED = ["idempotency_keys", "sessions", "task_counts", "tasks"]
 ON_WORKERS = [*DISTRIBUTED, "users"]

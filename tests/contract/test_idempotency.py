@@ -12,7 +12,7 @@ from flask import Flask
 from openapi_document import Document
 from werkzeug.test import TestResponse
 
-from todo_api.openapi import document
+from todo_api.docs.openapi import document
 
 REPLAYED = "Idempotent-Replayed"
 

@@ -20,8 +20,8 @@ from resilience.leaks import Scan
 from watched import had_a_bug
 from werkzeug.test import TestResponse
 
-from todo_api.openapi import document as write
-from todo_api.problems import CODES
+from todo_api.docs.openapi import document as write
+from todo_api.web.problems import CODES
 
 DOCUMENT = Document(write())
 OPERATIONS = DOCUMENT.operations
@@ -225,7 +225,7 @@ class Provoke:
             raise RuntimeError("a bug")
 
         if operation.id in LIMITED:  # behind the count of attempts
-            self.monkeypatch.setattr("todo_api.auth.read_body", fail)
+            self.monkeypatch.setattr("todo_api.auth.blueprint.read_body", fail)
         else:
             path = url_of(operation, user_id=self.account.id, task_id=self.task["id"])
             endpoint, _ = self.app.url_map.bind("localhost").match(path, operation.method)
@@ -235,7 +235,7 @@ class Provoke:
         return answer
 
     def unavailable(self, operation: Operation) -> TestResponse:
-        self.monkeypatch.setattr("todo_api.connections.POOL_TIMEOUT_S", 0.05)
+        self.monkeypatch.setattr("todo_api.database.pool.POOL_TIMEOUT_S", 0.05)
         away = self.make_app(database_url="postgresql://127.0.0.1:1/nowhere")
         return self.send(operation, away.test_client())
 

@@ -29,11 +29,11 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.parameters import ParameterLocation
 from watched import PASSWORD, watching
 
-from todo_api import create_app
-from todo_api.config import Config
-from todo_api.openapi import document
-from todo_api.openapi_parts import PARAMETERS
-from todo_api.operations import OPERATIONS
+from todo_api.app import create_app
+from todo_api.docs.headers import PARAMETERS
+from todo_api.docs.openapi import document
+from todo_api.docs.operations import OPERATIONS
+from todo_api.settings.config import Config
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

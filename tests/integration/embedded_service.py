@@ -14,8 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
-from todo_api import embedded_account
-from todo_api.embedded import EmbeddedError, running
+from todo_api.embedded import account as embedded_account
+from todo_api.embedded.running import EmbeddedError, running
 
 
 def main(data_dir: str, pg_bin: str, copies: str, *ways: str) -> None:

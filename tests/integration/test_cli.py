@@ -25,7 +25,7 @@ from psycopg.conninfo import make_conninfo
 from waiting import until
 
 import todo_api
-from todo_api.config import Config, variable
+from todo_api.settings.config import Config, variable
 
 PATIENCE = 60.0
 SECRET = "a secret that only these tests know, 0123456789"

@@ -20,8 +20,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 from waiting import until
 
-from todo_api import connections, idempotency
-from todo_api.data import (
+from todo_api.database import pool as connections
+from todo_api.database.data import (
     Call,
     Database,
     SessionEnded,
@@ -30,8 +30,9 @@ from todo_api.data import (
     Taken,
     Unavailable,
 )
-from todo_api.rows import as_task
-from todo_api.schemas import NewTask
+from todo_api.tasks import idempotency
+from todo_api.tasks.rows import as_task
+from todo_api.web.schemas import NewTask
 
 HASH = "$2b$04$" + "a" * 53
 FLUSH = b"H\x00\x00\x00\x04"
@@ -738,7 +739,7 @@ def test_every_bound_is_shorter_than_the_next_one_out(
             ).fetchall()[0][0]
             for one in names
         )
-    readme = (Path(connections.__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (Path(connections.__file__).parents[2] / "README.md").read_text("utf-8")
     [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", readme)
     assert 0 < lock_s < statement_s
     assert statement_s + 2 < connections.ANSWER_TIMEOUT_S  # room for the way there and back

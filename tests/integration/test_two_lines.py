@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from service_process import Start, answers
 from waiting import until
 
-from todo_api.dispatcher import HASHING, Dispatcher
-from todo_api.request import HASHING_WAITS
+from todo_api.server.dispatcher import HASHING, Dispatcher
+from todo_api.web.request import HASHING_WAITS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,12 +22,12 @@ from psycopg.conninfo import make_conninfo
 from schema_dump import PAGE, dump
 from waiting import until
 
-from todo_api import embedded
-from todo_api import migrate as migrating
-from todo_api.data import Call, Database
-from todo_api.embedded_programs import find_programs
-from todo_api.migrate import MigrationError, migrate, newest, rollback
-from todo_api.roles import check_role
+from todo_api.database.data import Call, Database
+from todo_api.embedded import running as embedded
+from todo_api.embedded.programs import find_programs
+from todo_api.upkeep import migrate as migrating
+from todo_api.upkeep.migrate import MigrationError, migrate, newest, rollback
+from todo_api.upkeep.role_check import check_role
 
 SHIPPED = Path(__file__).parent.parent.parent / "migrations"
 IDS = sorted(

@@ -8,7 +8,7 @@ from typing import Any
 from user_rule import opens_or_ends
 
 import todo_api
-from todo_api.statements import Statement, load_statements
+from todo_api.database.statements import Statement, load_statements
 
 from .fill import Filled, User
 

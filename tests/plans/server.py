@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from todo_api import embedded
-from todo_api.migrate import migrate
+from todo_api.embedded import running as embedded
+from todo_api.upkeep.migrate import migrate
 
 
 @contextmanager

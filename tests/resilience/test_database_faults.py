@@ -19,7 +19,7 @@ from waiting import until
 
 from resilience.served import Client, Service, User, serving
 from resilience.writers import Writers
-from todo_api.migrate import migrate
+from todo_api.upkeep.migrate import migrate
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3")) * 5 // 2
 WRITERS = 20  # more than the service has connections

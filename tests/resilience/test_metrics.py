@@ -22,7 +22,7 @@ from waiting import until
 
 from resilience.scrape import ON, Scraper, Sums, files, log_lines, processes, scraped
 from resilience.served import Client, Service
-from todo_api.connections import POOL_TIMEOUT_S
+from todo_api.database.pool import POOL_TIMEOUT_S
 
 WORKERS = 3
 TASKS = "/api/<user_id>/tasks"

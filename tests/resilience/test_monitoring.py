@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import todo_api
 from resilience.scrape import scraped
 
-FILES = Path(todo_api.__file__).parent / "monitoring"
+FILES = Path(todo_api.__file__).parent / "observability" / "monitoring"
 RULES = FILES / "alerts.yml"
 DASHBOARD = FILES / "dashboard.json"
 NAME = re.compile(r"\btodo_api_\w+")

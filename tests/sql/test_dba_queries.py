@@ -18,10 +18,10 @@ from psycopg.rows import dict_row
 from waiting import until
 
 import todo_api
-from todo_api import embedded
-from todo_api.data import Call, Database, SignedIn
-from todo_api.migrate import migrate
-from todo_api.rows import as_task
+from todo_api.database.data import Call, Database, SignedIn
+from todo_api.embedded import running as embedded
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate
 
 README = Path(todo_api.__file__).parent.parent / "sql" / "README.md"
 QUERIES = dict(

@@ -14,11 +14,11 @@ from dba_scripts import partition
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from todo_api.data import Call, Database, SignedIn
-from todo_api.migrate import migrate, rollback
-from todo_api.roles import check_role
-from todo_api.rows import as_task
-from todo_api.statements import USER, load_statements
+from todo_api.database.data import Call, Database, SignedIn
+from todo_api.database.statements import USER, load_statements
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate, rollback
+from todo_api.upkeep.role_check import check_role
 
 TABLES = ("idempotency_keys", "sessions", "task_counts", "tasks")
 HASH = "$2b$04$" + "a" * 53

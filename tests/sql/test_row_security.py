@@ -11,10 +11,10 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from todo_api.data import Call, Database, SignedIn
-from todo_api.migrate import migrate
-from todo_api.roles import RoleError, check_role
-from todo_api.rows import as_task
+from todo_api.database.data import Call, Database, SignedIn
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate
+from todo_api.upkeep.role_check import RoleError, check_role
 
 HASH = "$2b$04$" + "a" * 53
 KEYS = {

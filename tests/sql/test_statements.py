@@ -15,10 +15,10 @@ from pglast import ast as grammar
 from statement_header import first_words, header, sections
 
 import todo_api
-from todo_api.data import Call, Database, SignedIn
-from todo_api.rows import as_task
-from todo_api.schemas import Task
-from todo_api.statements import USER, compile_statement, load_statements
+from todo_api.database.data import Call, Database, SignedIn
+from todo_api.database.statements import USER, compile_statement, load_statements
+from todo_api.tasks.rows import as_task
+from todo_api.web.schemas import Task
 
 SOURCES = Path(todo_api.__file__).parent
 FOLDER = SOURCES.parent / "sql"
@@ -111,7 +111,7 @@ def literals() -> set[str]:
     """Every string in the sources."""
     return {
         node.value
-        for file in SOURCES.glob("*.py")
+        for file in SOURCES.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
@@ -119,7 +119,7 @@ def literals() -> set[str]:
 
 def asked() -> set[str]:
     """What migrate.py asks for by its last name."""
-    tree = ast.parse((SOURCES / "migrate.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCES / "upkeep" / "migrate.py").read_text(encoding="utf-8"))
     return {
         f"before_sign_in/{node.args[0].value}"
         for node in ast.walk(tree)

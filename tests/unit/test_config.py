@@ -10,8 +10,8 @@ from pathlib import Path
 import limits
 import pytest
 
-from todo_api import config
-from todo_api.config import Config, ConfigError, default_text, load, variable
+from todo_api.settings import config
+from todo_api.settings.config import Config, ConfigError, default_text, load, variable
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SECRET = "0123456789abcdefghijklmnopqrstuv"  # 32 bytes

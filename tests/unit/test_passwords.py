@@ -10,8 +10,8 @@ import bcrypt
 import pytest
 from waiting import until
 
-from todo_api import passwords
-from todo_api.passwords import Hasher, Saturated
+from todo_api.auth import passwords
+from todo_api.auth.passwords import Hasher, Saturated
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_service_that_yields_itself_needs_no_privilege_to_hash():
     """From nice 15 to a lower number takes one, and without it nobody could sign in."""
     script = """
 import os
-from todo_api.passwords import Hasher
+from todo_api.auth.passwords import Hasher
 os.nice(15)
 if os.geteuid() == 0:
     os.setresuid(65534, 65534, 65534)

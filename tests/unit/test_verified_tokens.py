@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from todo_api.data import SignedIn
-from todo_api.verified_tokens import Verified
+from todo_api.auth.token_cache import Verified
+from todo_api.database.data import SignedIn
 
 ANN = SignedIn("00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-0000000000aa")
 NOW = 1_800_000_000

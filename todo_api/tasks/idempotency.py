@@ -1,0 +1,54 @@
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what is sent again is not done again."""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from todo_api.database.data import Call, Database, SignedIn
+from todo_api.tasks.rows import as_task
+from todo_api.web.problems import Problem
+from todo_api.web.schemas import FieldError, NewTask, Task
+
+ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header, as WSGI has it
+KEY = "[!-~]{1,255}"
+_KEY = re.compile(KEY)
+
+
+class Outcome(NamedTuple):
+    """A create's task, as it was first answered, and whether that was then or is now."""
+
+    task: Task
+    is_replay: bool
+
+
+def key_of(sent: str) -> str:
+    """The key that was sent; taken as it stands, quotes included. Raises Problem."""
+    if not _KEY.fullmatch(sent):
+        raise Problem(
+            "malformed-request",
+            "The Idempotency-Key must be 1 to 255 visible ASCII characters, and be sent once.",
+        )
+    return sent
+
+
+def create(database: Database, who: SignedIn, key: str, body: NewTask, max_tasks: int) -> Outcome:
+    """Add a task, unless the key has made one already. Raises Problem."""
+    # of the body as it was read: neither white space nor escapes make it another one
+    request_hash = hashlib.sha256(msgspec.json.encode(body)).hexdigest()
+    values = {"key": key, "request_hash": request_hash, "title": body.title, "max_tasks": max_tasks}
+    _, _, found = database.as_user(
+        who,
+        Call("idempotency_keys/take_turn"),
+        Call("idempotency_keys/delete_expired", {"key": key}),
+        Call("tasks/create_once", values),
+    )
+    if not found:
+        raise Problem("task-quota-exceeded")
+    [(is_replay, is_same, task_id, created_at)] = found
+    if not is_same:
+        error = FieldError(field="Idempotency-Key", message="was sent with another body before")
+        raise Problem("idempotency-key-reused", errors=[error])
+    task = as_task(task_id, who.user_id, body.title, False, None, created_at, created_at)
+    return Outcome(task, is_replay)
