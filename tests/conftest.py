@@ -25,7 +25,7 @@ from werkzeug.test import TestResponse
 from xdist.scheduler import LoadFileScheduling
 
 from todo_api.app import create_app
-from todo_api.embedded import running as embedded
+from todo_api.embedded.running import embedded_postgres
 from todo_api.settings.config import Config
 from todo_api.upkeep.migrate import migrate
 
@@ -69,7 +69,7 @@ def postgres() -> Iterator[str]:
     folder.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get in
     programs = os.environ.get("PG_BIN")
     try:
-        with embedded.running(folder, Path(programs) if programs else None) as url:
+        with embedded_postgres(folder, Path(programs) if programs else None) as url:
             yield url
     finally:
         shutil.rmtree(folder)

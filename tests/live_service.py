@@ -10,16 +10,19 @@ from pathlib import Path
 from resilience.leaks import Scan
 
 PATIENCE_S = 60
+SERVE = [sys.executable, "-m", "todo_api", "serve"]
 SECRET = "a secret that only the tests know, 0123456789"
 
 
 @contextmanager
-def live_service(database_url: str, folder: Path, **more: str) -> Iterator[str]:
+def live_service(
+    database_url: str, folder: Path, *, command: list[str] = SERVE, **more: str
+) -> Iterator[str]:
     """Serve on a free port until the block ends; its URL. The log goes to a file in `folder`.
 
     Whatever the block is about, nothing may leak into the log.
     """
-    with live_process(database_url, folder, **more) as (_, url):
+    with live_process(database_url, folder, command=command, **more) as (_, url):
         yield url
     scan = Scan(SECRET)
     for line in (folder / "service.log").read_text().splitlines():
@@ -29,7 +32,7 @@ def live_service(database_url: str, folder: Path, **more: str) -> Iterator[str]:
 
 @contextmanager
 def live_process(
-    database_url: str, folder: Path, **more: str
+    database_url: str, folder: Path, *, command: list[str] = SERVE, **more: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """As live_service, with the parent of its workers, which the block may have ended itself."""
     settings = {
@@ -43,7 +46,7 @@ def live_process(
         **more,
     }
     log = folder / "service.log"
-    with started([sys.executable, "-m", "todo_api", "serve"], settings, log) as (
+    with started(command, settings, log) as (
         process,
         announced,
     ):

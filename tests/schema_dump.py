@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from todo_api.embedded import running as embedded
 from todo_api.embedded.programs import environment, find_programs
+from todo_api.embedded.running import embedded_postgres
 from todo_api.upkeep.migrate import migrate
 
 PAGE = Path(__file__).parent.parent / "migrations" / "schema.sql"
@@ -104,7 +104,7 @@ def main() -> None:
         Path(folder).chmod(
             0o711
         )  # as root, PostgreSQL runs as another account, which has to get in
-        with embedded.running(Path(folder), Path(programs) if programs else None) as url:
+        with embedded_postgres(Path(folder), Path(programs) if programs else None) as url:
             migrate(url)
             PAGE.write_text(dump(url), encoding="utf-8")
 

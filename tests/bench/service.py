@@ -15,7 +15,7 @@ import psycopg
 from live_service import started
 from psycopg.conninfo import make_conninfo
 
-from todo_api.embedded import running as embedded
+from todo_api.embedded.running import embedded_postgres
 from todo_api.upkeep.migrate import migrate
 
 # All that a measured service is spared: its rate limit, and its quota.
@@ -95,7 +95,7 @@ def database_server() -> Iterator[str]:
     programs = os.environ.get("PG_BIN")
     with tempfile.TemporaryDirectory(prefix="todo-") as folder:
         Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another account
-        with embedded.running(Path(folder), Path(programs) if programs else None) as url:
+        with embedded_postgres(Path(folder), Path(programs) if programs else None) as url:
             yield url
 
 

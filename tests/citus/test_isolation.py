@@ -15,7 +15,8 @@ from dba_scripts import distribute
 from postgres_proxy import proxied
 from psycopg import errors
 
-from todo_api.database.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
+from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
+from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
@@ -383,7 +384,7 @@ def test_an_error_takes_everything_back_and_the_connection_is_used_again(
             with pytest.raises(StatementFailed):
                 single.as_user(a, create("taken back"), create(""))
             account = {"user_id": a.user_id, "email": f"{a.user_id}@example.com"}
-            with pytest.raises(Taken):
+            with pytest.raises(UniqueViolated):
                 single.before_sign_in(
                     Call("before_sign_in/create_user", account | {"password_hash": HASH}),
                     user_id=a.user_id,

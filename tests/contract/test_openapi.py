@@ -14,16 +14,15 @@ from conftest import Account
 from flask import Flask
 from flask.testing import FlaskClient
 from live_service import live_service
-from openapi_document import Document, Operation
+from openapi_document import Document, Operation, current_document
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from resilience.leaks import Scan
 from watched import had_a_bug
 from werkzeug.test import TestResponse
 
-from todo_api.docs.openapi import document as write
-from todo_api.web.problems import CODES
+from todo_api.web.problem_codes import CODES
 
-DOCUMENT = Document(write())
+DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
 PAIRS = [(name, status) for name, operation in OPERATIONS.items() for status in operation.statuses]
 LIMITED = {"signup", "login"}

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from todo_api.docs import blueprint as docs
-from todo_api.web.problems import CODES
+from todo_api.web.problem_codes import CODES
 
 STATIC = Path(docs.__file__).parent / "static"
 FILES = sorted(file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())

@@ -17,6 +17,7 @@ from conftest import SECRET, Account
 from flask import Flask
 from hypothesis import settings
 from hypothesis.errors import FlakyStrategyDefinition
+from openapi_document import Document, current_document
 from psycopg.conninfo import make_conninfo
 from schemathesis.config import (
     ChecksConfig,
@@ -30,14 +31,13 @@ from schemathesis.core.parameters import ParameterLocation
 from watched import PASSWORD, watching
 
 from todo_api.app import create_app
-from todo_api.docs.headers import PARAMETERS
-from todo_api.docs.openapi import document
-from todo_api.docs.operations import OPERATIONS
 from todo_api.settings.config import Config
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-CURSOR = PARAMETERS["cursor"]["example"]  # a good one
+DOCUMENT = Document(current_document())
+OPERATIONS = DOCUMENT.operations
+CURSOR = DOCUMENT.content["components"]["parameters"]["cursor"]["example"]  # a good one
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "100"))
 _GENERATION = GenerationConfig(
     max_examples=EXAMPLES,
@@ -65,7 +65,7 @@ class Service:
 
 
 service = Service()
-schema = schemathesis.openapi.from_dict(document(), config=_CONFIG)
+schema = schemathesis.openapi.from_dict(DOCUMENT.content, config=_CONFIG)
 schema.app = service
 
 

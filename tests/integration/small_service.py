@@ -1,4 +1,4 @@
-"""A small WSGI application under todo_api.server, for test_server.py: JSON options in argv[1]."""
+"""A small WSGI application under todo_api.server.serve, for test_server.py: JSON options in argv[1]."""
 
 from __future__ import annotations
 

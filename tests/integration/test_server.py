@@ -20,7 +20,7 @@ import pytest
 from service_process import GET, PATIENCE, Service, Start, answers, read_all
 from waiting import until
 
-from todo_api.web.problems import CODES
+from todo_api.web.problem_codes import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

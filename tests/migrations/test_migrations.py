@@ -22,9 +22,10 @@ from psycopg.conninfo import make_conninfo
 from schema_dump import PAGE, dump
 from waiting import until
 
-from todo_api.database.data import Call, Database
-from todo_api.embedded import running as embedded
+from todo_api.database.calls import Call
+from todo_api.database.data import Database
 from todo_api.embedded.programs import find_programs
+from todo_api.embedded.running import embedded_postgres
 from todo_api.upkeep import migrate as migrating
 from todo_api.upkeep.migrate import MigrationError, migrate, newest, rollback
 from todo_api.upkeep.role_check import check_role
@@ -45,7 +46,7 @@ def server() -> Iterator[str]:
     folder.chmod(0o711)
     programs = os.environ.get("PG_BIN")
     try:
-        with embedded.running(folder, Path(programs) if programs else None) as url:
+        with embedded_postgres(folder, Path(programs) if programs else None) as url:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("ALTER SYSTEM SET fsync = off")
                 connection.execute("SELECT pg_reload_conf()")

@@ -76,7 +76,9 @@ def test_the_installed_wheel_serves_from_another_folder(todo_api, elsewhere):
             answer.read()
             assert (path, answer.status) == (path, status)
         connection.close()
-        [monitoring] = todo_api.parents[1].glob("lib/python3*/site-packages/todo_api/observability/monitoring")
+        [monitoring] = todo_api.parents[1].glob(
+            "lib/python3*/site-packages/todo_api/observability/monitoring"
+        )
         assert {file.name for file in monitoring.iterdir()} == {"alerts.yml", "dashboard.json"}
         service.send_signal(signal.SIGINT)
         assert service.wait(20) == 0

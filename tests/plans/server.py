@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from todo_api.embedded import running as embedded
+from todo_api.embedded.running import embedded_postgres
 from todo_api.upkeep.migrate import migrate
 
 
@@ -22,7 +22,7 @@ def own_server() -> Iterator[str]:
     folder.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get in
     programs = os.environ.get("PG_BIN")
     try:
-        with embedded.running(folder, Path(programs) if programs else None) as url:
+        with embedded_postgres(folder, Path(programs) if programs else None) as url:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("ALTER SYSTEM SET fsync = off")
                 connection.execute("ALTER SYSTEM SET max_wal_size = '8GB'")

@@ -17,7 +17,8 @@ from live_service import live_service
 from pgbouncer import PgBouncer, pgbouncer
 from postgres_server import a_server
 
-from todo_api.database.data import Call, Database, Unavailable
+from todo_api.database.calls import Call, Unavailable
+from todo_api.database.data import Database
 from todo_api.upkeep.migrate import MigrationError, migrate
 
 pytestmark = pytest.mark.programs

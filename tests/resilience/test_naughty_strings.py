@@ -11,7 +11,8 @@ import pytest
 
 from resilience.naughty import has_control, naughty_strings, shows_something
 from resilience.served import Client, Service, User
-from todo_api.web.schemas import TITLE_MAX, WHITE_SPACE
+from todo_api.tasks.schemas import TITLE_MAX
+from todo_api.web.text import WHITE_SPACE
 
 STRINGS = naughty_strings()
 TRIMMED = re.compile(f"^[{WHITE_SPACE}]+|[{WHITE_SPACE}]+$")

@@ -23,7 +23,7 @@ from waiting import until
 from resilience.served import Client, Service, Start, User
 from resilience.wire import head
 from resilience.writers import Writers
-from todo_api.server.worker import IDLE_SECONDS
+from todo_api.server.waitress_server import IDLE_SECONDS
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 CLIENTS = 50

@@ -18,8 +18,9 @@ from psycopg.rows import dict_row
 from waiting import until
 
 import todo_api
-from todo_api.database.data import Call, Database, SignedIn
-from todo_api.embedded import running as embedded
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.embedded.running import embedded_postgres
 from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate
 
@@ -222,11 +223,11 @@ def test_pg_stat_statements_names_the_file() -> None:
     programs = Path(os.environ.get("PG_BIN", DEBIAN))
     try:
         with (
-            embedded.running(folder, programs) as url,
+            embedded_postgres(folder, programs) as url,
             psycopg.connect(url, autocommit=True) as one,
         ):
             one.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
-        with embedded.running(folder, programs) as url:
+        with embedded_postgres(folder, programs) as url:
             migrate(url)
             with psycopg.connect(url, autocommit=True) as superuser:
                 superuser.execute("CREATE EXTENSION pg_stat_statements")

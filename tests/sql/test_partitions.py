@@ -14,7 +14,8 @@ from dba_scripts import partition
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from todo_api.database.data import Call, Database, SignedIn
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
 from todo_api.database.statements import USER, load_statements
 from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate, rollback

@@ -11,7 +11,8 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from todo_api.database.data import Call, Database, SignedIn
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate
 from todo_api.upkeep.role_check import RoleError, check_role

@@ -1,18 +1,19 @@
-"""Accounts: sign-up, login, logout."""
+"""The calls under /api/auth: sign-up, login, logout."""
 
 import uuid
 from http import HTTPStatus
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 
 from todo_api.auth import events, tokens
-from todo_api.auth.passwords import Saturated
-from todo_api.database.data import Call, SignedIn, Taken
+from todo_api.auth.passwords import Hasher, Saturated
+from todo_api.auth.schemas import Credentials, Session, SessionAnswer
+from todo_api.database.calls import Call, SignedIn, UniqueViolated
 from todo_api.web import answers, problems
 from todo_api.web.bodies import read_body
-from todo_api.web.current import database, hasher, request
+from todo_api.web.current import database
 from todo_api.web.problems import Problem
-from todo_api.web.schemas import Credentials, Session
+from todo_api.web.request import current_request
 
 auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 
@@ -25,7 +26,7 @@ def signup() -> Response:
     account = {
         "user_id": who.user_id,
         "email": body.email,
-        "password_hash": hasher().hash(body.password, request().hashing_waits),
+        "password_hash": _hasher().hash(body.password, current_request().hashing_waits),
     }
     try:
         database().before_sign_in(
@@ -34,10 +35,10 @@ def signup() -> Response:
             events.event("signup"),
             user_id=who.user_id,
         )
-    except Taken:
+    except UniqueViolated:
         events.record("signup_refused", "email taken")
         raise Problem("email-taken") from None
-    return answers.session(_session(who, body.email), HTTPStatus.CREATED)
+    return _session_answer(who, body.email, HTTPStatus.CREATED)
 
 
 @auth.post("/login")
@@ -48,7 +49,7 @@ def login() -> Response:
         Call("before_sign_in/find_credentials", {"email": body.email})
     )
     user_id, stored = found[0] if found else (None, None)
-    if not hasher().check(body.password, stored, request().hashing_waits):
+    if not _hasher().check(body.password, stored, current_request().hashing_waits):
         events.record("login_refused", "wrong password" if found else "unknown email", user_id)
         raise Problem("invalid-credentials")
     who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))
@@ -60,7 +61,7 @@ def login() -> Response:
     )
     if not started:  # deleted while the password was checked
         raise Problem("invalid-credentials")
-    return answers.session(_session(who, body.email))
+    return _session_answer(who, body.email)
 
 
 @auth.post("/logout")
@@ -70,7 +71,7 @@ def logout() -> Response:
     database().as_user(
         who, Call("sessions/delete", {"session_id": who.session_id}), events.event("logout")
     )
-    return answers.nothing()
+    return answers.no_content()
 
 
 @auth.errorhandler(Saturated)
@@ -83,11 +84,16 @@ def _new_session(who: SignedIn) -> Call:
     return Call("sessions/create", {"session_id": who.session_id, "lifetime": tokens.LIFETIME_S})
 
 
-def _session(who: SignedIn, email: str) -> Session:
-    return Session(
+def _hasher() -> Hasher:
+    return current_app.extensions["hasher"]  # type: ignore[no-any-return]
+
+
+def _session_answer(who: SignedIn, email: str, status: int = HTTPStatus.OK) -> Response:
+    session = Session(
         user_id=who.user_id,
         email=email,
         access_token=tokens.issue(who),
         token_type="Bearer",  # noqa: S106 (RFC 6750's name of the kind, not a secret)
         expires_in=tokens.LIFETIME_S,
     )
+    return answers.json_answer(SessionAnswer(data=session, meta=answers.meta()), status)

@@ -1,9 +1,10 @@
-"""auth_events: what happened at the door, for the DBA and the operator."""
+"""auth_events: sign-ups, logins, logouts and refusals, for the DBA and the operator."""
 
 import logging
 
-from todo_api.database.data import Call, Unavailable
-from todo_api.web.current import database, request
+from todo_api.database.calls import Call, Unavailable
+from todo_api.web.current import database
+from todo_api.web.request import current_request
 
 logger = logging.getLogger("todo_api.events")
 
@@ -30,15 +31,15 @@ def record(name: str, reason: str | None, user_id: str | None = None) -> None:
 
 
 def _parameters(name: str, reason: str | None) -> dict[str, object]:
-    asked = request()
-    asked.auth_event = name
+    request = current_request()
+    request.auth_event = name
     # PostgreSQL stores no NUL, and a header is Latin-1 at most
-    agent = asked.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
+    agent = request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
     return {
         "event": name,
         "reason": reason,
-        "address": asked.remote_addr,
+        "address": request.remote_addr,
         "user_agent": agent or None,
-        "request_id": asked.id,
+        "request_id": request.id,
         "bounded": name in BOUNDED,
     }

@@ -1,9 +1,8 @@
-"""Password hashes: bcrypt, in a bounded number of threads that yield to everything else."""
+"""Password hashes: bcrypt, in a bounded number of threads of low priority."""
 
 import base64
 import hashlib
 import hmac
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,16 +11,10 @@ from typing import NamedTuple, TypeVar
 
 import bcrypt
 
-from todo_api.server.machine import use_every_core
-
 # Part of every stored hash: never change it.
 _PEPPER = b"todo-api password v1"
 MAX_WAIT_S = 1.0  # what has to wait longer is refused at once
-PATIENCE_S = 2.0  # and what does wait longer, because the machine has other work, is refused then
-# More than the process has. Not 10: a hash needs the interpreter at its beginning and end, and on a busy
-# machine a thread that has it, but no core, stops all others (200 logins: p95 of tasks 450 to 1 120 ms
-# where it is 60 to 90 with 5).
-_NICENESS = 5
+PATIENCE_S = 2.0  # what waits longer all the same, because the machine is busy, is refused then
 _S_PER_ITERATION = 0.00006  # a first guess, replaced by what is measured
 
 Result = TypeVar("Result")
@@ -43,21 +36,26 @@ class HashLoad(NamedTuple):
 
 
 class Hasher:
-    """Hashes on `slots` threads. A storm of logins queues here, not in front of the tasks."""
+    """Hashes on `slots` threads. A storm of logins queues here, not in front of the tasks.
 
-    def __init__(self, rounds: int, slots: int) -> None:
+    `prepare_thread` runs first on each of these threads, for instance to lower its priority.
+    """
+
+    def __init__(
+        self, rounds: int, slots: int, prepare_thread: Callable[[], None] | None = None
+    ) -> None:
         self._rounds = rounds
         self._slots = slots
         # A valid hash of no known password: an unknown address costs the same check as a known one.
         self._dummy = bcrypt.gensalt(rounds) + b"." * 31
-        self._threads = ThreadPoolExecutor(slots, "bcrypt", initializer=_yield_to_others)
+        self._threads = ThreadPoolExecutor(slots, "bcrypt", initializer=prepare_thread)
         self._lock = threading.Lock()
         self._pending = 0
         self._typical_s = _S_PER_ITERATION * 2**rounds
         self._hashes, self._cpu_s, self._waited_s, self._refused = 0, 0.0, 0.0, 0
 
     def hash(self, password: str, others: int = 0) -> str:
-        """The hash to store, 60 characters. Raises Saturated; `others` are going to ask, too."""
+        """The hash to store, 60 characters; `others` requests are about to hash too. Raises Saturated."""
         salt = bcrypt.gensalt(self._rounds)
         hashed = self._run(lambda: bcrypt.hashpw(_prepared(password), salt), others)
         return hashed.decode("ascii")
@@ -107,7 +105,7 @@ class Hasher:
 
     def _timed(self, work: Callable[[], Result], asked: float) -> Result:
         waited = time.monotonic() - asked
-        # CPU time: on a busy machine one hash that had to wait for a core would say that all are slow.
+        # CPU time, not wall time: on a busy machine one hash that waits for a core would make all look slow.
         began = time.thread_time()
         result = work()
         took = time.thread_time() - began
@@ -120,15 +118,6 @@ class Hasher:
 
 
 def _prepared(password: str) -> bytes:
-    """44 bytes for bcrypt, which reads only 72 and stops at a NUL: every character counts this way."""
+    """44 bytes for bcrypt, which reads only 72 bytes and stops at a NUL: so every character counts."""
     digest = hmac.digest(_PEPPER, password.encode("utf-8"), hashlib.sha256)
     return base64.b64encode(digest)
-
-
-def _yield_to_others() -> None:
-    """Lower this thread's priority (on Linux a thread has one of its own): tasks come first."""
-    use_every_core()
-    if hasattr(os, "setpriority"):
-        # Never less than the process has: that takes a privilege.
-        nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) + _NICENESS
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)  # 19 at most

@@ -1,4 +1,4 @@
-"""Tokens: issued and verified by flask-jwt-extended, held to everything this service puts into them."""
+"""Tokens: issued and verified by flask-jwt-extended; each claim has to be as this service writes it."""
 
 import re
 import uuid
@@ -16,23 +16,23 @@ from flask_jwt_extended.exceptions import (
 from jwt import InvalidSignatureError
 
 from todo_api.auth import events
-from todo_api.auth.token_cache import Verified
-from todo_api.database.data import SessionEnded, SignedIn
+from todo_api.auth.token_cache import TokenCache
+from todo_api.database.calls import SessionEnded, SignedIn
 from todo_api.web import problems
-from todo_api.web.current import request
 from todo_api.web.problems import Problem
+from todo_api.web.request import current_request
 
 LIFETIME_S = 24 * 60 * 60
 ISSUER = AUDIENCE = "todo-api"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
-# One token and nothing beside it: flask-jwt-extended would take it out of a list of credentials, and
-# falls over an empty entry of one. A signature of 32 bytes leaves two bits of its last character
-# unused: with those set, or with padding, it would be another spelling of the same token.
+# One token and nothing beside it: flask-jwt-extended would take a token out of a list of credentials, and
+# raises IndexError for an empty entry of one. A signature of 32 bytes leaves two bits of its last character
+# unused: with those bits set, or with padding, the text would be another spelling of the same token.
 _BEARER = re.compile(r"Bearer +[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 
 
 def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
-    """Set flask-jwt-extended up, with answers of our shape for whatever it refuses.
+    """Set flask-jwt-extended up; what it refuses is answered as a problem document.
 
     `secret` signs and verifies; `previous`, if any, verifies only.
     """
@@ -50,13 +50,13 @@ def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
         JWT_DECODE_AUDIENCE=AUDIENCE,
     )
     jwt = JWTManager(app)
-    app.extensions["verified_tokens"] = Verified()
+    app.extensions["token_cache"] = TokenCache()
     app.extensions["verifying_secrets"] = [secret, previous] if previous else [secret]
 
     @jwt.decode_key_loader
     def key(header: dict[str, Any], claims: dict[str, Any]) -> str:
-        # Called before the signature is checked, with what the token itself says. Here, because
-        # flask-jwt-extended would go on to fill in a missing type and jti.
+        # Called before the signature is checked, with what the token itself says. The claims are checked
+        # here, because flask-jwt-extended fills in a missing type and jti afterwards.
         if not _is_ours(header, claims):
             raise JWTDecodeError("not a token of this service")
         key: str = g.verifying_secret
@@ -78,7 +78,7 @@ def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
 
     @app.errorhandler(SessionEnded)
     def ended(error: SessionEnded) -> Response:
-        who = request().signed_in
+        who = current_request().signed_in
         return refused("session ended", "The session of this token has ended.", who and who.user_id)
 
 
@@ -95,30 +95,30 @@ def issue(who: SignedIn) -> str:
 
 
 def verify() -> SignedIn:
-    """Who the request's token says is asking. Whether the session is alive, the first statement tells.
+    """Whose token came with the request. Whether its session is alive, the first statement finds out.
 
     Raises flask-jwt-extended's exceptions, which init_app answers with 401.
     """
-    verified: Verified = current_app.extensions["verified_tokens"]
-    asked = request()
-    header = asked.environ.get("HTTP_AUTHORIZATION", "")
-    who = verified.find(header)
+    cache: TokenCache = current_app.extensions["token_cache"]
+    request = current_request()
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    who = cache.find(header)
     if who is None:
         if not _BEARER.fullmatch(header):
             raise (InvalidHeaderError if header.startswith("Bearer ") else NoAuthorizationError)
         _verify_with_each_secret()
         claims = get_jwt()
         who = SignedIn(claims["user_id"], claims["jti"])
-        verified.remember(header, who, claims["exp"])
-    asked.signed_in = who
+        cache.remember(header, who, claims["exp"])
+    request.signed_in = who
     return who
 
 
 def _verify_with_each_secret() -> None:
-    """Verify the request's token with the secret, and where the signature is not its own the previous one.
+    """Verify the request's token with the current secret, and with the previous one if its signature differs.
 
-    No `kid` says which: a header that only repeats what the signature tells would have to be judged too.
-    A forged token is tried with both, so the time that its refusal takes tells nothing about either.
+    There is no `kid` to say which: it would be one more field to check, and the signature tells it anyway.
+    A forged token is tried with both secrets, so the time that its refusal takes tells nothing about either.
     """
     *first, last = current_app.extensions["verifying_secrets"]
     for g.verifying_secret in first:

@@ -1,9 +1,9 @@
 """One request's statements, sent and answered in one network round trip, as one transaction.
 
 What is sent between two syncs of libpq's pipeline mode is one implicit transaction. psycopg's own
-pipeline does the same with a cursor and several generators for each statement. Through psycopg.pq,
-its layer on libpq, it takes a quarter of the CPU (a get: 0.40 ms there, 0.10 here) and lets go of the
-interpreter 7 times instead of 25, which is what it costs where other threads wait for it.
+pipeline does the same with a cursor and several generators for each statement. Through psycopg.pq, its
+layer on libpq, a request takes a quarter of the CPU (a get: 0.40 ms there, 0.10 here) and releases the
+GIL 7 times instead of 25. Each release can hand the GIL to another thread, and this thread then waits.
 """
 
 import time
@@ -15,8 +15,8 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from todo_api.database import pool as connections
-from todo_api.database.pool import Connection
+from todo_api.database import pool
+from todo_api.database.connection import Connection
 from todo_api.database.statements import Statement
 
 
@@ -30,8 +30,8 @@ class Bound(NamedTuple):
 def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[Any, ...]]]:
     """Run the statements as one transaction; the rows of each, ids and times as PostgreSQL's text.
 
-    Raises the psycopg.Error of the first one that failed; none has run then. The connection is closed
-    when it can't be told what it will say next.
+    Raises the psycopg.Error of the first statement that failed; none has taken effect then. The connection
+    is closed when nobody can tell what the server will send on it next.
     """
     values = [[_text(value) for value in bound.values] for bound in statements]
     pgconn = connection.pgconn
@@ -47,8 +47,9 @@ def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[An
                     prepared.append(statement.id)
                 pgconn.send_query_prepared(statement.id, texts)
             prepared.append(b"")
-        # Nothing after the sync: a pooler may have given the server to the next client by then. (The
-        # Flush that psycopg's own pipeline ends with took one again, and all waited: 8 s each time.)
+        # Send nothing after the sync: a pooler may have lent the server to the next client by then.
+        # psycopg's own pipeline ends with a Flush, which took a server again that nothing gave back:
+        # every client waited 8 s.
         pgconn.pipeline_sync()
         results = _results(connection)
         pgconn.exit_pipeline_mode()
@@ -70,7 +71,7 @@ def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[An
 def _results(connection: Connection) -> list[PGresult]:
     """What the server answers up to the sync."""
     pgconn = connection.pgconn
-    deadline = time.monotonic() + connections.ANSWER_TIMEOUT_S
+    deadline = time.monotonic() + pool.ANSWER_TIMEOUT_S
     results: list[PGresult] = []
     try:
         while pgconn.flush():  # more than the socket takes at once
@@ -86,7 +87,7 @@ def _results(connection: Connection) -> list[PGresult]:
                 results.append(result)
                 pgconn.get_result()  # the None that ends each statement's results, without a wait
     except OperationalError:
-        # The server's last words say more than that the connection is gone.
+        # What the server sent last says more than "the connection is gone".
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result) from None

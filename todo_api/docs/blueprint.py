@@ -1,14 +1,19 @@
 """The pages about the API: Swagger UI, ReDoc, the OpenAPI document and the error codes."""
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
 import msgspec
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Flask, Response, current_app, redirect, render_template
 from werkzeug.http import generate_etag
 
 from todo_api.docs.openapi import document
-from todo_api.web.problems import CODES, Problem
+from todo_api.docs.vocabulary import Operation
+from todo_api.web.problem_codes import CODES
+from todo_api.web.problems import Problem
+from todo_api.web.request import current_request
 
 docs = Blueprint("docs", __name__, template_folder="templates")
 
@@ -18,8 +23,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-# ReDoc searches in a worker that it makes from a blob, and has two kinds of inline style: an empty
-# element that its script fills rule by rule, and the style sheet of its scroll bars.
+# ReDoc searches in a worker that it makes from a blob. It has two inline styles: an empty element that its
+# script fills rule by rule, and the style sheet of its scroll bars.
 _REDOC_POLICY = (
     _POLICY.replace(
         "style-src 'self'",
@@ -28,13 +33,13 @@ _REDOC_POLICY = (
     )
     + "; worker-src blob:"
 )
-# Read once: what is not in here can't be asked for.
+# Read once. No other file can be asked for.
 FILES = {
     file.relative_to(STATIC).as_posix(): file.read_bytes()
     for file in STATIC.rglob("*")
     if file.is_file()
 }
-# Not left to the machine's own table: under nosniff a browser runs no script of another type.
+# Not from the machine's own table of types: under nosniff a browser runs no script of another type.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -43,15 +48,23 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _TEXT = "text/plain; charset=utf-8"
-_PAGE_LIFETIME = "no-cache"  # asked for again each time, and mostly answered 304
+_PAGE_LIFETIME = "no-cache"  # browsers ask each time, and mostly get 304
 _ASSET_LIFETIME = "public, max-age=3600"
 _etag = lru_cache(generate_etag)
+
+
+def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
+    """Serve the document of `app`, whose blueprints are all registered; it is made at the first request."""
+    app.extensions["openapi"] = cache(
+        lambda: msgspec.json.encode(document(app.url_map, operations))
+    )
 
 
 @docs.get("/")
 def home() -> Response:
     """Send people to the documentation."""
-    response = redirect("/docs")
+    # The status is written down: Flask 3.2 changes the default to 303.
+    response = redirect("/docs", HTTPStatus.FOUND)
     assert isinstance(response, Response)  # noqa: S101 (werkzeug's type is wider)
     return response
 
@@ -77,7 +90,7 @@ def problems_page() -> Response:
 @docs.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI document."""
-    return _kept(_document(), "application/json", _PAGE_LIFETIME)
+    return _cacheable(current_app.extensions["openapi"](), "application/json", _PAGE_LIFETIME)
 
 
 @docs.get("/static/<path:path>")
@@ -85,17 +98,18 @@ def asset(path: str) -> Response:
     """A file of the pages above."""
     if path not in FILES:
         raise Problem("not-found")
-    return _kept(FILES[path], _TYPES.get(PurePosixPath(path).suffix, _TEXT), _ASSET_LIFETIME)
+    return _cacheable(FILES[path], _TYPES.get(PurePosixPath(path).suffix, _TEXT), _ASSET_LIFETIME)
 
 
 def _page(content: bytes, policy: str) -> Response:
-    response = _kept(content, _TYPES[".html"], _PAGE_LIFETIME)
+    response = _cacheable(content, _TYPES[".html"], _PAGE_LIFETIME)
     response.headers["Content-Security-Policy"] = policy
     return response
 
 
-def _kept(content: bytes, kind: str, lifetime: str) -> Response:
-    """An answer that clients may keep for its lifetime; 304 when they have it already."""
+def _cacheable(content: bytes, kind: str, lifetime: str) -> Response:
+    """An answer that clients may keep for its lifetime; 304 when the client has it already."""
+    request = current_request()
     response = Response(content, content_type=kind, headers={"Cache-Control": lifetime})
     response.set_etag(_etag(content))
     # If-None-Match is the one condition that these answers know.
@@ -106,8 +120,3 @@ def _kept(content: bytes, kind: str, lifetime: str) -> Response:
         }
     )
     return response
-
-
-@cache
-def _document() -> bytes:
-    return msgspec.json.encode(document())

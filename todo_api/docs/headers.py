@@ -1,9 +1,7 @@
-"""The headers and parameters that the OpenAPI document's operations share."""
+"""The headers of answers, as the OpenAPI document describes them."""
 
 from typing import Any
 
-from todo_api.tasks.idempotency import KEY
-from todo_api.tasks.pages import CURSOR, LIMIT_MAX
 from todo_api.web.headers import API_POLICY, HSTS
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -110,57 +108,5 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Seconds until the oldest attempt leaves the window.",
         "schema": {"type": "integer", "minimum": 0},
         "example": 60,
-    },
-}
-
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "user_id": {
-        "in": "path",
-        "required": True,
-        "description": "The token's own user.",
-        "schema": {"type": "string", "format": "uuid"},
-    },
-    "task_id": {
-        "in": "path",
-        "required": True,
-        "description": "A task of this user.",
-        "schema": {"type": "string", "format": "uuid"},
-    },
-    "path": {
-        "in": "path",
-        "required": True,
-        "description": "A file of these pages. Its slashes may be sent as they are.",
-        "schema": {"type": "string"},
-        "example": "docs.css",
-    },
-    "X-Request-ID": {
-        "in": "header",
-        "description": "Comes back in the answer and stands in the log, if it is 1 to 128 of `A-Za-z0-9._-`.",
-        "schema": {"type": "string"},
-    },
-    "limit": {
-        "in": "query",
-        "description": "Asks for a page of at most so many tasks. Without it the list comes whole.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX},
-        "example": 100,
-    },
-    "cursor": {
-        "in": "query",
-        "description": "With a `limit`: the `next_cursor` of the page before. It leads on from there "
-        "whatever was added or deleted since, with another `limit` too.",
-        "schema": {"type": "string", "pattern": f"^{CURSOR}$"},
-        "example": "AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw",
-    },
-    "Idempotency-Key": {
-        "in": "header",
-        "description": "1 to 255 visible ASCII characters, new for each task: a random UUID does well. Taken "
-        "as it stands, quotes included.",
-        "schema": {"type": "string", "pattern": f"^{KEY}$"},
-        "example": "0d0f1f0e-8a3c-4f5e-9a55-6de1b7c3012f",
-    },
-    "If-None-Match": {
-        "in": "header",
-        "description": "The `ETag` of what the client has, or several: 304 if that is still right.",
-        "schema": {"type": "string"},
     },
 }

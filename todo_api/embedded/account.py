@@ -1,4 +1,4 @@
-"""The account that runs the embedded PostgreSQL when the service is root, and its programs."""
+"""The account that runs the embedded PostgreSQL when the service is root, and programs that it can reach."""
 
 import fcntl
 import hashlib
@@ -16,7 +16,7 @@ from todo_api.embedded.programs import WHEEL, EmbeddedError, Programs, environme
 
 log = logging.getLogger("todo_api.embedded")
 
-# For programs alone, never for data. Not below /var/lib/todo-api, which may be a private DATA_DIR.
+# For copies of programs, never for data. Not below /var/lib/todo-api, which may be a private DATA_DIR.
 COPIES = Path("/var/lib/todo-api-programs")
 
 
@@ -128,7 +128,7 @@ def _copy(source: Path, home: Path, place: Path) -> None:
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or path.parent == to else 0o644)
         COPIES.chmod(0o755)  # whatever the umask
-        os.sync()  # a power cut must not leave a name without its content
+        os.sync()  # a power cut must not leave a file without its content
         new.rename(home)
     finally:
         os.close(guard)

@@ -1,4 +1,4 @@
-"""Makes the cluster of the embedded PostgreSQL, whole or not at all."""
+"""Makes the cluster of the embedded PostgreSQL, complete or not at all."""
 
 import os
 import shutil
@@ -30,8 +30,8 @@ def create(home: Path, programs: Programs, account: Account | None, starting: in
     if account:
         os.chown(new, account.uid, account.gid, follow_symlinks=False)
     folder = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    # Byte order and no system locale: an index must not change its order with the C library.
-    # From 17 on PostgreSQL has that with Unicode's own upper and lower case.
+    # Byte order and no system locale: the order of an index must not change with the C library. From 17
+    # on PostgreSQL has a locale with byte order and Unicode's own upper and lower case.
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     locale = ["--locale=C", *(builtin if programs.major >= 17 else ())]
     where = f"/proc/self/fd/{folder}" if account and sys.platform == "linux" else str(new)
@@ -46,7 +46,7 @@ def create(home: Path, programs: Programs, account: Account | None, starting: in
             cwd="/",
             env=environment(),
             start_new_session=True,
-            # With the lock in its hands, what a killed start leaves running keeps the next waiting.
+            # These programs hold the lock too: if the start is killed, the next start waits for them.
             pass_fds=(folder, starting),
             user=account.uid if account else None,
             group=account.gid if account else None,

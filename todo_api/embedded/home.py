@@ -20,7 +20,7 @@ SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103  # bytes, without th
 
 
 def make_home(home: Path) -> None:
-    """Make the folder, and the one around it; raises EmbeddedError when it cannot be one for us."""
+    """Make the folder and its parent. Raises EmbeddedError when the path can't be used."""
     data = home / "data"
     length = len(os.fsencode(data / SOCKET))
     if length > SOCKET_PATH_LIMIT:
@@ -35,16 +35,16 @@ def make_home(home: Path) -> None:
             "comma for the end of a host. Set DATA_DIR to a path without."
         )
     home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Left open for passing through where the cluster belongs to an account other than root.
+    # As root, others may pass through: the cluster may belong to another account.
     with contextlib.suppress(FileExistsError):
         home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
         _give_to_owner_above(home)
-    if not stat.S_ISDIR(home.lstat().st_mode):  # root must not follow where an account leads
+    if not stat.S_ISDIR(home.lstat().st_mode):  # root must not follow an account's link
         raise EmbeddedError(f"{home} must be a folder. Remove it, or set another DATA_DIR.")
 
 
 def open_file(file: Path) -> int:
-    """Open a lock file, made if need be; it belongs to whom the folder around it belongs."""
+    """Open a lock file; a new one gets the owner of its folder."""
     try:
         return os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -62,7 +62,7 @@ def _give_to_owner_above(path: Path) -> None:
 
 @contextmanager
 def start_lock(home: Path) -> Iterator[int]:
-    """Wait for one's turn to start or to leave; yield the lock's descriptor."""
+    """Hold start.lock, waiting for it if need be; yield its descriptor."""
     lock = open_file(home / "start.lock")
     try:
         if not try_lock(lock, fcntl.LOCK_EX):
@@ -74,7 +74,7 @@ def start_lock(home: Path) -> Iterator[int]:
 
 
 def kept(home: Path) -> bool:
-    """Whether a keeper, or a service that is about to start one, is in charge of the server."""
+    """Whether a keeper, or a service that is about to start one, holds server.lock."""
     lock = open_file(home / "server.lock")
     free = try_lock(lock, fcntl.LOCK_EX)
     os.close(lock)

@@ -1,7 +1,7 @@
-"""The keeper of the embedded PostgreSQL: a detached process that outlives every crash but its own.
+"""The keeper of the embedded PostgreSQL: a detached process that outlives the service and the server.
 
-embedded.py runs this file with `python -I -S`: it imports the standard library alone, and little
-of it, because the process stays beside the server for as long as that runs.
+running.py runs this file with `python -I -S`. It imports only a little of the standard library, because
+the process stays beside the server for as long as the server runs.
 
 Locks (flock) in the folder that holds the cluster:
     users.lock   shared by every service; exclusive here means that the last one has gone
@@ -20,17 +20,17 @@ from pathlib import Path
 PID_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")
 READY, FAILED = b"ready", b"failed"
 
-# On the command line, so that they win over the files of the cluster.
+# On the command line, where they win over the cluster's own files.
 SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
-    # Relative to the cluster: no path to quote, and none that the server's account must reach.
+    # Relative to the cluster: no path to quote, and no parent folder that the server's account must reach.
     "unix_socket_directories": ".",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # An error's text quotes what users sent, and the service reports errors itself.
+    # PostgreSQL's error texts quote what users sent, and the service logs errors itself.
     "log_min_messages": "log",
     "log_checkpoints": "off",
 }
@@ -68,7 +68,7 @@ def settle(data: Path) -> None:
 
 
 def _is_postmaster(pid: int, data: Path) -> bool:
-    """Whether process `pid` is a PostgreSQL that works in `data`, not one that got its number."""
+    """Whether process `pid` is a PostgreSQL that works in `data`, not another process of that number."""
     if sys.platform == "linux":
         try:
             return (
@@ -99,7 +99,7 @@ def _launch(postgres: str, data: Path, account: tuple[int, int] | None) -> subpr
     command += [word for pair in SETTINGS.items() for word in ("-c", "=".join(pair))]
     folder: tuple[int, ...] = ()
     if account and sys.platform == "linux":
-        # A descriptor opened by root leads an account into a folder below one that is closed to it.
+        # Through a descriptor opened by root the account gets into a folder whose parent is closed to it.
         folder = (os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW),)
         command[2] = f"/proc/self/fd/{folder[0]}"
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -156,8 +156,8 @@ def _keep(
     """Run PostgreSQL while it has users; start it again when it dies under them."""
     data = home / "data"
     users = os.open(home / "users.lock", os.O_RDWR | os.O_NOFOLLOW)
-    # The orphans of a killed server hold its shared memory until they notice. Without a trace of
-    # such an end, a server that does not start will not start later either.
+    # The orphans of a killed server hold its shared memory until they notice its end. Without a trace of
+    # such an end, a server that does not start now will not start later either.
     patience = time.monotonic() + (30 if (data / "postmaster.pid").exists() else 0)
     pause = 0.1
     while not try_lock(users, fcntl.LOCK_EX):
@@ -168,7 +168,7 @@ def _keep(
         except OSError as error:
             sys.stderr.write(f"{postgres}: {error}\n")
             sys.stderr.flush()
-        # Polled: a lock and a child cannot be waited for in one call without a race.
+        # Polled: no call waits for a lock and a child at once without a race.
         while server and server.poll() is None:
             if try_lock(users, fcntl.LOCK_EX):
                 report(lock, b"")
@@ -186,17 +186,17 @@ def _keep(
                 return
             time.sleep(pause)
             pause = min(pause * 2, 5)
-    # Before users.lock, which goes with this process: whoever gets that one then finds that there
-    # is no keeper, and starts another.
+    # Release server.lock before users.lock, which ends with this process: a service that gets users.lock then
+    # finds that there is no keeper, and starts another.
     fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def main(home: str, lock: str, postgres: str, *account: str) -> None:
     """Detach and keep the server of `home`; if the keeper itself is killed, take its place."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # It leaves with its last user, not before: a service that drains still needs the server.
+        # The keeper ends with its last user, not before: a service that drains still needs the server.
         signal.signal(signum, lambda *_: None)
-    if os.fork():  # so that the service has no child that it does not know
+    if os.fork():  # so that the service does not get a child that it did not start
         os._exit(0)
     ids = (int(account[0]), int(account[1])) if account else None
     served = False

@@ -1,9 +1,9 @@
 """The embedded PostgreSQL: a server of our own in DATA_DIR, for when DATABASE_URL is unset.
 
-DATA_DIR/pg holds the cluster `data` (mode 0700, with the only socket in it), the server's log and
-three locks. A service holds users.lock shared for as long as it lives, however it ends; a keeper
-process (keeper.py) runs the server until that lock is free. start.lock is held by whoever
-starts or leaves, so that these never meet.
+DATA_DIR/pg holds the cluster `data` (mode 0700, with the only socket in it), the server's log and three
+locks. A service holds users.lock, shared, for as long as it lives, however it ends. A keeper process
+(keeper.py) runs the server until that lock is free. A service holds start.lock while it starts or leaves,
+so that no two do so at once.
 """
 
 import contextlib
@@ -18,25 +18,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from todo_api.embedded import keeper as watch
+from todo_api.embedded import keeper
 from todo_api.embedded.account import Account, choose_account, reachable
 from todo_api.embedded.cluster import create, major_of
 from todo_api.embedded.home import kept, make_home, open_file, start_lock
 from todo_api.embedded.programs import EmbeddedError, Programs, environment, find_programs
 
-__all__ = ["EmbeddedError", "running"]
+__all__ = ["EmbeddedError", "embedded_postgres"]
 
 log = logging.getLogger("todo_api.embedded")
 
 
 @contextmanager
-def running(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
+def embedded_postgres(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
     """Keep a PostgreSQL of `data_dir` running; yield the libpq URL of its database.
 
-    Its superuser is `todo`, and so is its database. `pg_bin` is the folder of the programs to use
-    instead of the wheel's. Services on one folder share one server; leaving as the last one waits
-    until it has stopped. A process forked inside is a user as well for as long as it lives, and may
-    end as it likes. Raises EmbeddedError when there can be no server.
+    The superuser is called `todo`, and so is the database. `pg_bin` is the folder of the programs to use
+    instead of the wheel's. Services on one folder share one server; the last one that leaves waits until
+    the server has stopped. A process that is forked inside keeps the server running too, until it ends in
+    whatever way. Raises EmbeddedError when there can be no server.
     """
     home = data_dir.absolute() / "pg"
     try:
@@ -54,7 +54,7 @@ def running(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
 
 
 def _enter(home: Path, pg_bin: Path | None) -> int:
-    """Start the server unless it runs; return the descriptor that makes this process a user."""
+    """Start the server unless it runs; the descriptor of users.lock, which makes this process a user."""
     data = home / "data"
     make_home(home)
     with start_lock(home) as starting:
@@ -62,7 +62,7 @@ def _enter(home: Path, pg_bin: Path | None) -> int:
         lock = open_file(home / "server.lock")
         try:
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
-            if watch.try_lock(lock, fcntl.LOCK_EX):
+            if keeper.try_lock(lock, fcntl.LOCK_EX):
                 account = choose_account(data, home.parent)
                 programs = reachable(find_programs(pg_bin, major_of(data)), account)
                 if not data.exists():
@@ -86,23 +86,23 @@ def _leave(home: Path, users: int) -> None:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(start_lock(home))
-        except FileNotFoundError:  # somebody has deleted the folder: the keeper will see to it
+        except FileNotFoundError:  # somebody has deleted the folder, and the keeper ends the server
             return
         finally:
             os.close(users)
         probe = open_file(home / "users.lock")
         # Free, or held by a keeper that is already stopping.
-        last = watch.try_lock(probe, fcntl.LOCK_EX) or not watch.try_lock(probe, fcntl.LOCK_SH)
+        last = keeper.try_lock(probe, fcntl.LOCK_EX) or not keeper.try_lock(probe, fcntl.LOCK_SH)
         os.close(probe)
         if last:
             while kept(home):
                 time.sleep(0.01)
-            watch.settle(home / "data")  # a server whose keeper was killed
+            keeper.settle(home / "data")  # a server whose keeper was killed
 
 
 def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | None) -> None:
-    """Run keeper.py as a process of its own; it inherits `lock` and with it the duty."""
-    watch.report(lock, b"")
+    """Run keeper.py as a process of its own, which inherits the held `lock`."""
+    keeper.report(lock, b"")
     with contextlib.suppress(FileNotFoundError):
         (home / "log").rename(home / "log.1")
     server_log = open_file(home / "log")
@@ -113,7 +113,7 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
                 sys.executable,
                 "-I",
                 "-S",
-                watch.__file__,
+                keeper.__file__,
                 home,
                 str(lock),
                 programs.folder / "postgres",
@@ -135,11 +135,11 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
 
 
 def _wait_until_ready(home: Path) -> None:
-    """Wait without limit while a keeper is at it: recovering a large database takes its time."""
+    """Wait without limit while a keeper runs: a large database can take long to recover."""
     notice = time.monotonic() + 10
     while True:
         alive = kept(home)
-        if (home / "server.lock").read_bytes() == watch.READY:
+        if (home / "server.lock").read_bytes() == keeper.READY:
             return
         if not alive:
             words = (home / "log").read_text(errors="replace").splitlines()[-10:]

@@ -1,18 +1,23 @@
 """For load balancers and people at 3 a.m.: is the process alive, can it serve?"""
 
 from http import HTTPStatus
+from typing import Literal
 
 import msgspec
-from flask import Blueprint
+from flask import Blueprint, Response
 
-from todo_api.database.data import Call, Unavailable
+from todo_api.database.calls import Call, Unavailable
 from todo_api.upkeep.migration_files import shipped_checksums
 from todo_api.web.current import database
 from todo_api.web.problems import RETRY_AFTER_S
-from todo_api.web.response import Response
-from todo_api.web.schemas import Health
 
 health = Blueprint("health", __name__, url_prefix="/health")
+
+
+class Health(msgspec.Struct):
+    """The state of the service."""
+
+    status: Literal["ok", "unavailable"]
 
 
 @health.get("/live")

@@ -12,16 +12,16 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from todo_api.web.current import request
+from todo_api.web.request import current_request
 
-# Each of these speaks of what is answered and logged here anyway, in words of its own.
+# Libraries that log, in their own words, what this service answers and logs anyway.
 _QUIET = ("yoyo", "flask-limiter", "psycopg", "waitress.queue")
 
 access = logging.getLogger("todo_api.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; what a client sent can't break out of it."""
+    """One JSON object a line; nothing that a client sent can begin a new line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """A line."""
@@ -38,9 +38,8 @@ class JsonFormatter(logging.Formatter):
             text = msgspec.json.encode(line, enc_hook=str)  # 0.6 µs; json takes 5
             if text.isascii():
                 return text.decode()
-        return json.dumps(
-            line, default=str
-        )  # escapes what some programs take for the end of a line
+        # json escapes the characters that some programs take for the end of a line
+        return json.dumps(line, default=str)
 
 
 class TextFormatter(logging.Formatter):
@@ -67,10 +66,10 @@ def _visible(text: str) -> str:
 
 
 def setup(level: str, form: str | None) -> None:
-    """Send all log lines to standard error; without a `form`, text on a terminal and JSON elsewhere.
+    """Send all log lines to standard error; without a `form`, as text on a terminal and as JSON elsewhere.
 
-    `level` is the service's own. Libraries are heard from WARNING on: some of them log SQL and
-    headers at DEBUG. The connection pool's comings and goings are what DEBUG adds.
+    `level` is for the service's own loggers. Libraries log from WARNING on: some of them log SQL and headers
+    at DEBUG. With DEBUG the connection pool also logs each connection that it opens and closes.
     """
     handler = logging.StreamHandler()
     text = form == "text" or (form is None and sys.stderr.isatty())
@@ -80,7 +79,7 @@ def setup(level: str, form: str | None) -> None:
     logging.captureWarnings(True)
     logging.getLogger("todo_api").setLevel(level)
     logging.getLogger("psycopg.pool").setLevel("INFO" if level == "DEBUG" else libraries)
-    # Nobody asks for these, and a line costs a tenth less without.
+    # No format uses these fields, and a line costs a tenth less without them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -97,7 +96,7 @@ def log_request(
     address: str | None,
     auth_event: str | None = None,
 ) -> None:
-    """Write the line of a request; None is what the request was not understood far enough to tell."""
+    """Write the line of a request; None stands for what the server did not get to know of the request."""
     fields = {
         "method": method,
         "route": route,
@@ -110,7 +109,7 @@ def log_request(
     if auth_event:
         fields["auth_event"] = auth_event
     if access.isEnabledFor(logging.INFO):
-        # Not by info(): it looks for the line of code that calls it, which nobody asks for.
+        # Not by info(): it looks up the line of code that calls it, which no format uses.
         record = logging.LogRecord(access.name, logging.INFO, "", 0, "request", None, None)
         record.fields = fields
         access.handle(record)
@@ -118,15 +117,15 @@ def log_request(
 
 def log_answer(response: Response) -> None:
     """Write the line of the request that `response` answers."""
-    asked = request()
-    who, rule = asked.signed_in, asked.url_rule
+    request = current_request()
+    who, rule = request.signed_in, request.url_rule
     log_request(
-        method=asked.method,
+        method=request.method,
         route=rule.rule if rule else None,
         status=response.status_code,
-        ms=round((time.perf_counter() - asked.began) * 1000, 2),
-        request_id=asked.id,
+        ms=round((time.perf_counter() - request.began) * 1000, 2),
+        request_id=request.id,
         user_id=who.user_id if who else None,
-        address=asked.remote_addr,
-        auth_event=asked.auth_event,
+        address=request.remote_addr,
+        auth_event=request.auth_event,
     )

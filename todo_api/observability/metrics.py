@@ -1,8 +1,8 @@
-"""What Prometheus is told: each process counts for itself, in memory that outlives it, and one adds up.
+"""The numbers for Prometheus: each process counts in files of its own, and one process adds them up.
 
-Imported only when METRICS_PORT is set. prometheus_client's multiprocess mode keeps the numbers of a
-process in files that it maps; here they go by the worker's place instead of its pid. So whoever takes a
-dead worker's place counts on where that one stopped, and there are never more files than places.
+Imported only when METRICS_PORT is set. prometheus_client's multiprocess mode keeps the numbers of a process
+in memory-mapped files. Here the files are named by the worker's slot instead of its pid: a worker that
+replaces a dead one counts on from its numbers, and there are never more files than slots.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from prometheus_client import (
     values,
 )
 
-from todo_api.web.current import request
+from todo_api.web.request import current_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,18 +35,17 @@ if TYPE_CHECKING:
 
     from flask import Flask, Response
 
-UNMATCHED = "(none)"  # the route of whatever fits none, which a client can make up without end
+UNMATCHED = "(none)"  # the route of unknown paths, of which a client can make up any number
 OTHER = "(other)"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# All series that are known are there from the start: a series that begins at 1 has no increase.
+# All series that can be known exist from the start: a series that begins at 1 has no increase.
 SERVER_REFUSALS = (400, 408, 413, 431, 500)
 EVENTS = (
     "signup", "signup_refused", "login", "login_refused", "logout", "token_refused",
     "foreign_user", "rate_limited",
 )  # fmt: skip
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
-NICENESS = 10  # a scrape reads a thousand lines of JSON; requests come first
-# In memory: what is mapped from a disk waits for it now and then, and a full one would end the process.
+# In memory: a file mapped from a disk waits for the disk now and then, and a full disk would end the process.
 _MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own in it, for this account alone)
 
 
@@ -144,23 +143,23 @@ class Metrics:
     # --- in the parent ---
 
     def workers_serve(self, number: int) -> None:
-        """Tell how many there are at this moment."""
+        """Set the number of workers that serve at this moment."""
         self._workers.set(number)
 
-    def worker_ended(self, place: int, *, is_replaced: bool) -> None:
-        """Take away what a worker told about itself; what it counted stays."""
-        multiprocess.mark_process_dead(place, self._folder)  # type: ignore[no-untyped-call]
+    def worker_ended(self, slot: int, *, is_replaced: bool) -> None:
+        """Remove what a worker said about its state; its counters stay."""
+        multiprocess.mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]
         if is_replaced:
             self._lost.inc()
 
     # --- in a worker ---
 
-    def take_place(self, place: int) -> None:
-        """Count as the worker at `place` from now on."""
-        self._process = str(place)
+    def take_slot(self, slot: int) -> None:
+        """Count as the worker of this slot from now on."""
+        self._process = str(slot)
 
     def init_app(self, app: Flask) -> None:
-        """Count what `app` answers, and have `look` look at its pool and its hasher."""
+        """Count what `app` answers, and have `read_load` read its pool and its hasher."""
         self._database = app.extensions["database"]
         self._hasher = app.extensions["hasher"]
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -173,9 +172,8 @@ class Metrics:
         for status in SERVER_REFUSALS:
             self._server_refusals.labels(status)
         self._database_errors.labels("PoolTimeout")
-        self.look()
-        # The memory is taken now, when it can still be refused. A page that is missing later would end
-        # the process.
+        self.read_load()
+        # Reserve the memory now, when a refusal is an error. Later a missing page would end the process.
         if hasattr(os, "posix_fallocate"):  # not on macOS
             for file in Path(self._folder).glob(f"*_{self._process}.db"):
                 with file.open("r+b") as opened:
@@ -183,12 +181,12 @@ class Metrics:
         app.after_request(self._count_answer)
 
     def _count_answer(self, response: Response) -> Response:
-        asked = request()
-        route = asked.url_rule.rule if asked.url_rule else UNMATCHED
-        key = asked.method, route, response.status_code
+        request = current_request()
+        route = request.url_rule.rule if request.url_rule else UNMATCHED
+        key = request.method, route, response.status_code
         found = self._known.get(key)
         if found is None:
-            method = asked.method if asked.method in METHODS else OTHER
+            method = request.method if request.method in METHODS else OTHER
             found = (
                 self._requests.labels(method, route, response.status_code),
                 self._durations.labels(method, route),
@@ -196,9 +194,9 @@ class Metrics:
             if method != OTHER:
                 self._known[key] = found
         found[0].inc()
-        found[1].observe(time.perf_counter() - asked.began)
-        event = asked.auth_event
-        # An event goes to the database with what caused it: with a 5xx it may not have happened.
+        found[1].observe(time.perf_counter() - request.began)
+        event = request.auth_event
+        # An event is stored in the transaction of its cause: with a 5xx it may not have happened.
         if event and response.status_code < 500:
             self._events.labels(event).inc()
             if event == "rate_limited":
@@ -209,8 +207,8 @@ class Metrics:
         """Count an answer that the application did not give."""
         self._server_refusals.labels(status).inc()
 
-    def look(self) -> None:
-        """Tell how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
+    def read_load(self) -> None:
+        """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
         (pool, errors), hasher = self._database.load(), self._hasher.load()
         self._connections.labels("in_use").set(pool.in_use)
         self._connections.labels("idle").set(pool.idle)
@@ -235,7 +233,6 @@ class Metrics:
 
     def page(self) -> WSGIApplication:
         """The application that serves /metrics."""
-        os.nice(NICENESS)
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
         expose = make_wsgi_app(registry)

@@ -20,9 +20,9 @@ _HOP = re.compile(
 class Forwarded:
     """Put the client's address into REMOTE_ADDR; X-Forwarded-* counts from a trusted peer only.
 
-    waitress's own trusted_proxy knows one address and a fixed number of hops. This one knows
-    networks and walks the chain, so waitress is told to leave the headers in place for it
-    (clear_untrusted_proxy_headers=False). It removes them all: the application sees REMOTE_ADDR,
+    waitress's own trusted_proxy knows one address and a fixed number of hops. This class knows networks and
+    goes along the chain of proxies, so waitress leaves the headers in place
+    (clear_untrusted_proxy_headers=False). The class removes them all: the application sees REMOTE_ADDR,
     REMOTE_HOST and wsgi.url_scheme, and can't trust a header by mistake.
     """
 
@@ -51,9 +51,9 @@ class Forwarded:
         headers: dict[str, str],
     ) -> None:
         client = peer
-        # Each proxy appends the address it was called from, so the right end is the one that a
-        # client can't write. The walk ends at the first address that no trusted proxy has, or
-        # before the first hop that is no address: nobody vouches for what stands left of it.
+        # Each proxy appends the address that it was called from, so a client can't write the right end. The
+        # search ends at the first address that no trusted proxy has, or before the first hop that is no
+        # address: no trusted proxy has written what stands left of it.
         for hop in reversed(headers.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             address = _address(hop.strip(" \t"))
             if address is None:

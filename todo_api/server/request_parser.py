@@ -1,4 +1,4 @@
-"""waitress's request parser, made to refuse what another parser might read as another request."""
+"""waitress's request parser, which also refuses what another parser could read as a different request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
 
-# RFC 3986, 3.2.2 and 3.2.3. Without a blank: two Host fields, which waitress joins, are none.
+# RFC 3986, 3.2.2 and 3.2.3. No blank: waitress joins two Host fields with one, and they are refused.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*", re.ASCII)
 _CODINGS = re.compile(rb"^transfer-encoding:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 
@@ -20,8 +20,8 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
     def expect_continue(self) -> bool:
         """Whether the client waits for "100 Continue", and a body is to come.
 
-        After it waitress waits for one in any case: without a body, or with a head that was refused,
-        the connection's next request would be read into this one.
+        After "100 Continue" waitress always reads a body. If none comes, or the head was refused, waitress
+        would read the connection's next request as this one's body.
         """
         return self._expects and self.body_rcv is not None and self.error is None
 

@@ -1,4 +1,4 @@
-"""The HTTP service: one listening socket and the worker processes that share it; another for metrics."""
+"""The HTTP service: a listening socket and the processes that share it, and one more for metrics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import gc
 import logging
 import socket
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
-from todo_api.server.supervisor import Post, ServerError, Supervisor
-from todo_api.server.worker import BACKLOG, raise_file_limit
+from todo_api.server.machine import SCRAPE_NICENESS, lower_priority, raise_file_limit
+from todo_api.server.role import Role
+from todo_api.server.supervisor import ServerError, Supervisor
+from todo_api.server.waitress_server import CONNECTIONS, SPARE_FILES
+from todo_api.server.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerError", "serve"]
 
-# One thread: whoever scrapes as fast as it can gets one process's spare time, and only that.
+BACKLOG = 1024
+# One thread: however often somebody scrapes, that takes the spare time of one process, and no more.
 METRICS_THREADS = 1
-METRICS_TIMEOUT_S = 10  # Prometheus gives up then too, if nobody told it otherwise
+METRICS_TIMEOUT_S = 10  # Prometheus's own default
 
 logger = logging.getLogger("todo_api.server")
 
@@ -34,29 +39,54 @@ def serve(
     workers: int,
     threads: int,
     request_timeout: float,
+    core_pinning: bool = True,
     ready: Callable[[str], None] | None = None,
     metrics: Metrics | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status, 1 if accepted requests had to be cut off.
 
-    make_app runs in each worker process after the fork, so it is the place to open connections.
-    `ready` gets the URL once all workers serve. `metrics` are served by a process of its own: nothing
-    that happens to it happens to the workers. Raises ServerError if an address can't be had or a worker
-    can't start. Has to be called in the main thread, of a process without other threads.
+    make_app runs in each worker process after the fork, so it is the place to open connections. `ready`
+    gets the URL once all workers serve. `metrics` are served by a process of its own, whose faults don't
+    reach the workers. Raises ServerError if an address can't be used or a worker can't start. Call it in
+    the main thread of a process without other threads.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
-        posts = [Post(listener, make_app, threads, request_timeout)] * workers
+        run = partial(
+            run_worker,
+            listener=listener,
+            make_app=make_app,
+            threads=threads,
+            request_timeout=request_timeout,
+            core_pinning=core_pinning,
+            metrics=metrics,
+        )
+        roles = [Role(listener, run)] * workers
         if metrics is not None:
-            asked = stack.enter_context(_listen(metrics.host, metrics.port))
-            posts.append(Post(asked, metrics.page, METRICS_THREADS, METRICS_TIMEOUT_S))
-            logger.info("metrics on %s/metrics", _url(asked))
-        raise_file_limit()
-        # What is there now stays shared with the workers: their collector never writes to it.
+            roles.append(_metrics_role(metrics, stack))
+        raise_file_limit(CONNECTIONS + SPARE_FILES)
+        # Objects that exist now stay shared with the workers: their garbage collector never writes to them.
         gc.collect()
         gc.freeze()
         url = _url(listener)
-        return Supervisor(posts, metrics).run(lambda: ready(url) if ready is not None else None)
+        return Supervisor(roles, metrics).run(lambda: ready(url) if ready is not None else None)
+
+
+def _metrics_role(metrics: Metrics, stack: ExitStack) -> Role:
+    def page() -> WSGIApplication:
+        lower_priority(SCRAPE_NICENESS)
+        return metrics.page()
+
+    listener = stack.enter_context(_listen(metrics.host, metrics.port))
+    logger.info("metrics on %s/metrics", _url(listener))
+    run = partial(
+        run_worker,
+        listener=listener,
+        make_app=page,
+        threads=METRICS_THREADS,
+        request_timeout=METRICS_TIMEOUT_S,
+    )
+    return Role(listener, run, "metrics process", serves_clients=False, clean_up=metrics.remove)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -47,7 +47,7 @@ def _make(kept: Path) -> None:
             file.flush()
             os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):
-            os.link(fresh, kept)  # the first one wins, and nobody ever sees half a file
+            os.link(fresh, kept)  # the first service wins, and no service ever reads half a file
     finally:
         Path(fresh).unlink()
     folder = os.open(kept.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -58,7 +58,7 @@ def _make(kept: Path) -> None:
 
 
 def _read(kept: Path) -> str:
-    # As root the service must not be led to another file by whoever owns the folder.
+    # O_NOFOLLOW: the folder's owner must not make root read another file.
     with os.fdopen(os.open(kept, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):

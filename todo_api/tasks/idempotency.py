@@ -1,4 +1,4 @@
-"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what is sent again is not done again."""
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a create sent again creates nothing."""
 
 import hashlib
 import re
@@ -6,18 +6,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from todo_api.database.data import Call, Database, SignedIn
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
+from todo_api.tasks.schemas import NewTask, Task
 from todo_api.web.problems import Problem
-from todo_api.web.schemas import FieldError, NewTask, Task
+from todo_api.web.schemas import FieldError
 
 ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header, as WSGI has it
-KEY = "[!-~]{1,255}"
-_KEY = re.compile(KEY)
+IDEMPOTENCY_KEY = "[!-~]{1,255}"
+_KEY = re.compile(IDEMPOTENCY_KEY)
 
 
 class Outcome(NamedTuple):
-    """A create's task, as it was first answered, and whether that was then or is now."""
+    """The task as it was first answered, and whether this answer repeats an earlier one."""
 
     task: Task
     is_replay: bool
@@ -35,7 +37,7 @@ def key_of(sent: str) -> str:
 
 def create(database: Database, who: SignedIn, key: str, body: NewTask, max_tasks: int) -> Outcome:
     """Add a task, unless the key has made one already. Raises Problem."""
-    # of the body as it was read: neither white space nor escapes make it another one
+    # of the parsed body: white space and escapes in the JSON make no other body
     request_hash = hashlib.sha256(msgspec.json.encode(body)).hexdigest()
     values = {"key": key, "request_hash": request_hash, "title": body.title, "max_tasks": max_tasks}
     _, _, found = database.as_user(

@@ -1,4 +1,4 @@
-"""Pages of the list: which one a request asks for, and the cursor that leads to the next."""
+"""Pages of the list: the one that a request asks for, and the cursor of the next one."""
 
 import base64
 import hashlib
@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from flask import request
-
+from todo_api.tasks.schemas import Task
 from todo_api.web.problems import Problem
-from todo_api.web.schemas import FieldError, Task
+from todo_api.web.request import current_request
+from todo_api.web.schemas import FieldError
 
 LIMIT_MAX = 1000
 CURSOR = "[A-Za-z0-9_-]{36}"
@@ -21,26 +21,27 @@ _MICROSECOND = timedelta(microseconds=1)
 _CHECK_BYTES = 3  # with them a cursor has 27 bytes, which base64 needs no padding for
 
 
-class Place(NamedTuple):
-    """A place in the list: right behind the task with this time and id, whether it is still there or not."""
+class Position(NamedTuple):
+    """A position in the list: right behind the task with this time and id, whether it still exists or not."""
 
     created_at: str
     id: str
 
 
-START = Place("infinity", str(UUID(int=0)))
+START = Position("infinity", str(UUID(int=0)))
 
 
 class Page(NamedTuple):
-    """What is asked for: up to `limit` tasks that follow a place."""
+    """What is asked for: up to `limit` tasks that follow a position."""
 
     limit: int
-    after: Place
+    after: Position
 
 
-def asked() -> Page | None:
+def requested_page() -> Page | None:
     """The page that the query asks for; None for the whole list. Raises Problem."""
-    if not request.query_string:  # mostly: werkzeug takes 8 µs to find nothing in it
+    request = current_request()
+    if not request.query_string:  # the usual case: werkzeug takes 8 µs to parse an empty one
         return None
     query = request.args
     if "limit" not in query and "cursor" not in query:
@@ -59,7 +60,7 @@ def asked() -> Page | None:
     after = START
     if len(cursors) == 1:
         try:
-            after = _place(cursors[0])
+            after = _read_cursor(cursors[0])
         except ValueError as error:
             errors.append(FieldError(field="cursor", message=str(error)))
     if errors:
@@ -68,28 +69,28 @@ def asked() -> Page | None:
 
 
 def cursor(last: Task) -> str:
-    """What leads to the page that follows this task."""
-    return _write(datetime.fromisoformat(last.created_at), UUID(last.id))
+    """The cursor of the page that follows this task."""
+    return _write_cursor(datetime.fromisoformat(last.created_at), UUID(last.id))
 
 
-def _write(moment: datetime, task_id: UUID) -> str:
-    place = ((moment - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True) + task_id.bytes
-    # No secret: a place tells nothing, and the statement finds the user's own tasks from anywhere.
-    # It is there for a cursor that was cut or changed on its way, which would skip tasks silently.
-    check = hashlib.blake2s(place, digest_size=_CHECK_BYTES).digest()
-    return base64.urlsafe_b64encode(place + check).decode()
+def _write_cursor(moment: datetime, task_id: UUID) -> str:
+    position = ((moment - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True) + task_id.bytes
+    # No secret: a position tells nothing, and the statement only finds the user's own tasks. The checksum
+    # is against a cursor that was cut or changed on its way, which would skip tasks silently.
+    check = hashlib.blake2s(position, digest_size=_CHECK_BYTES).digest()
+    return base64.urlsafe_b64encode(position + check).decode()
 
 
-def _place(text: str) -> Place:
-    """Where a cursor leads; ValueError for what is none."""
+def _read_cursor(text: str) -> Position:
+    """The position that a cursor stands for. Raises ValueError for a text that is no cursor."""
     try:
         if not _CURSOR.fullmatch(text):
             raise ValueError
         found = base64.urlsafe_b64decode(text)
         moment = _EPOCH + _MICROSECOND * int.from_bytes(found[:8], "big", signed=True)
         task_id = UUID(bytes=found[8:24])
-        if _write(moment, task_id) != text:
+        if _write_cursor(moment, task_id) != text:
             raise ValueError
     except (ValueError, OverflowError):
         raise ValueError("must be a next_cursor of this list") from None
-    return Place(moment.isoformat(), str(task_id))
+    return Position(moment.isoformat(), str(task_id))

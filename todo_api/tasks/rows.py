@@ -1,6 +1,6 @@
-"""What the rows of a statement become on their way to JSON."""
+"""Rows of statements on tasks as the classes that become JSON."""
 
-from todo_api.web.schemas import Task
+from todo_api.tasks.schemas import Task
 
 
 def as_task(
@@ -28,9 +28,11 @@ def as_task(
 def rfc3339(text: str) -> str:
     """A timestamptz, as PostgreSQL writes it in UTC, in RFC 3339 with all six digits.
 
-    0.2 µs; by way of a datetime it is 1.7, and a list of 1 000 tasks has at least 2 000 of them.
+    0.2 µs; through a datetime it takes 1.7, and a list of 1 000 tasks has at least 2 000 timestamps.
     """
     if len(text) == 29:  # 2026-11-24 19:46:48.478611+00
         return f"{text[:10]}T{text[11:26]}Z"
-    seconds, _, fraction = text.removesuffix("+00").partition(".")  # it leaves zeros at the end out
+    seconds, _, fraction = text.removesuffix("+00").partition(
+        "."
+    )  # PostgreSQL leaves zeros at the end out
     return f"{seconds.replace(' ', 'T')}.{fraction:0<6}Z"

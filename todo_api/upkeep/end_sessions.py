@@ -1,4 +1,4 @@
-"""Ends sessions at an operator's word: their tokens are refused from that moment on, by every process."""
+"""The operator's command that ends sessions: every process refuses their tokens from that moment on."""
 
 import uuid
 from functools import partial
@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
+from todo_api.auth.schemas import clean_email
 from todo_api.database.statements import Statement, load_statements
-from todo_api.web.schemas import clean_email
 
 
 class EndError(Exception):
@@ -18,14 +18,14 @@ class EndError(Exception):
 def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
     """End all living sessions, or those of one account: how many, and of how many users. Raises EndError.
 
-    `url` is of the login that migrates: no other may see everybody's sessions. One transaction, without
-    the bounds of a request: a million sessions take longer than any request may.
+    `url` has to be the login that migrates: no other may see everybody's sessions. One transaction, without
+    a request's limits of time: a million sessions take longer.
     """
     try:
         with psycopg.connect(
             url,
             cursor_factory=psycopg.RawCursor,
-            prepare_threshold=None,  # asked once, maybe through a pooler
+            prepare_threshold=None,  # each statement runs once, maybe through a pooler
             connect_timeout=5,
             fallback_application_name="todo-api",
         ) as connection:

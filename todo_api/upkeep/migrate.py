@@ -2,132 +2,31 @@
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import errors
-from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
-from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, MigrationList
 
-from todo_api.database.statements import Statement, load_statements
+from todo_api.database.statements import load_statements
 from todo_api.upkeep.migration_files import (
     Differences,
     MigrationError,
-    checksum_of,
     checksums_of,
     compare,
     migration_files,
 )
+from todo_api.upkeep.yoyo_backend import Backend
 
 LOCK_WAIT_S = 60.0
 _POLL_S = 0.05
-# A migration waits for a table only as long as a request can stand it (lock_timeout), so it asks again.
+# A migration waits for a table no longer than requests can wait behind it (lock_timeout), so it tries again.
 _TRIES = 8
 _PAUSE_S = 1.0
 
 logger = logging.getLogger("todo_api.migrate")
-
-
-class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untyped
-    """yoyo on one direct connection: a migration, its checksum and its mark commit together.
-
-    yoyo itself marks a migration in a transaction of its own, so a process killed between the two
-    would leave one that is applied, and for ever applied again. A file with `-- transactional: false`
-    (for CREATE INDEX CONCURRENTLY) is marked after its last statement; killed before, it is repeated,
-    which migrations/README.md makes it stand.
-    """
-
-    def __init__(self, url: str, statements: dict[str, Statement]) -> None:
-        # yoyo's own parser of URLs knows neither sockets nor several hosts, libpq does
-        uri = DatabaseURI("postgresql+psycopg", None, None, None, None, "", {"conninfo": url})
-        super().__init__(uri, "_yoyo_migration")
-        self._statements = statements
-
-    def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
-        """Connect as libpq would."""
-        return psycopg.connect(
-            dburi.args["conninfo"],
-            autocommit=True,
-            connect_timeout=5,
-            fallback_application_name="todo-api migrate",
-        )
-
-    @contextmanager
-    def lock(self, timeout: float = 10) -> Iterator[None]:
-        """Do without yoyo's lock row, which a killed process leaves for good: the advisory lock is held."""
-        yield
-
-    def copy(self) -> "Backend":
-        """Stay on the connection that holds the lock and the transaction."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Keep the connection: `connected` closes it."""
-
-    def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:
-        """Apply one migration, all or nothing; outside a transaction statement by statement."""
-        migration.load()
-        if not migration.use_transactions:
-            self._step_by_step(migration, "apply")
-        with self.transaction():
-            if migration.use_transactions:
-                super().apply_one(migration, force, mark)
-            else:
-                self.log_migration(migration, "apply")
-                self.mark_one(migration, log=False)
-            checksum = checksum_of(Path(migration.path))
-            self.ask("record_migration", id=migration.id, checksum=checksum)
-
-    def rollback_one(self, migration: Migration, force: bool = False) -> None:
-        """Roll one migration back, all or nothing; outside a transaction statement by statement."""
-        migration.load()
-        if not migration.use_transactions:
-            self._step_by_step(migration, "rollback")
-        with self.transaction():
-            self.ask("forget_migration", id=migration.id)
-            if migration.use_transactions:
-                super().rollback_one(migration, force)
-            else:
-                self.log_migration(migration, "rollback")
-                self.unmark_one(migration, log=False)
-
-    def _step_by_step(self, migration: Migration, direction: str) -> None:
-        # not yoyo's own process_steps: when one fails, that runs some statements of the rollback file
-        for step in migration.steps if direction == "apply" else reversed(migration.steps):
-            getattr(step, direction)(self)
-        unusable = [name for (name,) in self.ask("unusable_indexes") if name in migration.source]
-        if unusable:
-            raise MigrationError(
-                f"migration {migration.id} left an index that can't be used: {', '.join(unusable)}; "
-                "remove it with DROP INDEX CONCURRENTLY, and try again"
-            )
-
-    def get_log_data(
-        self, migration: Migration | None = None, operation: str = "apply"
-    ) -> dict[str, Any]:
-        """Write no account or host into yoyo's log: a container's account often has no name, which raises."""
-        return {
-            "id": str(uuid.uuid4()),
-            "migration_id": migration.id if migration else None,
-            "migration_hash": migration.hash if migration else None,
-            "username": None,
-            "hostname": None,
-            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
-            "operation": operation,
-        }
-
-    def ask(self, name: str, **parameters: str) -> list[tuple[Any, ...]]:
-        """Run a statement of sql/before_sign_in on the migrating connection."""
-        statement = self._statements[f"before_sign_in/{name}"]
-        with psycopg.RawCursor(self.connection) as cursor:
-            cursor.execute(statement.text, statement.bind(None, parameters))
-            return cursor.fetchall() if cursor.description else []
 
 
 def migrate(url: str, folder: Path | None = None) -> list[str]:
@@ -137,10 +36,10 @@ def migrate(url: str, folder: Path | None = None) -> list[str]:
     """
     with _connected(url) as backend, migration_files(folder) as migrations:
         if not _differences(backend, migrations).missing:
-            return []  # without the lock, which a newer version may hold for as long as an index takes
+            return []  # without the lock: a newer version may hold it for as long as an index takes to build
         _lock(backend)
         unknown = _differences(backend, migrations).unknown
-        # What is missing is computed inside the lock: outside it two starters would both apply it.
+        # Look for what is missing inside the lock: outside it two starts would both apply it.
         missing = backend.to_apply(migrations)
         if missing and unknown:
             raise MigrationError(
@@ -149,7 +48,7 @@ def migrate(url: str, folder: Path | None = None) -> list[str]:
             )
         for migration in missing:
             logger.info("applying migration %s", migration.id)
-            _patiently(backend.apply_one, migration)
+            _with_retries(backend.apply_one, migration)
         return [migration.id for migration in missing]
 
 
@@ -160,7 +59,7 @@ def rollback(url: str, count: int | None = None, folder: Path | None = None) -> 
         applied = _to_roll_back(backend, migrations)[:count]
         for migration in applied:
             logger.info("rolling back migration %s", migration.id)
-            _patiently(backend.rollback_one, migration)
+            _with_retries(backend.rollback_one, migration)
         return [migration.id for migration in applied]
 
 
@@ -196,7 +95,7 @@ def _connected(url: str) -> Iterator[Backend]:
 
 
 def _shares_its_process(backend: Backend, url: str) -> bool:
-    """Whether a pooler in between lends the server's process to others after each transaction."""
+    """Whether a pooler lends the server's process to other clients after each transaction."""
     [(process,)] = backend.ask("server_process")
     if process == backend.connection.info.backend_pid:  # what the server itself told libpq
         return False
@@ -208,7 +107,7 @@ def _shares_its_process(backend: Backend, url: str) -> bool:
 
 
 def _lock(backend: Backend) -> None:
-    """Become the only one that migrates, until the connection ends."""
+    """Become the only process that migrates, until the connection ends."""
     deadline = time.monotonic() + LOCK_WAIT_S
     while not backend.ask("try_migration_lock")[0][0]:
         if time.monotonic() > deadline:
@@ -216,8 +115,8 @@ def _lock(backend: Backend) -> None:
         time.sleep(_POLL_S)
 
 
-def _patiently(work: Callable[[Migration], None], migration: Migration) -> None:
-    """Do the work; while a table is in use, again after a pause in which its users get their turn."""
+def _with_retries(work: Callable[[Migration], None], migration: Migration) -> None:
+    """Do the work. While a table is in use, try again after a pause in which its users get their turn."""
     for tries_left in reversed(range(_TRIES)):
         try:
             with _explained(migration.id):

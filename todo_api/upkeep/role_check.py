@@ -1,9 +1,10 @@
-"""Looks, before serving, at the schema and at the role: nobody whom row security doesn't hold."""
+"""The check before serving: the schema is this version's, and row security holds for the service's role."""
 
 import logging
 from contextlib import closing
 
-from todo_api.database.data import Call, Database, StatementFailed, Unavailable
+from todo_api.database.calls import Call, StatementFailed, Unavailable
+from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
 from todo_api.upkeep.migration_files import compare, shipped_checksums
 
@@ -18,12 +19,12 @@ class RoleError(Exception):
 
 
 def check_role(url: str) -> None:
-    """Raise RoleError when the service's role could get past row security, or can't be looked at.
+    """Raise RoleError when the service's role could get past row security, or can't be checked.
 
     A newer schema is served, with a warning: in a rolling update old and new stand side by side.
     """
     try:
-        # Asked once: to prepare it would not pay, and a pooler may not stand it.
+        # Not prepared: it runs once, and an old pooler may not support preparing.
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
             [[(role, bypasses, owns, unguarded)], applied] = database.before_sign_in(
                 Call("before_sign_in/check_role"), Call("before_sign_in/applied_migrations")

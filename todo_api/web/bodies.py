@@ -1,15 +1,16 @@
 """Reads a request's JSON body: 415, then 400, then 422 with every problem of every field."""
 
 import json
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar, get_args
 
 import msgspec
-from flask import request
 from werkzeug.http import parse_options_header
 
 from todo_api.web.problems import Problem
-from todo_api.web.schemas import CLEANERS, FieldError
+from todo_api.web.request import current_request
+from todo_api.web.schemas import FieldError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_DEPTH = 1000
@@ -20,17 +21,18 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 def read_body(kind: type[Body]) -> Body:
     """Parse and validate the request's body as a `kind`. Raises Problem."""
     _require_json()
-    return _validate(_parse(request.get_data(cache=False)), kind)
+    return _validate(_parse(current_request().get_data(cache=False)), kind)
 
 
 def _require_json() -> None:
-    header = request.headers.get("Content-Type", "").lower()
+    headers = current_request().headers
+    header = headers.get("Content-Type", "").lower()
     media_type, options = parse_options_header(header)
     # a charset that can't be read is left out of `options`, and is another one than UTF-8
     in_utf8 = "charset" not in header or options.get("charset") == "utf-8"
     if media_type != "application/json" or not in_utf8:
         raise Problem("unsupported-media-type")
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+    if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise Problem("unsupported-media-type", "The body must not be compressed.")
 
 
@@ -111,7 +113,7 @@ def _validate(value: Any, kind: type[Body]) -> Body:
                 errors.append(FieldError(field=name, message="is required"))
             continue
         try:
-            valid[name] = _field(name, value[name], field.type)
+            valid[name] = _read_field(value[name], field)
         except ValueError as error:
             errors.append(FieldError(field=name, message=str(error)))
     if errors:
@@ -119,15 +121,35 @@ def _validate(value: Any, kind: type[Body]) -> Body:
     return kind(**valid)
 
 
+class _Field(NamedTuple):
+    required: bool
+    kind: Any
+    clean: (
+        Callable[[str], str] | None
+    )  # of a text; raises ValueError that says what is wrong with it
+
+
 @cache  # msgspec takes 50 µs to find them out
-def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {field.name: field for field in msgspec.structs.fields(kind)}
+def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
+    return {
+        field.name: _Field(field.required, field.type, next(_cleaners(field.type), None))
+        for field in msgspec.structs.fields(kind)
+    }
 
 
-def _field(name: str, value: Any, kind: Any) -> Any:
+def _cleaners(kind: Any) -> Iterator[Callable[[str], str]]:
+    """What the annotations of a type name under `clean`."""
+    for meta in getattr(kind, "__metadata__", ()):
+        if meta.extra:
+            yield meta.extra["clean"]
+    for part in get_args(kind):
+        yield from _cleaners(part)
+
+
+def _read_field(value: Any, field: _Field) -> Any:
     try:
-        converted = msgspec.convert(value, kind)
+        converted = msgspec.convert(value, field.kind)
     except msgspec.ValidationError:
-        expected = "a string" if name in CLEANERS else "true or false"
+        expected = "a string" if field.clean else "true or false"
         raise ValueError(f"must be {expected}") from None
-    return CLEANERS[name](converted) if name in CLEANERS else converted
+    return field.clean(converted) if field.clean else converted

@@ -6,7 +6,7 @@ from flask import Response
 from flask_cors import cross_origin
 
 from todo_api.settings.config import Config
-from todo_api.web.current import request
+from todo_api.web.request import current_request
 
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 API_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -17,7 +17,7 @@ PREFLIGHT_S = 7200  # as long as Chromium keeps one
 
 
 def completer(config: Config) -> Callable[[Response], Response]:
-    """What adds the headers that are not there yet: a page may have a policy and a lifetime of its own."""
+    """A function that adds the missing headers: a page may have a policy and a lifetime of its own."""
 
     @cross_origin(
         origins=list(config.cors_origins),
@@ -37,18 +37,18 @@ def completer(config: Config) -> Callable[[Response], Response]:
         return response
 
     def complete(response: Response) -> Response:
-        asked, headers = request(), response.headers
+        request, headers = current_request(), response.headers
         own = {name for name, _ in headers}
-        headers.add("X-Request-ID", asked.id)
+        headers.add("X-Request-ID", request.id)
         for name, value in _ALL:
             if name not in own:
                 headers.add(name, value)
-        if asked.is_secure:
+        if request.is_secure:
             headers["Strict-Transport-Security"] = HSTS
         if config.cors_origins:
-            # also where no origin was sent: caches must not mix them up
+            # also where no Origin was sent, or a cache would answer one origin with another's copy
             response.vary.add("Origin")
-            if asked.headers.get("Origin"):
+            if request.headers.get("Origin"):
                 response = for_listed_origins(response)
         return response
 
