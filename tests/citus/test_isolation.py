@@ -11,15 +11,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from dba_scripts import distribute
-from postgres_proxy import proxied
 from psycopg import errors
 
+from support.postgres.dba_scripts import distribute
+from support.postgres.proxy import proxied
 from todo_api.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
 from todo_api.migrate import migrate, rollback
 from todo_api.roles import check_role
 from todo_api.rows import as_task
 
+pytestmark = pytest.mark.citus
 DISTRIBUTED = ["idempotency_keys", "sessions", "task_counts", "tasks"]
 ON_WORKERS = [*DISTRIBUTED, "users"]
 GUARDED = ["auth_events", *ON_WORKERS]

@@ -15,14 +15,15 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
-from waiting import until
 
 import todo_api
+from support.waiting import until
 from todo_api import embedded
 from todo_api.data import Call, Database, SignedIn
 from todo_api.migrate import migrate
 from todo_api.rows import as_task
 
+pytestmark = pytest.mark.partitioned
 README = Path(todo_api.__file__).parent.parent / "sql" / "README.md"
 QUERIES = dict(
     re.findall(r"^### (.+?)\n.*?^```sql\n(.+?)^```$", README.read_text("utf-8"), re.M | re.S)

@@ -9,17 +9,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from catalogue import catalogue
-from dba_scripts import partition
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from support.postgres.catalogue import catalogue
+from support.postgres.dba_scripts import partition
 from todo_api.data import Call, Database, SignedIn
 from todo_api.migrate import migrate, rollback
 from todo_api.roles import check_role
 from todo_api.rows import as_task
 from todo_api.statements import USER, load_statements
 
+pytestmark = pytest.mark.partitioned
 TABLES = ("idempotency_keys", "sessions", "task_counts", "tasks")
 HASH = "$2b$04$" + "a" * 53
 LIST = Call("tasks/list", row=as_task)

@@ -16,6 +16,7 @@ from todo_api.migrate import migrate
 from todo_api.roles import RoleError, check_role
 from todo_api.rows import as_task
 
+pytestmark = pytest.mark.partitioned
 HASH = "$2b$04$" + "a" * 53
 KEYS = {
     "tasks": "id",

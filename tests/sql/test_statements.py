@@ -12,14 +12,15 @@ import pglast
 import psycopg
 import pytest
 from pglast import ast as grammar
-from statement_header import first_words, header, sections
 
 import todo_api
+from support.rules.statement_header import first_words, header, sections
 from todo_api.data import Call, Database, SignedIn
 from todo_api.rows import as_task
 from todo_api.schemas import Task
 from todo_api.statements import USER, compile_statement, load_statements
 
+pytestmark = pytest.mark.partitioned
 SOURCES = Path(todo_api.__file__).parent
 FOLDER = SOURCES.parent / "sql"
 STATEMENTS = load_statements()
