@@ -1,5 +1,6 @@
 -- The whole schema at once, as PostgreSQL itself tells it: what all migrations together make.
--- To read, not to apply. Renewed by `python tests/schema_dump.py`; the tests compare it with the migrations.
+-- To read, not to apply. Renewed by `python tests/tools/schema_dump.py`;
+-- the tests compare it with the migrations.
 --
 -- Left out: who migrated and so owns all but two functions, and yoyo's own tables. The roles todo_app and
 -- todo_auth belong to the whole server, see 0001.roles.sql.

@@ -1,7 +1,9 @@
-"""One PostgreSQL for the run, a migrated template in it, and a clone of that for each test."""
+"""One PostgreSQL for the run, a migrated template in it, and a clone of that for each test.
+
+Tests marked `contract` change rows, never the schema: they share one database, emptied after each.
+"""
 
 import itertools
-import json
 import os
 import shutil
 import tempfile
@@ -11,25 +13,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import citus_cluster
 import psycopg
 import pytest
-from dba_scripts import partition
 from flask import Flask
 from flask.testing import FlaskClient
-from pgbouncer import PgBouncer, pgbouncer
 from psycopg.conninfo import make_conninfo
-from resilience.leaks import Scan
-from watched import watching
-from werkzeug.test import TestResponse
 from xdist.scheduler import LoadFileScheduling
 
+from support import watched as watched_texts
+from support.accounts import Account
+from support.credentials import SECRET
+from support.figures import Keep, command_of, keeper
+from support.leaks import Scan
+from support.postgres import citus_cluster
+from support.postgres.dba_scripts import partition
+from support.postgres.pgbouncer import PgBouncer, pgbouncer
+from support.watched import watching
 from todo_api.app import create_app
 from todo_api.embedded.running import embedded_postgres
 from todo_api.settings.config import Config
 from todo_api.upkeep.migrate import migrate
 
-SECRET = "a secret that only the tests know, 0123456789"
 _numbers = itertools.count(1)
 
 # Without a cluster there is nothing to collect there.
@@ -43,11 +47,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 class _OneProcessForTheCluster(LoadFileScheduling):  # type: ignore[misc]
-    """Files share the run's processes, but those that use the one database of CITUS_URL share one."""
+    """All tests run in one process, since they use the one database of CITUS_URL."""
 
     def _split_scope(self, nodeid: str) -> str:
-        scope = str(super()._split_scope(nodeid))
-        return "the cluster" if scope.startswith(("tests/citus/", "tests/contract/")) else scope
+        return "the cluster"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -110,12 +113,55 @@ def empty_database_url(postgres: str, admin: psycopg.Connection[Any]) -> Iterato
 
 
 @pytest.fixture
-def database_url(postgres: str, template: str, admin: psycopg.Connection[Any]) -> Iterator[str]:
-    """A migrated database without rows."""
+def cloned_database_url(
+    postgres: str, template: str, admin: psycopg.Connection[Any]
+) -> Iterator[str]:
+    """A migrated database of the test's own."""
     name = f"test_{next(_numbers)}"
     admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield make_conninfo(postgres, dbname=name)
     admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def looked_through() -> Iterator[None]:
+    """Keeps how much of the contract's tests was looked through for leaks."""
+    yield
+    what = "answers and log lines of the contract's tests looked through: leaks"
+    keeper("pytest -m contract")(11, what, f"{watched_texts.texts}: 0")
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(request: pytest.FixtureRequest, looked_through: None) -> str:
+    """A clone of the template or, with CITUS_URL, the distributed database there."""
+    if citus_cluster.URL:
+        return str(request.getfixturevalue("distributed_url"))
+    server, template, admin = map(request.getfixturevalue, ("postgres", "template", "admin"))
+    admin.execute(f"CREATE DATABASE contract TEMPLATE {template}")
+    return make_conninfo(server, dbname="contract")
+
+
+@pytest.fixture(scope="session")
+def shared_superuser(shared_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(shared_database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def emptied_database_url(
+    shared_database_url: str, shared_superuser: psycopg.Connection[Any]
+) -> Iterator[str]:
+    """The database of the tests marked `contract`, emptied after the test."""
+    yield shared_database_url
+    for table in ("auth_events", "users", "rate_limits"):
+        shared_superuser.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database without rows."""
+    shared = request.node.get_closest_marker("contract")
+    return str(request.getfixturevalue("emptied_database_url" if shared else "cloned_database_url"))
 
 
 @pytest.fixture
@@ -192,46 +238,6 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-class Account:
-    """A user as a client has it: an id, a token, and calls that carry the token."""
-
-    def __init__(self, client: FlaskClient, email: str, password: str) -> None:
-        self.client, self.email, self.password = client, email, password
-        answer = client.post("/api/auth/signup", json={"email": email, "password": password})
-        assert answer.status_code == 201, answer.text
-        self.id: str = answer.json["data"]["user_id"]
-        self.token: str = answer.json["data"]["access_token"]
-        self.tasks = f"/api/{self.id}/tasks"
-
-    def call(self, method: str, path: str, **rest: Any) -> TestResponse:
-        headers = {"Authorization": f"Bearer {self.token}", **rest.pop("headers", {})}
-        return self.client.open(path, method=method, headers=headers, **rest)
-
-    def get(self, path: str, **rest: Any) -> TestResponse:
-        return self.call("GET", path, **rest)
-
-    def post(self, path: str, **rest: Any) -> TestResponse:
-        return self.call("POST", path, **rest)
-
-    def put(self, path: str, **rest: Any) -> TestResponse:
-        return self.call("PUT", path, **rest)
-
-    def patch(self, path: str, **rest: Any) -> TestResponse:
-        return self.call("PATCH", path, **rest)
-
-    def delete(self, path: str, **rest: Any) -> TestResponse:
-        return self.call("DELETE", path, **rest)
-
-    def add(self, title: str = "Buy oat milk") -> dict[str, Any]:
-        """A new task, as the API answers it."""
-        answer = self.post(self.tasks, json={"title": title})
-        assert answer.status_code == 201, answer.text
-        return answer.json["data"]
-
-    def path_of(self, task: dict[str, Any]) -> str:
-        return f"{self.tasks}/{task['id']}"
-
-
 @pytest.fixture
 def sign_up(client: FlaskClient) -> Callable[..., Account]:
     """Signs a new user up."""
@@ -250,28 +256,6 @@ def ann(sign_up: Callable[..., Account]) -> Account:
 @pytest.fixture
 def bob(sign_up: Callable[..., Account]) -> Account:
     return sign_up("bob@example.com")
-
-
-Keep = Callable[[int, str, str], None]
-
-
-def command_of(node: pytest.Item | pytest.Collector) -> str:
-    """What runs a test, or the tests of a file."""
-    marks = [name for name in ("slow", "programs") if node.get_closest_marker(name)]
-    file = node.nodeid.partition("::")[0]
-    return " ".join(["pytest", *(f"-m {name}" for name in marks[-1:]), file])
-
-
-def keeper(command: str) -> Keep:
-    """Keeps rows of RESILIENCE.md (item, what, figure) when renew_resilience.py asks for them."""
-    folder = os.environ.get("RESILIENCE_FIGURES")
-
-    def keep(item: int, what: str, figure: str) -> None:
-        if folder:
-            row = {"item": item, "what": what, "figure": figure, "command": command}
-            (Path(folder) / f"{uuid.uuid4().hex}.json").write_text(json.dumps(row))
-
-    return keep
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The picture of a comparison: requests/s and CPU of every server in every scenario."""
 
-from svg import COLOURS, bar, opening, text
+from support.svg import COLOURS, bar, opening, text
 
 from .marks import name
 from .peers import SCENARIOS

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 FILE = Path(__file__).with_name("budget.toml")
-RENEW = ".venv/bin/python tests/renew_budget.py"
+RENEW = ".venv/bin/python tests/tools/renew_budget.py"
 TOLERANCE = 0.15
 _OPENING = f"""\
 # Python calls that one request makes, from the WSGI entry to the end of the answer: see calls.py. A request

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from svg import COLOURS, dot, grouped, line, opening, text, upright
+from support.svg import COLOURS, dot, grouped, line, opening, text, upright
 
 from .marks import EMPTY, GROWING, HEAVY, name
 from .readings import Run, middle

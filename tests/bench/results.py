@@ -9,7 +9,7 @@ from .peers import SCENARIOS
 from .readings import OURS, Run, middle, ratio
 
 FOLDER = Path(__file__).parent
-COMMAND = ".venv/bin/python tests/compare_speed.py"
+COMMAND = ".venv/bin/python tests/tools/compare_speed.py"
 _TITLES = {
     OURS: "this service",
     ASYNCPG: "FastAPI + asyncpg",

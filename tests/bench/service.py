@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import httpx
 import psycopg
-from live_service import started
 from psycopg.conninfo import make_conninfo
 
+from support.live_service import started
 from todo_api.embedded.running import embedded_postgres
 from todo_api.upkeep.migrate import migrate
 

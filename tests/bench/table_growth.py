@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import psycopg
+
 from plans.fill import fill
 
 from .load import Load, Request

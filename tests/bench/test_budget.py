@@ -10,8 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgbouncer import PgBouncer
 from psycopg.conninfo import make_conninfo
+
+from support.postgres.pgbouncer import PgBouncer
 
 from . import budget
 from .calls import count_one

@@ -11,16 +11,17 @@ from typing import Any
 
 import psycopg
 import pytest
-from dba_scripts import distribute
-from postgres_proxy import proxied
 from psycopg import errors
 
+from support.postgres.dba_scripts import distribute
+from support.postgres.proxy import proxied
 from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
 
+pytestmark = pytest.mark.citus
 DISTRIBUTED = ["idempotency_keys", "sessions", "task_counts", "tasks"]
 ON_WORKERS = [*DISTRIBUTED, "users"]
 GUARDED = ["auth_events", *ON_WORKERS]

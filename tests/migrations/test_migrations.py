@@ -17,11 +17,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from catalogue import catalogue, roles
 from psycopg.conninfo import make_conninfo
-from schema_dump import PAGE, dump
-from waiting import until
 
+from support.postgres.catalogue import catalogue, roles
+from support.waiting import until
 from todo_api.database.calls import Call
 from todo_api.database.data import Database
 from todo_api.embedded.programs import find_programs
@@ -29,6 +28,7 @@ from todo_api.embedded.running import embedded_postgres
 from todo_api.upkeep import migrate as migrating
 from todo_api.upkeep.migrate import MigrationError, migrate, newest, rollback
 from todo_api.upkeep.role_check import check_role
+from tools.schema_dump import PAGE, dump
 
 SHIPPED = Path(__file__).parent.parent.parent / "migrations"
 IDS = sorted(
@@ -213,7 +213,7 @@ def test_each_step_down_restores_the_schema_before_it_and_up_again_is_the_same(
 def test_all_migrations_together_make_the_schema_that_is_checked_in(url: str) -> None:
     migrate(url)
     page = PAGE.read_text(encoding="utf-8")
-    assert dump(url) == page, "python tests/schema_dump.py writes it anew"
+    assert dump(url) == page, "python tests/tools/schema_dump.py writes it anew"
 
 
 def test_the_schema_that_is_checked_in_is_complete(

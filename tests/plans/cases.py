@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from user_rule import opens_or_ends
-
 import todo_api
+from support.rules.user_rule import opens_or_ends
 from todo_api.database.statements import Statement, load_statements
 
 from .fill import Filled, User

@@ -38,7 +38,7 @@ What PostgreSQL does for each statement of this folder. Made on {_today()} by Po
 when installed (`shared_buffers` 128 MB), with:
 
 ```sh
-.venv/bin/python tests/renew_plans.py
+.venv/bin/python tests/tools/renew_plans.py
 ```
 
 - **The database:** {grouped(filled.tasks)} tasks of {grouped(filled.users)} users in a Zipf-like tail: one
@@ -121,7 +121,7 @@ millions ({TASKS_PER_USER} for each user on average; sessions and events grow wi
 by PostgreSQL {version}, by hand because it takes ten minutes and 10 GB of disk, with:
 
 ```sh
-.venv/bin/python tests/renew_plans.py --growth
+.venv/bin/python tests/tools/renew_plans.py --growth
 ```
 
 ![Blocks by number of tasks, on two logarithmic axes: flat lines for the statements, a steep one for the

@@ -2,7 +2,7 @@
 
 import math
 
-from svg import grouped, line, opening, text, upright
+from support.svg import grouped, line, opening, text, upright
 
 from .growth import Step
 

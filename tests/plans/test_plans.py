@@ -274,4 +274,4 @@ def test_a_parameter_without_a_typical_value_is_named(many: Database) -> None:
 def test_the_page_has_every_statement(many: Database) -> None:
     page = (FOLDER / "PLANS.md").read_text(encoding="utf-8")
     missing = [case.title for case in cases(many.filled) if f"\n### {case.title}\n" not in page]
-    assert missing == [], "renew it with: .venv/bin/python tests/renew_plans.py"
+    assert missing == [], "renew it with: .venv/bin/python tests/tools/renew_plans.py"

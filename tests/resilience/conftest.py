@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from resilience.served import Client, Reply, Service, Start, serving
+from support.served import Client, Reply, Service, Start, serving
 
 AT_ONCE = 50
 Call = Callable[[Client, int], Reply]

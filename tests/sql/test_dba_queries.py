@@ -15,15 +15,16 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
-from waiting import until
 
 import todo_api
+from support.waiting import until
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.embedded.running import embedded_postgres
 from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate
 
+pytestmark = pytest.mark.partitioned
 README = Path(todo_api.__file__).parent.parent / "sql" / "README.md"
 QUERIES = dict(
     re.findall(r"^### (.+?)\n.*?^```sql\n(.+?)^```$", README.read_text("utf-8"), re.M | re.S)

@@ -6,8 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from dba_scripts import FOLDER
 
+from support.postgres.dba_scripts import FOLDER
+
+pytestmark = pytest.mark.partitioned
 SCRIPT = (FOLDER / "distribute.sql").read_text(encoding="utf-8")
 # what plain PostgreSQL understands of it
 PREPARATION = SCRIPT.split("\nBEGIN;\n")[1].split("\nDO $distribute$")[0]

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-import guards
-import isolation
 import psycopg
 import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from support.rules import guards, isolation
+
+pytestmark = pytest.mark.partitioned
 TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys", "auth_events")
 OWN = "user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid)"
 

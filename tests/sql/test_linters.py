@@ -9,7 +9,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 SQUAWK = Path(sys.executable).with_name("squawk")
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.partitioned, pytest.mark.programs]
 
 
 def sqlfluff(text: str, *options: str) -> set[str]:

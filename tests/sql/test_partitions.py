@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from catalogue import catalogue
-from dba_scripts import partition
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from support.postgres.catalogue import catalogue
+from support.postgres.dba_scripts import partition
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.database.statements import USER, load_statements
@@ -21,6 +21,7 @@ from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
 
+pytestmark = pytest.mark.partitioned
 TABLES = ("idempotency_keys", "sessions", "task_counts", "tasks")
 HASH = "$2b$04$" + "a" * 53
 LIST = Call("tasks/list", row=as_task)

@@ -17,6 +17,7 @@ from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate
 from todo_api.upkeep.role_check import RoleError, check_role
 
+pytestmark = pytest.mark.partitioned
 HASH = "$2b$04$" + "a" * 53
 KEYS = {
     "tasks": "id",

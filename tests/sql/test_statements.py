@@ -12,15 +12,16 @@ import pglast
 import psycopg
 import pytest
 from pglast import ast as grammar
-from source_files import PACKAGE, sources, tree
-from statement_header import first_words, header, sections
 
+from support.rules.statement_header import first_words, header, sections
+from support.source_files import PACKAGE, sources, tree
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.database.statements import USER, compile_statement, load_statements
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task
 
+pytestmark = pytest.mark.partitioned
 FOLDER = PACKAGE.parent / "sql"
 STATEMENTS = load_statements()
 EVERY = pytest.mark.parametrize("name", sorted(STATEMENTS))

@@ -7,10 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from user_rule import TABLES, breaches
 
 import todo_api
+from support.rules.user_rule import TABLES, breaches
 
+pytestmark = pytest.mark.partitioned
 FOLDER = Path(todo_api.__file__).parent.parent / "sql"
 SOURCES = {
     file.relative_to(FOLDER).with_suffix("").as_posix(): file.read_text(encoding="utf-8")

@@ -1,0 +1,412 @@
+"""The OpenAPI document tells everything and nothing but the truth: held against the running service."""
+
+import http.client
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.test import TestResponse
+
+from support.accounts import Account
+from support.leaks import Scan
+from support.live_service import live_service
+from support.openapi_document import Document, Operation, current_document
+from support.watched import had_a_bug
+from todo_api.web.problem_codes import CODES
+
+pytestmark = pytest.mark.contract
+DOCUMENT = Document(current_document())
+OPERATIONS = DOCUMENT.operations
+PAIRS = [(name, status) for name, operation in OPERATIONS.items() for status in operation.statuses]
+LIMITED = {"signup", "login"}
+BY_THE_SERVER = {408, 413, 431}  # before the application sees the request
+HTTPS = "https://localhost"  # so that Strict-Transport-Security is sent too
+ORIGIN = "https://app.example.com"  # and the headers for pages of other origins
+BY_THE_APPLICATION = {
+    "Strict-Transport-Security", "Vary", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
+}  # fmt: skip
+ATTEMPTS = frozenset({"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"})
+NOTHING = frozenset[str]()
+PASSWORD = "correct horse battery"
+
+
+def url_of(operation: Operation, **ids: str) -> str:
+    return operation.path.format(**{"path": "docs.css", **ids})
+
+
+def in_query(operation: Operation) -> list[str]:
+    parameters = map(DOCUMENT.resolved, operation.about["parameters"])
+    return [one["name"] for one in parameters if one["in"] == "query"]
+
+
+# The document by itself
+
+
+def test_it_is_a_valid_openapi_3_1_document():
+    assert DOCUMENT.content["openapi"].startswith("3.1.")
+    assert [
+        error.message for error in OpenAPIV31SpecValidator(DOCUMENT.content).iter_errors()
+    ] == []
+
+
+def test_it_is_what_the_service_serves(client):
+    assert client.get("/openapi.json").json == DOCUMENT.content
+
+
+@pytest.mark.parametrize(
+    ("example", "schema"),
+    [pytest.param(example, schema, id=where) for where, example, schema in DOCUMENT.examples()],
+)
+def test_an_example_is_what_its_schema_asks_for(example, schema):
+    assert DOCUMENT.errors(example, schema) == []
+
+
+def test_every_body_has_an_example():
+    for operation in OPERATIONS.values():
+        assert bool(operation.body_examples) == ("requestBody" in operation.about), operation.id
+        for status, response in operation.about["responses"].items():
+            for kind, media in DOCUMENT.resolved(response).get("content", {}).items():
+                if "$ref" in media["schema"]:
+                    assert media.get("example") or media.get("examples"), (
+                        operation.id,
+                        status,
+                        kind,
+                    )
+
+
+def test_every_route_and_method_is_in_it_and_no_other(app: Flask):
+    routes = {
+        (method, rule.rule.replace("<path:", "<").replace("<", "{").replace(">", "}"))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert {(operation.method, operation.path) for operation in OPERATIONS.values()} == routes
+
+
+def test_every_parameter_of_a_path_is_described():
+    for operation in OPERATIONS.values():
+        parameters = map(DOCUMENT.resolved, operation.about["parameters"])
+        described = {one["name"] for one in parameters if one["in"] == "path"}
+        in_path = {part[1:-1] for part in operation.path.split("/") if part.startswith("{")}
+        assert described == in_path
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_call_documents_each_status_that_it_can_give(operation):
+    expected = {408, 413, 431, 500}
+    if operation.about["tags"] in (["auth"], ["tasks"]) or operation.id == "ready":
+        expected.add(503)
+    if operation.needs_token or operation.id == "login":
+        expected.add(401)
+    if "{user_id}" in operation.path:
+        expected.add(403)
+    if "{task_id}" in operation.path or "{path}" in operation.path:
+        expected.add(404)
+    if "requestBody" in operation.about:
+        expected |= {400, 415, 422}
+    if in_query(operation):
+        expected.add(422)
+    if operation.id in ("signup", "createTask"):
+        expected.add(409)
+    if operation.id in LIMITED:
+        expected.add(429)
+    assert {status for status in operation.statuses if status >= 400} == expected
+
+
+def test_every_code_is_documented_with_its_status():
+    responses = DOCUMENT.content["components"]["responses"]
+    assert responses.keys() == CODES.keys()
+    for code, response in responses.items():
+        [example] = response["content"]["application/problem+json"]["examples"].values()
+        assert (example["value"]["code"], example["value"]["status"]) == (code, CODES[code].status)
+    named = {code for pair in PAIRS for code in documented_codes(*pair)}
+    assert named == CODES.keys() - {"method-not-allowed"}
+
+
+def documented_codes(name: str, status: int) -> set[str]:
+    response = DOCUMENT.resolved(OPERATIONS[name].about["responses"][str(status)])
+    media = response.get("content", {}).get("application/problem+json", {})
+    return {example["value"]["code"] for example in media.get("examples", {}).values()}
+
+
+# Security
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_call_needs_a_token_exactly_when_the_document_says_so(client, operation):
+    ids = {"user_id": str(uuid.uuid4()), "task_id": str(uuid.uuid4())}
+    for headers in ({}, {"Authorization": "Bearer x"}):
+        answer = client.open(url_of(operation, **ids), method=operation.method, headers=headers)
+        assert (answer.status_code == 401) == operation.needs_token
+
+
+# Every documented answer of every call, provoked
+
+
+class Provoke:
+    """Makes a call answer with a status; one method for each kind of call that leads there."""
+
+    def __init__(
+        self, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, watched: Scan
+    ) -> None:
+        self.make_app = partial(make_app, cors_origins=(ORIGIN,))
+        self.monkeypatch = monkeypatch
+        self.watched = watched
+        self.app = self.make_app(max_tasks_per_user=2)
+        self.client = self.app.test_client()
+        self.problems_page = self.client.get("/problems").text
+        self.account = Account(self.client, "zoe@example.com", PASSWORD)
+        self.task = self.account.add()
+
+    def send(
+        self, operation: Operation, client: FlaskClient | None = None, **changes: Any
+    ) -> TestResponse:
+        """The call as the document's first example has it, but for the changes."""
+        ids = {"user_id": self.account.id, "task_id": self.task["id"]} | changes.pop("ids", {})
+        headers = {"Origin": ORIGIN} | changes.pop("headers", {})
+        if changes.pop("token", operation.needs_token):
+            headers["Authorization"] = f"Bearer {self.account.token}"
+        if operation.body_examples and "data" not in changes:
+            changes.setdefault("json", operation.body_examples[0])
+        return (client or self.client).open(
+            url_of(operation, **ids),
+            method=operation.method,
+            base_url=HTTPS,
+            headers=headers,
+            **changes,
+        )
+
+    def success(self, operation: Operation) -> TestResponse:
+        if operation.id == "login":
+            Account(self.client, operation.body_examples[0]["email"], PASSWORD)
+        if operation.id == "createTask":
+            headers = {"Idempotency-Key": "k"}
+            self.send(operation, headers=headers)
+            return self.send(operation, headers=headers)
+        if operation.id == "listTasks":  # with everything that it can have
+            self.account.add()
+            return self.send(operation, query_string={"limit": 1})
+        return self.send(operation)
+
+    def invalid(self, operation: Operation) -> TestResponse:
+        if in_query(operation):
+            return self.send(operation, query_string=dict.fromkeys(in_query(operation), "x"))
+        return self.send(operation, json={"title": 7})
+
+    def not_modified(self, operation: Operation) -> TestResponse:
+        tag = self.send(operation).headers["ETag"]
+        return self.send(operation, headers={"If-None-Match": tag})
+
+    def unauthorized(self, operation: Operation) -> TestResponse:
+        return self.send(operation, token=False)  # to log in: nobody has the example's address
+
+    def not_found(self, operation: Operation) -> TestResponse:
+        return self.send(operation, ids={"task_id": str(uuid.uuid4()), "path": "nowhere.css"})
+
+    def conflict(self, operation: Operation) -> TestResponse:
+        self.send(operation)
+        return self.send(operation)
+
+    def rate_limited(self, operation: Operation) -> TestResponse:
+        client = self.make_app(auth_rate_limit="1 per minute").test_client()
+        self.send(operation, client)
+        return self.send(operation, client)
+
+    def bug(self, operation: Operation) -> TestResponse:
+        def fail(*_: Any, **__: Any) -> None:
+            raise RuntimeError("a bug")
+
+        if operation.id in LIMITED:  # behind the count of attempts
+            self.monkeypatch.setattr("todo_api.auth.blueprint.read_body", fail)
+        else:
+            path = url_of(operation, user_id=self.account.id, task_id=self.task["id"])
+            endpoint, _ = self.app.url_map.bind("localhost").match(path, operation.method)
+            self.monkeypatch.setitem(self.app.view_functions, endpoint, fail)
+        answer = self.send(operation)
+        had_a_bug(self.watched)
+        return answer
+
+    def unavailable(self, operation: Operation) -> TestResponse:
+        self.monkeypatch.setattr("todo_api.database.pool.POOL_TIMEOUT_S", 0.05)
+        away = self.make_app(database_url="postgresql://127.0.0.1:1/nowhere")
+        return self.send(operation, away.test_client())
+
+    def answer(self, operation: Operation, status: int) -> TestResponse:
+        send = self.send
+        ways: dict[int, Callable[[Operation], TestResponse]] = {
+            200: self.success,
+            201: self.success,
+            204: self.success,
+            302: self.success,
+            304: self.not_modified,
+            400: partial(send, data=b"{", content_type="application/json"),
+            401: self.unauthorized,
+            403: partial(send, ids={"user_id": str(uuid.uuid4())}),
+            404: self.not_found,
+            409: self.conflict,
+            413: partial(send, data=b" " * (64 * 1024 + 1), content_type="application/json"),
+            415: partial(send, data=b"{}", content_type="text/plain"),
+            422: self.invalid,
+            429: self.rate_limited,
+            500: self.bug,
+            503: self.unavailable,
+        }
+        return ways[status](operation)
+
+
+@pytest.fixture
+def provoke(make_app, monkeypatch, watched) -> Provoke:
+    return Provoke(make_app, monkeypatch, watched)
+
+
+def by_the_application(name: str, status: int) -> bool:
+    return status not in BY_THE_SERVER or (
+        status == 413 and "requestBody" in OPERATIONS[name].about
+    )
+
+
+@pytest.mark.parametrize(("name", "status"), [pair for pair in PAIRS if by_the_application(*pair)])
+def test_an_answer_is_as_documented(provoke, name, status):
+    operation = OPERATIONS[name]
+    answer = provoke.answer(operation, status)
+    assert answer.status_code == status
+    # What is left of the allowance is counted in the database.
+    absent = ATTEMPTS if status == 503 and name in LIMITED else NOTHING
+    response = operation.about["responses"][str(status)]
+    value = DOCUMENT.check(response, answer.headers, answer.data, absent=absent)
+    if answer.mimetype == "application/problem+json":
+        assert value["code"] in documented_codes(name, status)
+        assert value["type"] == f"/problems#{value['code']}"
+        assert f'id="{value["code"]}"' in provoke.problems_page
+
+
+@pytest.mark.parametrize("path", DOCUMENT.content["paths"])
+def test_another_method_is_answered_as_documented(make_app, path):
+    client = make_app(cors_origins=(ORIGIN,)).test_client()
+    known = {operation.method for operation in OPERATIONS.values() if operation.path == path}
+    ids = {"user_id": str(uuid.uuid4()), "task_id": str(uuid.uuid4()), "path": "docs.css"}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known:
+        answer = client.open(
+            path.format(**ids), method=method, base_url=HTTPS, headers={"Origin": ORIGIN}
+        )
+        assert answer.status_code == 405
+        response = DOCUMENT.content["components"]["responses"]["method-not-allowed"]
+        value = DOCUMENT.check(response, answer.headers, answer.data)
+        assert value["code"] == "method-not-allowed"
+        implied = {"OPTIONS", "HEAD"} if "GET" in known else {"OPTIONS"}
+        assert set(answer.headers["Allow"].split(", ")) == known | implied
+
+
+@pytest.fixture(scope="module")
+def address(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with live_service(
+        shared_database_url, tmp_path_factory.mktemp("service"), REQUEST_TIMEOUT="1"
+    ) as url:
+        yield urlsplit(url).netloc
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [
+        (operation, status)
+        for status in sorted(BY_THE_SERVER)
+        for operation in OPERATIONS.values()
+        if status != 408 or operation.id == "createTask"  # it takes its time
+    ],
+    ids=lambda value: getattr(value, "id", value),
+)
+def test_the_servers_own_refusal_is_as_documented(address, operation, status):
+    ids = {"user_id": str(uuid.uuid4()), "task_id": str(uuid.uuid4())}
+    header = {
+        408: ("Content-Length", "1"),  # and no body
+        413: ("Content-Length", str(1 << 30)),
+        431: ("X-Filler", "x" * 64 * 1024),
+    }[status]
+    with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
+        connection.request(operation.method, url_of(operation, **ids), headers=dict([header]))
+        answer = connection.getresponse()
+        content = answer.read()
+    assert answer.status == status
+    value = DOCUMENT.check(
+        operation.about["responses"][str(status)],
+        dict(answer.getheaders()),
+        content,
+        absent=ATTEMPTS & described(operation, status) | BY_THE_APPLICATION,
+    )
+    assert value["code"] in documented_codes(operation.id, status)
+
+
+def described(operation: Operation, status: int) -> set[str]:
+    return set(DOCUMENT.resolved(operation.about["responses"][str(status)])["headers"])
+
+
+# What a body may be: schema and service agree
+
+
+def shortened(value: object) -> str:
+    return ascii(value)[:40]
+
+
+TITLES = [
+    "a", " a\n", "", " ", "\t\n", "a" * 500, "a" * 501, "  " + "a" * 500 + "\u2003", " " * 600,
+    "a" + " " * 600, "a" + " " * 498 + "a", "a" + " " * 499 + "a", "a\x00b", "a\nb", "a\x7fb", "\x1ca",
+    "a\u2028b", "\u3000", "\u200b", "\u200ba", "\ufe0f" * 3, "\U000e0001", "\U000e0001a", "\U000e0fff",
+    "\U000e1000", "\U0001f600" * 500, "\U0001f600" * 501, "\u05e9\u05dc\u05d5\u05dd", "\x85a", "\u00ad",
+]  # fmt: skip
+EMAILS = [
+    "ann@example.com", " Ann@Example.com\n", "ann", "ann@example", "@example.com", "ann@", "a@b@example.com",
+    "an n@example.com", "ann@exam ple.com", "ann@.com", "ann@example.", "ann@a..b", "a\x00b@example.com",
+    "a" * 242 + "@example.com", "a" * 243 + "@example.com", " " * 300 + "ann@example.com", "用户@例子.公司",
+    "ann@example.com\u2003", "\u200b@example.com", "a\u2028b@example.com", "\U0001f600@example.com",
+]  # fmt: skip
+PASSWORDS = [
+    "12345678",
+    "1234567",
+    "",
+    " " * 8,
+    "x" * 1024,
+    "x" * 1025,
+    "\U0001f600" * 8,
+    "\x00" * 8,
+]
+
+
+@pytest.mark.parametrize("title", TITLES, ids=shortened)
+def test_the_schema_and_the_service_agree_on_a_title(ann, title):
+    valid = DOCUMENT.errors({"title": title}, {"$ref": "#/components/schemas/NewTask"}) == []
+    assert ann.post(ann.tasks, json={"title": title}).status_code == (201 if valid else 422)
+    valid = DOCUMENT.errors({"title": title}, {"$ref": "#/components/schemas/TaskChange"}) == []
+    task = ann.path_of(ann.add())
+    assert ann.put(task, json={"title": title}).status_code == (200 if valid else 422)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"email": email, "password": PASSWORD} for email in EMAILS]
+    + [{"email": "ann@example.com", "password": password} for password in PASSWORDS],
+    ids=shortened,
+)
+def test_the_schema_and_the_service_agree_on_credentials(client, body):
+    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/Credentials"}) == []
+    assert client.post("/api/auth/signup", json=body).status_code == (201 if valid else 422)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"title": None}, {"title": 1}, {"title": "a", "x": 1}, {"is_completed": None}, {"is_completed": 1},
+     {"is_completed": "true"}, {"is_completed": True}, {"title": "a", "is_completed": False}, [], "a", None],
+    ids=shortened,
+)  # fmt: skip
+def test_the_schema_and_the_service_agree_on_the_shape_of_a_change(ann, body):
+    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/TaskChange"}) == []
+    task = ann.path_of(ann.add())
+    answer = ann.put(task, data=json.dumps(body), content_type="application/json")
+    assert answer.status_code == (200 if valid else 422)

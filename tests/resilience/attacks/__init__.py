@@ -1,0 +1,1 @@
+"""Attempts to get at what belongs to others, and what leaks."""

@@ -1,0 +1,1 @@
+"""Databases, disks and processes that fail or end while clients write."""

@@ -1,0 +1,354 @@
+"""The database is there, but not as the service needs it: clear answers, and no restart when it is again.
+
+FAULT_ROUNDS=20 has connections terminated 50 times instead of the usual 7.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from resilience.faults.writers import Writers
+from support.postgres.server import Server, a_server
+from support.served import Client, Service, User, serving
+from support.waiting import until
+from todo_api.upkeep.migrate import migrate
+
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3")) * 5 // 2
+WRITERS = 20  # more than the service has connections
+READERS = 10
+PASSWORD = "what the service logs in with"
+RECOVERED_S = 5
+
+pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
+
+
+@dataclass
+class Database:
+    """A PostgreSQL, whose database `todo` the service uses as the login `service`."""
+
+    server: Server
+
+    @property
+    def url(self) -> str:
+        """A superuser's."""
+        return make_conninfo(self.server.url, dbname="todo")
+
+    @property
+    def service_url(self) -> str:
+        return make_conninfo(self.url, user="service", password=PASSWORD)
+
+    def do(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements as a superuser, in another database than the service's by default."""
+        url = make_conninfo(self.server.url, dbname=database)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def terminate(self, *, one_by_one: bool = True) -> int:
+        """End the service's connections, each when the one before is gone; how many they were."""
+        wait_ms = 10_000 if one_by_one else 0
+        query = f"SELECT count(pg_terminate_backend(pid, {wait_ms})) FROM pg_stat_activity"
+        return int(self.server.ask(f"{query} WHERE usename = 'service'"))
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    with a_server() as server:
+        server.make()
+        rules = server.data / "pg_hba.conf"
+        rules.write_text(f"local all service scram-sha-256\n{rules.read_text()}")
+        server.start(max_connections=40)
+        database = Database(server)
+        database.do(
+            f"CREATE ROLE service LOGIN PASSWORD '{PASSWORD}'",
+            "CREATE ROLE other LOGIN",
+            "CREATE DATABASE todo",
+        )
+        migrate(database.url)
+        database.do("GRANT todo_app TO service")
+        yield database
+
+
+@pytest.fixture(scope="module")
+def running(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    settings = {
+        "DATABASE_URL": database.service_url,
+        "MIGRATE_ON_START": "false",
+        "WORKERS": "2",
+        "AUTH_RATE_LIMIT": "1000000 per minute",
+        "THREADS": "16",  # so 8 connections for each worker
+    }
+    with serving(database.url, tmp_path_factory.mktemp("service"), **settings) as service:
+        service.scan.secrets.add(PASSWORD)
+        yield service
+
+
+@contextmanager
+def held(database: Database, statement: str) -> Iterator[None]:
+    """In a transaction of somebody else, who does not end it."""
+    with psycopg.connect(database.url) as connection:
+        connection.execute(statement.encode())
+        yield
+
+
+@contextmanager
+def undone(
+    database: Database, do: list[str], undo: list[str], where: str = "postgres"
+) -> Iterator[None]:
+    """With connections made anew in between."""
+    database.do(*do, database=where)
+    database.terminate()
+    try:
+        yield
+    finally:
+        database.do(*undo, database=where)
+
+
+@contextmanager
+def slow_statements(database: Database) -> Iterator[None]:
+    database.do(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$",
+        "CREATE TRIGGER wait BEFORE INSERT ON tasks EXECUTE FUNCTION wait()",
+        database="todo",
+    )
+    yield
+    database.do("DROP FUNCTION wait CASCADE", database="todo")
+
+
+@contextmanager
+def read_only_server(database: Database) -> Iterator[None]:
+    """From one moment to the other, on open connections too."""
+    reload = "SELECT pg_reload_conf()"
+    database.do("ALTER SYSTEM SET default_transaction_read_only = on", reload)
+    yield
+    database.do(
+        "SET default_transaction_read_only = off",
+        "ALTER SYSTEM RESET default_transaction_read_only",
+        reload,
+    )
+
+
+@contextmanager
+def no_connection_left(database: Database) -> Iterator[None]:
+    with ExitStack() as stack:
+        database.do("ALTER ROLE service NOLOGIN")  # or it would be as quick as the others
+        database.terminate()
+        with suppress(psycopg.OperationalError):
+            while True:
+                other = psycopg.connect(make_conninfo(database.url, user="other"))
+                stack.enter_context(closing(other))
+        database.do("ALTER ROLE service LOGIN")
+        yield
+
+
+@contextmanager
+def renamed_database(database: Database) -> Iterator[None]:
+    database.do("ALTER DATABASE todo ALLOW_CONNECTIONS false")
+    database.terminate()
+    database.do("ALTER DATABASE todo RENAME TO away")
+    yield
+    database.do("ALTER DATABASE away RENAME TO todo", "ALTER DATABASE todo ALLOW_CONNECTIONS true")
+
+
+class Fault(NamedTuple):
+    what: str
+    begin: Callable[[Database], AbstractContextManager[None]]
+    reasons: list[str]  # that the log names
+    ready: set[int]  # what readiness may say
+    reads: bool = False  # whether reads go on
+
+
+class Reader(threading.Thread):
+    """Reads a list that never changes, until told to end; keeps what was not it."""
+
+    def __init__(self, client: Client, user: User, over: threading.Event) -> None:
+        super().__init__()
+        self.last_s = 0.0  # when the last answered read was asked for
+        self.reads = 0
+        self.failed: list[str] = []
+        self._client, self._user, self._over = client, user, over
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            asked = time.monotonic()
+            reply = self._client.ask("GET", self._user.tasks, token=self._user.token)
+            if reply.status != 200 or reply.json["meta"]["count"] != 1:
+                self.failed.append(f"{reply.status} {reply.body!r}")
+            self.reads += 1
+            self.last_s = asked
+
+
+def test_terminated_connections_fail_no_read_and_no_acknowledged_write(
+    database: Database, service: Service, figure: Any
+) -> None:
+    over = threading.Event()
+    terminated = 0
+    with ExitStack() as stack:
+        readers = []
+        for _ in range(READERS):
+            client = stack.enter_context(service.client())
+            user = service.sign_up(client)
+            service.add(client, user)
+            readers.append(Reader(client, user, over))
+        writers = stack.enter_context(Writers(service, WRITERS))
+        for reader in readers:
+            reader.start()
+            stack.callback(reader.join)
+        stack.callback(over.set)
+        for number in range(ROUNDS):
+            began = time.monotonic()
+            until(
+                lambda began=began: (
+                    writers.all_wrote_since(began)
+                    and min(reader.last_s for reader in readers) > began
+                )
+            )
+            terminated += database.terminate(one_by_one=number % 2 == 0)
+        back = time.monotonic()
+        until(lambda: writers.all_wrote_since(back))
+        recovered_s = time.monotonic() - back
+    assert [reader.failed for reader in readers if reader.failed] == []
+    assert writers.contradictions() == []
+    assert writers.unknown == 0
+    assert writers.statuses.keys() <= {200, 201, 204, 503}
+    assert terminated > ROUNDS
+    assert recovered_s < RECOVERED_S
+    reads = sum(reader.reads for reader in readers)
+    figure(
+        16,
+        f"all connections terminated {ROUNDS} times ({terminated}): reads failed; writes answered 503;"
+        " untrue to the tables",
+        f"0 of {reads}; {writers.statuses[503]} of {writers.statuses.total()}; 0",
+    )
+
+
+FAULTS = [
+    Fault(
+        "rows locked by somebody else",
+        lambda database: held(database, "SELECT FROM task_counts FOR UPDATE"),
+        ["LockNotAvailable"],
+        {200, 503},
+    ),
+    Fault(
+        "a table locked by somebody else, the pool exhausted",
+        lambda database: held(database, "LOCK tasks"),
+        ["LockNotAvailable", "PoolTimeout"],
+        {200, 503},
+    ),
+    Fault(
+        "sessions locked by somebody else",
+        lambda database: held(database, "LOCK sessions"),
+        ["LockNotAvailable"],
+        {200, 503},
+    ),
+    Fault("statements that take too long", slow_statements, ["QueryCanceled"], {200, 503}),
+    Fault(
+        "a server that turns read-only", read_only_server, ["ReadOnlySqlTransaction"], {200}, True
+    ),
+    Fault(
+        "a database that is read-only",
+        lambda database: undone(
+            database,
+            ["ALTER DATABASE todo SET default_transaction_read_only = on"],
+            ["ALTER DATABASE todo RESET default_transaction_read_only"],
+        ),
+        ["ReadOnlySqlTransaction"],
+        {200},
+        True,
+    ),
+    Fault(
+        "max_connections reached by others",
+        no_connection_left,
+        ["remaining connection slots"],
+        {503},
+    ),
+    Fault(
+        "the login's CONNECTION LIMIT reached",
+        lambda database: undone(
+            database,
+            ["ALTER ROLE service CONNECTION LIMIT 0"],
+            ["ALTER ROLE service CONNECTION LIMIT -1"],
+        ),
+        ['too many connections for role "service"'],
+        {503},
+    ),
+    Fault("the database renamed", renamed_database, ['database "todo" does not exist'], {503}),
+    Fault(
+        "the password changed",
+        lambda database: undone(
+            database,
+            ["ALTER ROLE service PASSWORD 'another'"],
+            [f"ALTER ROLE service PASSWORD '{PASSWORD}'"],
+        ),
+        ['password authentication failed for user "service"'],
+        {503},
+    ),
+    Fault(
+        "the schema missing",
+        lambda database: undone(
+            database,
+            ["ALTER SCHEMA public RENAME TO away"],
+            ["ALTER SCHEMA away RENAME TO public"],
+            where="todo",
+        ),
+        ["UndefinedFunction"],
+        {503},
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
+def test_a_fault_is_answered_clearly_and_outlived(
+    database: Database, service: Service, fault: Fault, figure: Any
+) -> None:
+    before = len(service.log())
+    slowest_s = 0.0
+    with service.client() as client:
+        ann = service.sign_up(client)
+    with Writers(service, WRITERS) as writers, service.client() as client:
+        began = time.monotonic()
+        until(lambda: writers.all_wrote_since(began))
+        with fault.begin(database):
+            refused = [writer.statuses[503] for writer in writers.each]
+
+            def noticed() -> bool:
+                nonlocal slowest_s
+                asked = time.monotonic()
+                assert client.ask("GET", "/health/live").status == 200
+                slowest_s = max(slowest_s, time.monotonic() - asked)
+                return all(
+                    writer.statuses[503] > count + 1
+                    for writer, count in zip(writers.each, refused, strict=True)
+                )
+
+            until(noticed)
+            for reason in fault.reasons:
+                until(lambda reason=reason: reason in service.log()[before:].replace("\\", ""))
+            assert client.ask("GET", "/health/ready").status in fault.ready
+            if fault.reads:
+                assert client.ask("GET", ann.tasks, token=ann.token).status == 200
+            body = {"email": ann.email, "password": ann.password}
+            login = client.ask("POST", "/api/auth/login", body)
+            assert login.status == 200 or login.json["code"] == "unavailable"
+        back = time.monotonic()
+        until(lambda: writers.all_wrote_since(back))
+        recovered_s = time.monotonic() - back
+        assert client.ask("GET", "/health/ready").status == 200
+    assert writers.contradictions() == []
+    assert writers.unknown == 0
+    assert writers.statuses.keys() == {200, 201, 204, 503}
+    assert recovered_s < RECOVERED_S
+    figure(
+        16,
+        f"{fault.what}: 503s, the slowest; liveness, the slowest; each of {WRITERS} has written again within",
+        f"{writers.statuses[503]}, {writers.slowest_s(503):.1f} s; {slowest_s:.2f} s; {recovered_s:.1f} s",
+    )

@@ -1,0 +1,1 @@
+"""Input that no client of good will sends, in bodies, in titles and on the wire."""

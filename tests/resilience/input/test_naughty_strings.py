@@ -1,0 +1,123 @@
+"""Naughty strings wherever text is taken: they come back exactly, or are refused as documented."""
+
+import re
+import unicodedata
+import uuid
+from collections import Counter
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from resilience.input.naughty import has_control, naughty_strings, shows_something
+from support.served import Client, Service, User
+from todo_api.tasks.schemas import TITLE_MAX
+from todo_api.web.text import WHITE_SPACE
+
+STRINGS = naughty_strings()
+TRIMMED = re.compile(f"^[{WHITE_SPACE}]+|[{WHITE_SPACE}]+$")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+
+
+@pytest.fixture
+def ann(service: Service, client: Client) -> User:
+    return service.sign_up(client)
+
+
+def counted(seen: Counter[Any]) -> str:
+    return ", ".join(f"{what}: {count}" for what, count in sorted(seen.items()))
+
+
+def test_a_title_comes_back_exactly_or_is_422(client: Client, ann: User, figure: Any) -> None:
+    path, seen = "", Counter[int]()
+    for text in STRINGS:
+        title = TRIMMED.sub("", text)
+        wrong = not 1 <= len(title) <= TITLE_MAX or has_control(title)
+        call = ("PUT", path) if path else ("POST", ann.tasks)
+        answer = client.ask(*call, {"title": text}, token=ann.token)
+        seen[answer.status] += 1
+        if wrong:
+            assert answer.status == 422, ascii(text)
+        elif shows_something(title):
+            assert answer.status in (200, 201), ascii(text)
+        if answer.status < 300:
+            assert answer.json["data"]["title"] == title, ascii(text)
+            path = path or f"{ann.tasks}/{answer.json['data']['id']}"
+            read = client.ask("GET", path, token=ann.token)
+            assert read.json["data"]["title"] == title, ascii(text)
+    assert seen.keys() == {200, 201, 422}
+    figure(1, f"{len(STRINGS)} naughty strings as titles: exact, or refused", counted(seen))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "every"), [("{}", 1), ("{}@example.com", 1), ("ann@{}.example", 7)]
+)
+def test_an_address_comes_back_as_documented_or_is_422(
+    client: Client, pattern: str, every: int, figure: Any
+) -> None:
+    seen = Counter[int]()
+    for text in STRINGS[::every]:
+        email = pattern.replace("{}", text)
+        credentials = {"email": email, "password": "correct horse battery"}
+        answer = client.ask("POST", "/api/auth/signup", credentials)
+        seen[answer.status] += 1
+        assert answer.status in (201, 409, 422), ascii(text)
+        if answer.status == 201:
+            trimmed = TRIMMED.sub("", email)
+            lower = unicodedata.normalize("NFC", trimmed).lower()
+            assert answer.json["data"]["email"] == unicodedata.normalize("NFC", lower), ascii(text)
+            assert client.ask("POST", "/api/auth/login", credentials).status == 200, ascii(text)
+    figure(1, f"naughty strings as addresses, {pattern}", counted(seen))
+
+
+def test_a_password_is_taken_as_sent_or_is_422(client: Client, figure: Any) -> None:
+    seen = Counter[int]()
+    for text in STRINGS:
+        email = f"{uuid.uuid4().hex}@example.com"
+        body = {"email": email, "password": text}
+        answer = client.ask("POST", "/api/auth/signup", body)
+        seen[answer.status] += 1
+        assert answer.status == (201 if 8 <= len(text) <= 1024 else 422), ascii(text)
+        if answer.status == 201:
+            assert client.ask("POST", "/api/auth/login", body).status == 200, ascii(text)
+            if text.isascii():
+                continue
+            other = body | {"password": f"{text[:-1]}{chr(ord(text[-1]) ^ 1)}"}
+            assert client.ask("POST", "/api/auth/login", other).status == 401, ascii(text)
+    figure(1, "naughty strings as passwords: exact, or refused", counted(seen))
+
+
+def test_a_request_id_and_a_user_agent_come_to_no_harm(
+    client: Client, ann: User, figure: Any
+) -> None:
+    seen = Counter[str]()
+    for text in STRINGS:
+        sent = re.sub(rb"[\r\n]", b"", text.encode())  # which would end the header
+        headers = {"X-Request-ID": sent, "User-Agent": sent, "Authorization": b"Bearer " + sent}
+        answer = client.ask("GET", ann.tasks, headers=headers)
+        # a control character is refused by the server's parser or, with the token, by the application
+        assert answer.status in (400, 401), ascii(text)
+        found = answer.headers["X-Request-ID"]
+        own = REQUEST_ID.fullmatch(sent.decode().strip(" \t"))
+        seen["own" if own else "new"] += 1
+        assert found == (own[0] if own else str(uuid.UUID(found))), ascii(text)
+    figure(1, "naughty strings as request ids: the client's own, or a new one", counted(seen))
+
+
+def test_a_path_segment_names_nothing(client: Client, ann: User, figure: Any) -> None:
+    seen = Counter[int]()
+    for text in STRINGS:
+        segment = quote(text, safe="")
+        for method, path, expected in (
+            ("DELETE", f"{ann.tasks}/{segment}", {404, 405}),  # 405: the empty string
+            ("GET", f"/api/{segment}/tasks", {403, 404}),
+            ("PUT", f"/{segment}", {404, 405}),
+        ):
+            status = client.ask(method, f"{path}?q={segment}", token=ann.token).status
+            seen[status] += 1
+            assert status in expected, (method, ascii(path))
+        # as it is: what is not ASCII is sent as UTF-8, which no client should do
+        raw = re.sub(r"[^!-\uffff]|[?#\x7f-\x9f]", "", text).encode().decode("latin-1")
+        if raw.isascii():
+            assert client.ask("GET", f"{ann.tasks}/{raw}x", token=ann.token).status == 404
+    figure(1, "naughty strings as user, task and path", counted(seen))

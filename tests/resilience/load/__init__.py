@@ -1,0 +1,1 @@
+"""Many at once: crowds, storms of logins, races, and load for longer."""

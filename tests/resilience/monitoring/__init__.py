@@ -1,0 +1,1 @@
+"""What the metrics say, and the alerts and the dashboard on them."""

@@ -1,0 +1,1 @@
+"""PostgreSQL servers, poolers and proxies of tests, and what is done to them as a DBA."""

@@ -1,0 +1,1 @@
+"""Rules over statements and over the schema, which tests hold them to."""

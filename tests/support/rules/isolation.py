@@ -1,0 +1,247 @@
+"""Is what a user has that user's alone? Asked of the rows: what runs as somebody else meets none.
+
+`breaches` runs every statement of sql/, as it is and without its WHERE, and some that an attacker
+would send, as the service's role: for nobody, for one user, and for that user with another's ids.
+It works on a superuser's connection, in whose transaction everything is taken back.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pglast
+import psycopg
+from pglast import ast
+from pglast.stream import RawStream
+from psycopg import errors
+
+from support.rules.user_rule import TABLES, opens_or_ends, walk
+from todo_api.database.statements import USER, load_statements
+
+HASH = "$2b$04$" + "a" * 53
+# What row security, the grants, a key or a dead session say; anything else is a mistake of the proof.
+REFUSALS = (errors.InsufficientPrivilege, errors.UniqueViolation)
+SESSION_ENDED = "TD401"
+# Handing this out is the statement's purpose: it answers for one address, to whoever signs in with it.
+ANSWERS_FOR_ANYBODY = "before_sign_in/find_credentials"
+ATTACKS = (
+    "SELECT user_id, email FROM users",
+    "SELECT user_id, password_hash FROM users",
+    "SELECT user_id, id, title FROM tasks",
+    "SELECT user_id, id FROM sessions",
+    "SELECT user_id, tasks FROM task_counts",
+    "SELECT user_id, task_id FROM idempotency_keys",
+    "SELECT user_id, address FROM auth_events",
+    "SELECT user_id, password_hash FROM find_credentials('%')",
+    "SELECT t.title FROM tasks AS t INNER JOIN users AS u USING (user_id)",
+    "SELECT title FROM tasks WHERE user_id = $1 OR TRUE",
+    "SELECT title FROM tasks FOR UPDATE",
+    "UPDATE tasks SET title = 'taken'",
+    "UPDATE tasks SET title = 'taken' WHERE user_id = $1",
+    "UPDATE tasks SET user_id = $1",
+    "UPDATE sessions SET user_id = $1",
+    "UPDATE sessions SET expires_at = 'infinity'",
+    "UPDATE users SET email = 'taken@example.com'",
+    "UPDATE users SET password_hash = 'taken'",
+    "UPDATE task_counts SET tasks = 0",
+    "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
+    "UPDATE auth_events SET reason = 'taken'",
+    "DELETE FROM tasks",
+    "DELETE FROM sessions",
+    "DELETE FROM users",
+    "DELETE FROM task_counts",
+    "DELETE FROM idempotency_keys",
+    "DELETE FROM auth_events",
+    "INSERT INTO tasks (user_id, title) VALUES ($1, 'planted')",
+    "INSERT INTO sessions (user_id, id, expires_at) VALUES ($1, gen_random_uuid(), 'infinity')",
+    "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO UPDATE SET tasks = 0",
+    "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO NOTHING",
+    (
+        "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+        " VALUES ($1, 'planted', sha256(''), gen_random_uuid(), now())"
+    ),
+    "INSERT INTO users (user_id, email, password_hash) VALUES (gen_random_uuid(), 'x@example.com', $2)",
+    "INSERT INTO auth_events (event, user_id, address, request_id) VALUES ('login', $1, '::1', 'r')",
+    "TRUNCATE tasks",
+    "TRUNCATE users CASCADE",
+    "COPY tasks (user_id, title) TO STDOUT",
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with everything that a user can have."""
+
+    user_id: str
+    session_id: str
+    task_id: str
+    email: str
+    title: str
+
+    def shows_in(self, text: str) -> bool:
+        """Whether something of this user's is in an answer."""
+        own = (self.user_id, self.session_id, self.task_id, self.email, self.title)
+        return any(one in text for one in own)
+
+
+def breaches(connection: psycopg.Connection[Any]) -> list[str]:
+    """What of another user's was seen or changed, and by what; nothing on a good database.
+
+    `connection` is a superuser's, with psycopg's RawCursor and a transaction that the caller rolls
+    back. An error that is no refusal is a breach too: there nothing was proven.
+    """
+    a, b, c = (_person(connection, name) for name in ("a", "b", "c"))
+    untouched = {people: _checksum(connection, people) for people in ((b, c), (a, b, c))}
+    found = []
+    for label, sql, names in _trials():
+        for acting, ids in ((None, b), (a, a), (a, b)):
+            others = (b, c) if acting else (a, b, c)
+            values = _values(ids)
+            as_whom = f"{label}, for {'a' if acting else 'nobody'} with {ids.email[0]}'s ids"
+            with connection.transaction(force_rollback=True):
+                try:
+                    rows = _run(connection, acting, sql, [values[name] for name in names])
+                except psycopg.Error as error:
+                    found.append(f"{as_whom}: {type(error).__name__}, which is no refusal")
+                    continue
+                after = _checksum(connection, others)
+            if after != untouched[others]:
+                found.append(f"{as_whom}: another user's rows changed")
+            answered = {ids} if label.startswith(ANSWERS_FOR_ANYBODY) else set()
+            if any(one.shows_in(rows) for one in set(others) - answered):
+                found.append(f"{as_whom}: another user's rows were seen")
+    return found
+
+
+def _trials() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """What is run: its name, its SQL, and the names of its parameters in order."""
+    for statement in load_statements().values():
+        if opens_or_ends(statement.text):
+            continue
+        yield statement.name, statement.text, statement.parameters
+        yield (
+            f"{statement.name} without WHERE",
+            *_without_where(statement.text, statement.parameters),
+        )
+    for attack in ATTACKS:
+        names = (USER, "password_hash")[: attack.count("$")]
+        if "$2" in attack:
+            attack, names = attack.replace("$2", "$1"), ("password_hash",)
+        yield attack, attack, names
+
+
+def _without_where(text: str, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The statement with every WHERE taken out by the parser, and the parameters that are left."""
+    [tree] = pglast.parse_sql(text)
+    left: list[int] = []
+    for node in walk(tree.stmt):
+        if getattr(node, "whereClause", None) is not None:
+            node.whereClause = None
+    for node in walk(tree.stmt):
+        if isinstance(node, ast.ParamRef):
+            if node.number not in left:
+                left.append(node.number)
+            node.number = left.index(node.number) + 1
+    return RawStream()(tree), tuple(names[number - 1] for number in left)
+
+
+def _run(
+    connection: psycopg.Connection[Any], acting: Person | None, sql: str, values: list[Any]
+) -> str:
+    """Everything that the service's role gets to see, as one text."""
+    try:
+        with connection.transaction():
+            connection.execute("SELECT begin_request($1)", [acting.user_id if acting else None])
+            if sql.startswith("COPY"):
+                with connection.cursor().copy(sql.encode()) as copy:
+                    return b"".join(bytes(block) for block in copy).decode()
+            cursor = connection.execute(sql.encode(), values)
+            return str(cursor.fetchall()) if cursor.description else ""
+    except REFUSALS:
+        return ""
+    except psycopg.Error as error:
+        if error.sqlstate != SESSION_ENDED:
+            raise
+        return ""
+
+
+def _checksum(connection: psycopg.Connection[Any], people: tuple[Person, ...]) -> str:
+    """Over every row of these users, in every table with a user_id, as the superuser sees them."""
+    connection.execute("SELECT set_config('role', 'none', true)")
+    ids = [person.user_id for person in people]
+    rows = connection.execute(
+        " UNION ALL ".join(
+            f"SELECT '{table}', t::text FROM {table} AS t WHERE user_id = ANY($1::uuid[])"
+            for table, has_user in TABLES.items()
+            if has_user
+        ).encode(),
+        [ids],
+    ).fetchall()
+    return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
+
+
+def _person(connection: psycopg.Connection[Any], name: str) -> Person:
+    """A new user with a session, a task, its key, a count and an event, made behind the service's back."""
+    user_id, session_id, task_id = (str(uuid.uuid4()) for _ in range(3))
+    who = Person(
+        user_id, session_id, task_id, f"{name}@{uuid.uuid4().hex}.example", f"{name}'s own"
+    )
+    connection.execute(
+        "INSERT INTO users (user_id, email, password_hash) VALUES ($1, $2, $3)",
+        [who.user_id, who.email, HASH],
+    )
+    connection.execute(
+        "INSERT INTO sessions (user_id, id, expires_at) VALUES ($1, $2, now() + interval '1 hour')",
+        [who.user_id, who.session_id],
+    )
+    connection.execute(
+        "INSERT INTO tasks (user_id, id, title) VALUES ($1, $2, $3)",
+        [who.user_id, who.task_id, who.title],
+    )
+    connection.execute("INSERT INTO task_counts (user_id, tasks) VALUES ($1, 1)", [who.user_id])
+    # one that is no longer good: the statement that removes those would meet it
+    connection.execute(
+        "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+        " VALUES ($1, 'k', sha256(''), $2, now() - interval '2 days')",
+        [who.user_id, who.task_id],
+    )
+    connection.execute(
+        "INSERT INTO auth_events (event, user_id, address, request_id)"
+        " VALUES ('login', $1, '192.0.2.1', 'r')",
+        [who.user_id],
+    )
+    return who
+
+
+def _values(ids: Person) -> dict[str, Any]:
+    """A value for each parameter of sql/; a new one needs a line here."""
+    return {
+        USER: ids.user_id,
+        "user_id": ids.user_id,
+        "session_id": ids.session_id,
+        "task_id": ids.task_id,
+        "email": ids.email,
+        "password_hash": HASH,
+        "title": "new",
+        "is_completed": True,
+        "max_tasks": 10,
+        "last_created_at": "infinity",
+        "last_id": ids.task_id,
+        "page_size": 10,
+        "lifetime": 60,
+        "event": "login",
+        "reason": None,
+        "address": "192.0.2.1",
+        "user_agent": None,
+        "request_id": "r",
+        "bounded": True,
+        "key": "k",
+        "request_hash": "00" * 32,
+        "cost": 1,
+        "allowed": 5,
+        "window": 60,
+        "id": "0000.none",
+        "checksum": "0" * 64,
+    }

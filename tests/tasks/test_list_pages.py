@@ -1,0 +1,233 @@
+"""The list in pages: API.md, `limit` and `cursor`."""
+
+import random
+import re
+from typing import Any
+
+import pytest
+
+from support.accounts import Account
+
+pytestmark = pytest.mark.contract
+START = "2026-11-24 12:00:00+00"
+LINK = re.compile(r'<(/api/[0-9a-f-]{36}/tasks\?limit=(\d+)&cursor=([A-Za-z0-9_-]+))>; rel="next"')
+
+
+@pytest.fixture
+def fill(superuser):
+    """Adds `count` tasks of a user, three to each second, so that their ids have to decide too."""
+
+    def fill(account: Account, count: int) -> list[dict[str, Any]]:
+        superuser.execute(
+            "INSERT INTO tasks (user_id, title, created_at)"
+            " SELECT %s, 'task ' || n, %s::timestamptz - make_interval(secs => n / 3)"
+            " FROM generate_series(1, %s) AS n",
+            [account.id, START, count],
+        )
+        return account.get(account.tasks).json["data"]
+
+    return fill
+
+
+def walk(account, limit):
+    """Every page, by its Link."""
+    page = account.get(f"{account.tasks}?limit={limit}")
+    while True:
+        assert page.status_code == 200
+        yield page
+        if page.json["meta"]["next_cursor"] is None:
+            return
+        page = account.get(LINK.fullmatch(page.headers["Link"])[1])
+
+
+def refused(answer):
+    assert (answer.status_code, answer.json["code"]) == (422, "validation-error")
+    return {error["field"]: error["message"] for error in answer.json["errors"]}
+
+
+def test_a_page_has_the_newest_tasks_and_says_what_follows(ann, fill):
+    tasks = fill(ann, 5)
+    answer = ann.get(f"{ann.tasks}?limit=2")
+    assert answer.json["data"] == tasks[:2]
+    assert answer.json["meta"].keys() == {"timestamp", "request_id", "count", "next_cursor"}
+    assert answer.json["meta"]["count"] == 2
+    path, limit, cursor = LINK.fullmatch(answer.headers["Link"]).groups()
+    assert (path.partition("?")[0], limit) == (ann.tasks, "2")
+    assert cursor == answer.json["meta"]["next_cursor"]
+
+
+@pytest.mark.parametrize("limit", [5, 6, 1000])
+def test_the_last_page_has_null_and_no_link(ann, fill, limit):
+    tasks = fill(ann, 5)
+    answer = ann.get(f"{ann.tasks}?limit={limit}")
+    assert answer.json["data"] == tasks
+    assert answer.json["meta"]["next_cursor"] is None
+    assert "Link" not in answer.headers
+
+
+def test_a_page_of_nobodys_tasks_is_empty_and_the_last(ann):
+    answer = ann.get(f"{ann.tasks}?limit=1")
+    assert (answer.json["data"], answer.json["meta"]["count"]) == ([], 0)
+    assert answer.json["meta"]["next_cursor"] is None
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+def test_the_pages_together_are_the_list(ann, bob, fill, limit):
+    tasks = fill(ann, 23)
+    fill(bob, 5)
+    found = [page.json["data"] for page in walk(ann, limit)]
+    assert [task for page in found for task in page] == tasks
+    assert [len(page) for page in found[:-1]] == [limit] * (len(found) - 1)
+
+
+def test_a_page_holds_up_to_1000(ann, fill):
+    tasks = fill(ann, 1200)
+    first, second = walk(ann, 1000)
+    assert (first.json["data"], second.json["data"]) == (tasks[:1000], tasks[1000:])
+
+
+def test_the_list_without_a_limit_is_whole_and_has_nothing_of_a_page(ann, fill):
+    tasks = fill(ann, 1200)
+    answer = ann.get(ann.tasks)
+    assert answer.json["data"] == tasks
+    assert answer.json["meta"].keys() == {"timestamp", "request_id", "count"}
+    assert "Link" not in answer.headers
+
+
+def test_another_limit_goes_on_at_the_same_place(ann, fill):
+    tasks = fill(ann, 9)
+    cursor = ann.get(f"{ann.tasks}?limit=2").json["meta"]["next_cursor"]
+    assert ann.get(f"{ann.tasks}?limit=5&cursor={cursor}").json["data"] == tasks[2:7]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_walking_finds_each_task_that_was_there_all_along_once_whatever_happens_meanwhile(
+    ann, fill, superuser, seed
+):
+    chance = random.Random(seed)
+    there = {task["id"] for task in fill(ann, 40)}
+    all_along, found = set(there), []
+    for page in walk(ann, chance.randint(1, 7)):
+        found += [task["id"] for task in page.json["data"]]
+        for _ in range(chance.randint(0, 3)):
+            if chance.random() < 0.5:
+                ann.add()  # on top of the list
+                # anywhere else, as of a transaction that began long before it ended
+                superuser.execute(
+                    "INSERT INTO tasks (user_id, title, created_at)"
+                    " VALUES (%s, 'late', %s::timestamptz - make_interval(secs => %s))",
+                    [ann.id, START, chance.randint(0, 14)],
+                )
+            else:
+                # the one that the page ended with is the likeliest to be missed
+                gone = found[-1] if chance.random() < 0.5 else chance.choice(sorted(there))
+                if ann.delete(f"{ann.tasks}/{gone}").status_code == 204:
+                    all_along.discard(gone)
+    assert len(found) == len(set(found))
+    assert all_along <= set(found)
+    assert [task for task in found if task in all_along] == [
+        task["id"] for task in ann.get(ann.tasks).json["data"] if task["id"] in all_along
+    ]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["", "0", "-1", "1001", "10000", "1.0", "1e2", "+5", "%2B5", "05", "5 ", "5,", "0x5", "five", "null",
+     "%00", "%FF", "\u0665", "\uff15", "9" * 5000],
+)  # fmt: skip
+def test_a_limit_that_is_none_is_422(ann, limit):
+    answer = ann.get(f"{ann.tasks}?limit={limit}")
+    assert refused(answer) == {"limit": "must be a whole number from 1 to 1000"}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "null", "A" * 36, "_" * 36, "f" + "_" * 35, "%00", "\u0665" * 36, "x" * 5000, "AAAA" * 8,
+     "2026-11-24T12:00:00Z"],
+)  # fmt: skip
+def test_a_cursor_that_is_none_is_422(ann, cursor):
+    answer = ann.get(f"{ann.tasks}?limit=5&cursor={cursor}")
+    assert refused(answer) == {"cursor": "must be a next_cursor of this list"}
+
+
+def test_a_cursor_that_was_cut_or_changed_on_its_way_is_422(ann, fill):
+    fill(ann, 2)
+    cursor = ann.get(f"{ann.tasks}?limit=1").json["meta"]["next_cursor"]
+    changed = [
+        cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
+        for place in range(len(cursor))
+    ]
+    for bad in (
+        cursor[:-1],
+        cursor[:-4],
+        cursor[4:],
+        cursor + "A",
+        cursor + "=",
+        cursor.lower(),
+        *changed,
+    ):
+        assert ann.get(f"{ann.tasks}?limit=1&cursor={bad}").status_code == 422
+    assert ann.get(f"{ann.tasks}?limit=1&cursor={cursor}").status_code == 200
+
+
+def test_a_cursor_without_a_limit_is_422(ann, fill):
+    fill(ann, 2)
+    cursor = ann.get(f"{ann.tasks}?limit=1").json["meta"]["next_cursor"]
+    answer = ann.get(f"{ann.tasks}?cursor={cursor}")
+    assert refused(answer) == {"limit": "is required with a cursor"}
+
+
+def test_a_parameter_that_comes_twice_is_422(ann, fill):
+    fill(ann, 2)
+    cursor = ann.get(f"{ann.tasks}?limit=1").json["meta"]["next_cursor"]
+    for query, field in (
+        ("limit=1&limit=1", "limit"),
+        ("limit=1&limit=2", "limit"),
+        (f"limit=1&cursor={cursor}&cursor={cursor}", "cursor"),
+    ):
+        assert refused(ann.get(f"{ann.tasks}?{query}")) == {field: "must be given once"}
+
+
+def test_every_bad_parameter_is_named(ann):
+    assert refused(ann.get(f"{ann.tasks}?limit=0&cursor=x")).keys() == {"limit", "cursor"}
+
+
+def test_unknown_parameters_beside_them_are_ignored(ann, fill):
+    tasks = fill(ann, 3)
+    answer = ann.get(f"{ann.tasks}?colour=blue&limit=2&offset=1&Limit=1&colour=red")
+    assert answer.json["data"] == tasks[:2]
+    assert LINK.fullmatch(answer.headers["Link"])
+
+
+def test_the_other_calls_take_no_notice_of_them(ann):
+    query = {"limit": "0", "cursor": "x"}
+    task = ann.post(ann.tasks, json={"title": "Buy milk"}, query_string=query)
+    assert task.status_code == 201
+    assert ann.get(ann.path_of(task.json["data"]), query_string=query).status_code == 200
+
+
+def test_a_cursor_of_another_user_leads_to_ones_own_tasks_only(ann, bob, fill):
+    tasks = fill(ann, 9)
+    fill(bob, 9)
+    cursor = bob.get(f"{bob.tasks}?limit=2").json["meta"]["next_cursor"]
+    found = ann.get(f"{ann.tasks}?limit=1000&cursor={cursor}").json["data"]
+    assert found
+    assert found == tasks[-len(found) :]
+
+
+def test_401_and_403_come_before_422(client, ann, bob):
+    bad = "?limit=0&cursor=x"
+    assert client.get(ann.tasks + bad).status_code == 401
+    assert ann.get(bob.tasks + bad).status_code == 403
+    assert ann.post("/api/auth/logout").status_code == 204
+    assert ann.get(ann.tasks + bad).status_code == 401
+
+
+def test_head_is_get_without_the_body(ann, fill):
+    fill(ann, 3)
+    path = f"{ann.tasks}?limit=2"
+    get, head = ann.get(path), ann.call("HEAD", path)
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers["Link"] == get.headers["Link"]
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
