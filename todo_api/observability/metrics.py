@@ -11,21 +11,12 @@ import os
 import shutil
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import TYPE_CHECKING
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    make_wsgi_app,
-    multiprocess,
-    values,
-)
+from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
+from todo_api.observability.series import EVENTS, SERVER_REFUSALS, Series
 from todo_api.web.request import current_request
 
 if TYPE_CHECKING:
@@ -34,17 +25,11 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flask import Flask, Response
+    from prometheus_client import Counter, Histogram
 
 UNMATCHED = "(none)"  # the route of unknown paths, of which a client can make up any number
 OTHER = "(other)"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# All series that can be known exist from the start: a series that begins at 1 has no increase.
-SERVER_REFUSALS = (400, 408, 413, 431, 500)
-EVENTS = (
-    "signup", "signup_refused", "login", "login_refused", "logout", "token_refused",
-    "foreign_user", "rate_limited",
-)  # fmt: skip
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
 # In memory: a file mapped from a disk waits for the disk now and then, and a full disk would end the process.
 _MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own in it, for this account alone)
 
@@ -59,76 +44,7 @@ class Metrics:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = self._folder
         self._process = "parent"
         values.ValueClass = values.MultiProcessValue(lambda: self._process)  # type: ignore[no-untyped-call]
-        self._define()
-
-    def _define(self) -> None:
-        self._requests = _counter(
-            "http_requests",
-            "Requests that the application answered. A route is a template, or (none) when none fits.",
-            "method", "route", "status",
-        )  # fmt: skip
-        self._durations = Histogram(
-            "todo_api_http_request_duration_seconds",
-            "Seconds from the moment a thread takes up a request until its answer is made.",
-            ("method", "route"),
-            buckets=BUCKETS_S,
-            registry=None,
-        )
-        self._server_refusals = _counter(
-            "http_server_refusals",
-            "Requests that the HTTP server answered itself: no HTTP, too large, not whole in time.",
-            "status",
-        )
-        self._rate_limited = _counter(
-            "rate_limit_refusals", "Attempts refused by the rate limit (429), by route.", "route"
-        )
-        self._events = _counter(
-            "auth_events", "What happened at the door, as in the table auth_events.", "event"
-        )
-        self._connections = _gauge(
-            "database_connections",
-            "Connections of the pools, in use (or being opened) and idle. Looked at once a second.",
-            "state",
-        )
-        self._most_connections = _gauge(
-            "database_connections_max", "Connections that the pools may open, all workers together."
-        )
-        self._waiting = _gauge(
-            "database_waiting_requests",
-            "Requests that wait for a connection of a pool. Looked at once a second.",
-        )
-        self._waits = _counter("database_waits", "Times that a request waited for a connection.")
-        self._waited = _counter(
-            "database_wait_seconds",
-            "Seconds that requests waited for a connection: a rate of 1 is one that waits all the time.",
-        )
-        self._database_errors = _counter(
-            "database_errors",
-            "Times that the database could not answer, by kind of error and PostgreSQL's code, as the log "
-            "has it. Requests that it mattered to were answered 503.",
-            "reason",
-        )
-        self._hashing = _gauge(
-            "password_hashes_pending",
-            "Passwords that are being hashed, and that wait for it. Looked at once a second.",
-            "state",
-        )
-        self._hashes = _counter("password_hashes", "Passwords that were hashed or checked.")
-        self._hashed = _counter(
-            "password_hash_cpu_seconds", "Seconds of CPU that hashing passwords took."
-        )
-        self._queued = _counter(
-            "password_hash_wait_seconds", "Seconds that passwords waited to be hashed."
-        )
-        self._hash_refusals = _counter(
-            "password_hash_refusals",
-            "Passwords that could not have been hashed in time: answered 503.",
-        )
-        self._workers = _gauge("workers", "Worker processes that serve.")
-        self._lost = _counter("worker_restarts", "Worker processes that ended and were replaced.")
-        build = _gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
-        build.labels(version("todo-api"), python_version()).set(1)
-        _gauge("start_time_seconds", "When the service was started, in Unix time.").set(time.time())
+        self._series = Series()
 
     def __enter__(self) -> Self:
         return self
@@ -144,13 +60,13 @@ class Metrics:
 
     def workers_serve(self, number: int) -> None:
         """Set the number of workers that serve at this moment."""
-        self._workers.set(number)
+        self._series.workers.set(number)
 
     def worker_ended(self, slot: int, *, is_replaced: bool) -> None:
         """Remove what a worker said about its state; its counters stay."""
         multiprocess.mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]
         if is_replaced:
-            self._lost.inc()
+            self._series.lost.inc()
 
     # --- in a worker ---
 
@@ -166,12 +82,12 @@ class Metrics:
         self._seen: dict[Counter, float] = {}
         for rule in app.url_map.iter_rules():
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                self._durations.labels(method, rule.rule)
+                self._series.durations.labels(method, rule.rule)
         for event in EVENTS:
-            self._events.labels(event)
+            self._series.events.labels(event)
         for status in SERVER_REFUSALS:
-            self._server_refusals.labels(status)
-        self._database_errors.labels("PoolTimeout")
+            self._series.server_refusals.labels(status)
+        self._series.database_errors.labels("PoolTimeout")
         self.read_load()
         # Reserve the memory now, when a refusal is an error. Later a missing page would end the process.
         if hasattr(os, "posix_fallocate"):  # not on macOS
@@ -188,8 +104,8 @@ class Metrics:
         if found is None:
             method = request.method if request.method in METHODS else OTHER
             found = (
-                self._requests.labels(method, route, response.status_code),
-                self._durations.labels(method, route),
+                self._series.requests.labels(method, route, response.status_code),
+                self._series.durations.labels(method, route),
             )
             if method != OTHER:
                 self._known[key] = found
@@ -198,33 +114,33 @@ class Metrics:
         event = request.auth_event
         # An event is stored in the transaction of its cause: with a 5xx it may not have happened.
         if event and response.status_code < 500:
-            self._events.labels(event).inc()
+            self._series.events.labels(event).inc()
             if event == "rate_limited":
-                self._rate_limited.labels(route).inc()
+                self._series.rate_limited.labels(route).inc()
         return response
 
     def count_server_refusal(self, status: int) -> None:
         """Count an answer that the application did not give."""
-        self._server_refusals.labels(status).inc()
+        self._series.server_refusals.labels(status).inc()
 
     def read_load(self) -> None:
         """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
         (pool, errors), hasher = self._database.load(), self._hasher.load()
-        self._connections.labels("in_use").set(pool.in_use)
-        self._connections.labels("idle").set(pool.idle)
-        self._most_connections.set(pool.limit)
-        self._waiting.set(pool.waiting)
-        self._hashing.labels("running").set(hasher.running)
-        self._hashing.labels("waiting").set(hasher.waiting)
+        self._series.connections.labels("in_use").set(pool.in_use)
+        self._series.connections.labels("idle").set(pool.idle)
+        self._series.most_connections.set(pool.limit)
+        self._series.waiting.set(pool.waiting)
+        self._series.hashing.labels("running").set(hasher.running)
+        self._series.hashing.labels("waiting").set(hasher.waiting)
         totals: list[tuple[Counter, float]] = [
-            (self._waits, pool.waits),
-            (self._waited, pool.waited_s),
-            (self._hashes, hasher.hashes),
-            (self._hashed, hasher.cpu_s),
-            (self._queued, hasher.waited_s),
-            (self._hash_refusals, hasher.refused),
+            (self._series.waits, pool.waits),
+            (self._series.waited, pool.waited_s),
+            (self._series.hashes, hasher.hashes),
+            (self._series.hashed, hasher.cpu_s),
+            (self._series.queued, hasher.waited_s),
+            (self._series.hash_refusals, hasher.refused),
         ]
-        totals += [(self._database_errors.labels(r), n) for r, n in errors.items()]
+        totals += [(self._series.database_errors.labels(r), n) for r, n in errors.items()]
         for counter, total in totals:
             counter.inc(total - self._seen.get(counter, 0))
             self._seen[counter] = total
@@ -244,11 +160,3 @@ class Metrics:
             return [b"The metrics are at /metrics.\n"]
 
         return app
-
-
-def _counter(name: str, about: str, *labels: str) -> Counter:
-    return Counter(f"todo_api_{name}", about, labels, registry=None)
-
-
-def _gauge(name: str, about: str, *labels: str) -> Gauge:
-    return Gauge(f"todo_api_{name}", about, labels, registry=None, multiprocess_mode="livesum")
