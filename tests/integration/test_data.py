@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 from waiting import until
 
+import todo_api
 from todo_api import connections, idempotency
 from todo_api.data import (
     Call,
@@ -728,7 +729,7 @@ def test_a_read_is_not_asked_again_after_silence(
 def test_every_bound_is_shorter_than_the_next_one_out(
     database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
-    """A lock, a statement, an abandoned transaction, our own patience, the proxy's of the README."""
+    """A lock, a statement, an abandoned transaction, our own patience, the proxy's of nginx.conf."""
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
     with superuser.transaction():
         superuser.execute("SELECT begin_request(NULL)")
@@ -738,8 +739,8 @@ def test_every_bound_is_shorter_than_the_next_one_out(
             ).fetchall()[0][0]
             for one in names
         )
-    readme = (Path(connections.__file__).parent.parent / "README.md").read_text("utf-8")
-    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", readme)
+    nginx = (Path(todo_api.__file__).parent / "deploy" / "nginx.conf").read_text("utf-8")
+    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", nginx)
     assert 0 < lock_s < statement_s
     assert statement_s + 2 < connections.ANSWER_TIMEOUT_S  # room for the way there and back
     assert int(proxy_s) > connections.POOL_TIMEOUT_S + connections.ANSWER_TIMEOUT_S
