@@ -56,7 +56,8 @@ class Nginx:
         return f'"{first_line} HTTP/1.1"' in (self.folder / "access.log").read_text()
 
 
-def _replaced(text: str, *pairs: tuple[str, str]) -> str:
+def replaced(text: str, *pairs: tuple[str, str]) -> str:
+    """The text with each first part, which stands there once, replaced by the second."""
     for old, new in pairs:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -78,7 +79,7 @@ def configuration(folder: Path, port: int, service_port: int) -> Path:
     text = _AROUND.format(
         folder=folder,
         user="user root;" if Path(folder).owner() == "root" else "",
-        shown=_replaced(
+        shown=replaced(
             SHOWN.read_text(encoding="utf-8"),
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
             ("127.0.0.1:8000", f"127.0.0.1:{service_port}"),
