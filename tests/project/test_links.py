@@ -77,3 +77,33 @@ def test_the_readmes_table_names_exactly_the_settings() -> None:
     rows = re.findall(r"^\| (`[A-Z].*?) \|", section, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(variable(setting.name) for setting in fields(Config))
+
+
+# --- what CONTRIBUTING.md says of the folders ---
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+LAYOUT = re.findall(
+    r"^\| \[[\w/]+\]\((todo_api[\w/]*)\) \| .+? \| (.+) \|$", CONTRIBUTING, re.MULTILINE
+)
+
+
+def test_every_folder_of_the_service_is_in_the_layout() -> None:
+    service = ROOT / "todo_api"
+    inner = [path for path in service.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    folders = {str(path.relative_to(ROOT)) for path in (service, *inner)}
+    assert sorted(folder for folder, _ in LAYOUT) == sorted(folders)
+
+
+@pytest.mark.parametrize(("folder", "about"), LAYOUT)
+def test_a_file_of_the_layout_is_there(folder: str, about: str) -> None:
+    named = re.findall(r"`([\w./-]+)`", about)
+    assert named
+    for name in named:
+        assert (ROOT / folder / name).exists() or (ROOT / folder / f"{name}.py").exists(), name
+
+
+def test_every_program_that_writes_a_file_is_there() -> None:
+    named = re.findall(r"^\| `(\w+\.py)` \|", CONTRIBUTING, re.MULTILINE)
+    assert len(named) > 4
+    for name in named:
+        assert (ROOT / "tests" / "tools" / name).exists(), name
