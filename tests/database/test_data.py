@@ -18,6 +18,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
+import todo_api
 from support.postgres.proxy import SYNC, Proxy, proxied
 from support.waiting import until
 from todo_api.database import pool
@@ -731,7 +732,7 @@ def test_a_read_is_not_asked_again_after_silence(
 def test_every_bound_is_shorter_than_the_next_one_out(
     database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
-    """A lock, a statement, an abandoned transaction, our own patience, the proxy's of the README."""
+    """A lock, a statement, an abandoned transaction, our own patience, the proxy's of nginx.conf."""
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
     with superuser.transaction():
         superuser.execute("SELECT begin_request(NULL)")
@@ -741,8 +742,8 @@ def test_every_bound_is_shorter_than_the_next_one_out(
             ).fetchall()[0][0]
             for one in names
         )
-    readme = (Path(pool.__file__).parents[2] / "README.md").read_text("utf-8")
-    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", readme)
+    nginx = (Path(todo_api.__file__).parent / "deploy" / "nginx.conf").read_text("utf-8")
+    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", nginx)
     assert 0 < lock_s < statement_s
     assert statement_s + 2 < pool.ANSWER_TIMEOUT_S  # room for the way there and back
     assert int(proxy_s) > pool.POOL_TIMEOUT_S + pool.ANSWER_TIMEOUT_S

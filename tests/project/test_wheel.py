@@ -80,6 +80,9 @@ def test_the_installed_wheel_serves_from_another_folder(todo_api, elsewhere):
             "lib/python3*/site-packages/todo_api/observability/monitoring"
         )
         assert {file.name for file in monitoring.iterdir()} == {"alerts.yml", "dashboard.json"}
+        [deploy] = todo_api.parents[1].glob("lib/python3*/site-packages/todo_api/deploy")
+        shipped = {file.name for file in deploy.iterdir()}
+        assert shipped == {"README.md", "nginx.conf", "Caddyfile", "todo-api.service"}
         service.send_signal(signal.SIGINT)
         assert service.wait(20) == 0
     finally:

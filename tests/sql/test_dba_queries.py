@@ -78,6 +78,7 @@ def test_the_page_has_the_questions_that_come_up_at_night() -> None:
     assert list(QUERIES) == [
         "Slowest statements, by file",
         "Sessions of a user",
+        "What happened, newest first",
         "Failed logins by address, in the last hour",
         "Lock waits",
         "Connections and open transactions",
@@ -94,6 +95,25 @@ def test_sessions_of_a_user(database: Database, ask: Callable[..., list[dict[str
     assert str(session["id"]) == who.session_id
     assert (session["opened_by"], str(session["address"])) == ("signup", "192.0.2.1")
     assert session["user_agent"] == "curl/8"
+
+
+def test_what_happened_newest_first(
+    database: Database, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    _, email = sign_up(database)
+    refused = _event("login_refused", "192.0.2.9", "unknown email", user_id=None)
+    database.before_sign_in(Call("before_sign_in/record_event", refused), user_id=None)
+    newest, before = ask("What happened, newest first")[:2]
+    assert (newest["event"], newest["reason"], newest["who"]) == (
+        "login_refused",
+        "unknown email",
+        "(unknown)",
+    )
+    assert (before["event"], before["who"], str(before["address"])) == (
+        "signup",
+        email,
+        "192.0.2.1",
+    )
 
 
 def test_failed_logins_by_address(
