@@ -15,6 +15,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 SHIPPED = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", "todo_api", "sql", "migrations")
+LOCKS = ("requirements/build.lock", "requirements/service.lock")
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_image_is_built_from_what_is_shipped_alone():
     """No .git, .env or test gets into it."""
     everything, *but, compiled = (CHECKOUT / ".dockerignore").read_text().splitlines()
     assert (everything, compiled) == ("*", "**/__pycache__")
-    assert sorted(but) == sorted(f"!{name}" for name in SHIPPED)
+    assert sorted(but) == sorted(f"!{name}" for name in SHIPPED + LOCKS)
 
 
 @pytest.fixture
