@@ -31,11 +31,10 @@ def test_two_services_on_one_core_part_after_a_while() -> None:
 def test_request_threads_share_a_core_and_hashing_threads_have_all(
     database_url: str, tmp_path: Path
 ) -> None:
-    with live_service(database_url, tmp_path, WORKERS="2", THREADS="5") as url:
+    with live_service(database_url, tmp_path, WORKERS="2", THREADS="5") as service:
         account = {"email": "a@example.com", "password": "correct horse"}
-        assert httpx.post(f"{url}/api/auth/signup", json=account).status_code == 201
-        log = (tmp_path / "service.log").read_text()
-        workers = [int(pid) for pid in re.findall(r"worker (\d+) started", log)]
+        assert httpx.post(f"{service.url}/api/auth/signup", json=account).status_code == 201
+        workers = [int(pid) for pid in re.findall(r"worker (\d+) started", service.log())]
         assert len(workers) == 2
         # Between two looks at the threads they may all move on, so they have to be found together once.
         assert until(lambda: _kept_together(workers))

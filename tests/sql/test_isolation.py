@@ -33,7 +33,7 @@ def superuser(url: str) -> Iterator[psycopg.Connection[Any]]:
 def test_no_statement_meets_another_users_rows_even_without_its_where(
     superuser: psycopg.Connection[Any],
 ) -> None:
-    assert isolation.breaches(superuser) == []
+    assert list(isolation.breaches(superuser)) == []
 
 
 def test_the_guards_are_as_written_down(superuser: psycopg.Connection[Any]) -> None:
