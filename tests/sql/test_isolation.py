@@ -106,7 +106,7 @@ SEEN_OR_CHANGED = {
 def test_the_proof_on_the_rows_notices(superuser: psycopg.Connection[Any], change: str) -> None:
     sql, by_what = SEEN_OR_CHANGED[change]
     _change(superuser, sql)
-    assert any(by_what in breach for breach in isolation.breaches(superuser))
+    assert any(isolation.breaches(superuser, of=by_what))
 
 
 WRITTEN_DOWN = {
