@@ -5,8 +5,7 @@ Tests marked `contract` change rows, never the schema: they share one database, 
 
 import itertools
 import os
-import shutil
-import tempfile
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +17,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from psycopg.conninfo import make_conninfo
-from xdist.scheduler import LoadFileScheduling
 
 from support import watched as watched_texts
 from support.accounts import Account
@@ -27,13 +25,15 @@ from support.figures import Keep, command_of, keeper
 from support.leaks import Scan
 from support.postgres import citus_cluster
 from support.postgres.dba_scripts import partition
+from support.postgres.embedded_server import embedded_server
 from support.postgres.pgbouncer import PgBouncer, pgbouncer
+from support.scheduling import OnePiece, Pieces
 from support.watched import watching
 from todo_api.app import create_app
-from todo_api.embedded.running import embedded_postgres
 from todo_api.settings.config import Config
 from todo_api.upkeep.migrate import migrate
 
+CACHE = Path(".pytest_cache", "bytecode")
 _numbers = itertools.count(1)
 
 # Without a cluster there is nothing to collect there.
@@ -46,16 +46,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name == "resilience" and not asked else None
 
 
-class _OneProcessForTheCluster(LoadFileScheduling):  # type: ignore[misc]
-    """All tests run in one process, since they use the one database of CITUS_URL."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what Python compiles where pytest keeps its cache, if it is not to be kept beside the sources.
 
-    def _split_scope(self, nodeid: str) -> str:
-        return "the cluster"
+    Otherwise each process of the run compiles all tests, and each service that a test starts all modules.
+    """
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(config.rootpath / CACHE)
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the tests of the cluster from emptying each other's tables."""
-    return _OneProcessForTheCluster(config, log) if citus_cluster.URL else None
+    """Share the tests out; those of the cluster may not empty each other's tables."""
+    return (OnePiece if citus_cluster.URL else Pieces)(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -67,24 +71,16 @@ def distributed_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a superuser on the run's server: PostgreSQL 18, or the one whose programs PG_BIN names."""
-    folder = Path(tempfile.mkdtemp(prefix="todo-"))
-    folder.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get in
-    programs = os.environ.get("PG_BIN")
-    try:
-        with embedded_postgres(folder, Path(programs) if programs else None) as url:
-            yield url
-    finally:
-        shutil.rmtree(folder)
+    """The URL of a superuser on the run's server."""
+    # Clones and drops by the hundred would wait for the disk; nothing here has to survive a crash.
+    with embedded_server(fsync="off") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def admin(postgres: str) -> Iterator[psycopg.Connection[Any]]:
     """A superuser's connection, for what tests arrange and check behind the service's back."""
     with psycopg.connect(postgres, autocommit=True) as connection:
-        # Clones and drops by the hundred would wait for the disk; nothing here has to survive a crash.
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
         yield connection
 
 
@@ -213,9 +209,14 @@ def watched() -> Iterator[Scan]:
     assert scan.found == []
 
 
+def _end(app: Flask) -> None:
+    app.extensions["database"].close()
+    app.extensions["hasher"].close()
+
+
 @pytest.fixture
 def make_app(config: Config, watched: Scan) -> Iterator[Callable[..., Flask]]:
-    """Makes applications whose settings differ from `config` as the arguments say."""
+    """Makes applications of the test's own, whose settings differ from `config` as the arguments say."""
     made = []
 
     def make(**settings: Any) -> Flask:
@@ -224,13 +225,38 @@ def make_app(config: Config, watched: Scan) -> Iterator[Callable[..., Flask]]:
 
     yield make
     for app in made:
-        app.extensions["database"].close()
-        app.extensions["hasher"].close()
+        _end(app)
+
+
+@pytest.fixture(scope="session")
+def shared_apps() -> Iterator[dict[Config, Flask]]:
+    """The applications on the shared database, by their settings."""
+    apps: dict[Config, Flask] = {}
+    yield apps
+    for app in apps.values():
+        _end(app)
 
 
 @pytest.fixture
-def app(make_app: Callable[..., Flask]) -> Flask:
-    return make_app()
+def shared_app(
+    config: Config, watched: Scan, shared_apps: dict[Config, Flask]
+) -> Callable[..., Flask]:
+    """An application on the shared database as `make_app` makes them, but used by one test after another."""
+
+    def share(**settings: Any) -> Flask:
+        chosen = replace(config, **settings)
+        if chosen not in shared_apps:
+            shared_apps[chosen] = create_app(chosen)
+        return shared_apps[chosen]
+
+    return share
+
+
+@pytest.fixture
+def app(request: pytest.FixtureRequest) -> Flask:
+    shared = request.node.get_closest_marker("contract")
+    made: Flask = request.getfixturevalue("shared_app" if shared else "make_app")()
+    return made
 
 
 @pytest.fixture

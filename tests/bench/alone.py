@@ -11,7 +11,7 @@ from .processes import children, settle, unique_mib_of
 from .readings import OURS, Run
 from .rig import Rig
 from .service import (
-    Service,
+    MeasuredService,
     add_tasks,
     constant,
     new_database,
@@ -53,7 +53,7 @@ def measure_start(rig: Rig, run: Run) -> None:
         run.memory_mib = [unique_mib_of(worker) for worker in children(two.pid)]
 
 
-def _gets(rig: Rig, name: str, url: str, one: Service) -> Path:
+def _gets(rig: Rig, name: str, url: str, one: MeasuredService) -> Path:
     """Requests for the tasks of a new user with 1 000 of them."""
     user = sign_up(one, "ann")
     with psycopg.connect(url, autocommit=True) as connection:

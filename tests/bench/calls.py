@@ -20,7 +20,7 @@ from todo_api.observability import logs
 from todo_api.server.forwarded import Forwarded
 from todo_api.settings.config import Config
 
-from .client import CALLS, Client, send
+from .client import CALLS, WsgiClient, send
 
 # The first ones find nothing remembered: tokens, prepared statements on each connection, imports.
 # Of the later ones some wait for the database once more than others, so the fewest calls count.
@@ -39,7 +39,7 @@ def count(app: WSGIApplication) -> dict[str, int]:
     """
     counted = {}
     for call in CALLS:
-        client = Client(app, f"{call}@example.com")
+        client = WsgiClient(app, f"{call}@example.com")
         requests = [client.make(call) for _ in range(WARM_UP + COUNTED)]
         if call == "list20":
             assert len(client.call(client.make(call))) == 20

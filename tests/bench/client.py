@@ -12,7 +12,7 @@ CALLS = ("get", "list20", "create", "update", "complete", "delete")
 TASKS = 20
 
 
-class Client:
+class WsgiClient:
     """A signed-in user of an application, with 20 tasks until a call changes that."""
 
     def __init__(self, app: WSGIApplication, email: str = "ann@example.com") -> None:

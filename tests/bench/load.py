@@ -12,7 +12,7 @@ import psycopg
 
 from .processes import cpu_seconds, settle
 from .readings import PartFailed, Reading
-from .service import Service
+from .service import MeasuredService
 
 _SCRIPT = Path(__file__).with_name("load.lua")
 
@@ -35,7 +35,7 @@ class Load(NamedTuple):
 
     target: str
     scenario: str
-    service: Service
+    service: MeasuredService
     requests: Path
 
 

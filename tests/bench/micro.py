@@ -26,7 +26,7 @@ from todo_api.observability import logs
 from todo_api.tasks.answers import one_task, task_list
 from todo_api.tasks.schemas import Task
 
-from .client import Client, send
+from .client import WsgiClient, send
 
 MANY = 1000
 
@@ -62,7 +62,7 @@ def watched() -> None:
 @pytest.fixture
 def signed(app: Flask, superuser: psycopg.Connection[Any]) -> Signed:
     database: Database = app.extensions["database"]
-    client = Client(app)
+    client = WsgiClient(app)
     superuser.execute(
         "INSERT INTO tasks (user_id, title) SELECT user_id, 'Buy groceries ' || number"
         " FROM users CROSS JOIN generate_series(1, %s) AS number",
@@ -135,6 +135,6 @@ def test_a_whole_get_through_wsgi(
     benchmark: BenchmarkFixture, make_app: Callable[..., Any]
 ) -> None:
     app = make_app()
-    request = Client(app, "bob@example.com").make("get")
+    request = WsgiClient(app, "bob@example.com").make("get")
     status, _ = benchmark(lambda: send(app, request.copy()))
     assert status == "200 OK"

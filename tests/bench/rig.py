@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from support.postgres.embedded_server import embedded_server
+
 from .load import Load, Request, in_turn
 from .readings import Reading
-from .service import database_server
 
 
 class Rig(NamedTuple):
@@ -43,5 +44,5 @@ class Rig(NamedTuple):
 @contextmanager
 def rig(folder: Path, rounds: int, duration: int, sizes: tuple[int, ...]) -> Iterator[Rig]:
     """One that lasts as long as the block."""
-    with database_server() as server, psycopg.connect(server, autocommit=True) as admin:
+    with embedded_server() as server, psycopg.connect(server, autocommit=True) as admin:
         yield Rig(server, admin, folder, rounds, duration, sizes)

@@ -1,6 +1,5 @@
 """Servers under load: the service as an operator starts it, and a constant on the same stack."""
 
-import os
 import re
 import sys
 import tempfile
@@ -14,8 +13,8 @@ import httpx
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from support.live_service import started
-from todo_api.embedded.running import embedded_postgres
+from support.live_service import live_service
+from support.started import started
 from todo_api.upkeep.migrate import migrate
 
 # All that a measured service is spared: its rate limit, and its quota.
@@ -23,14 +22,14 @@ SETTINGS = {"AUTH_RATE_LIMIT": "1000000 per minute", "MAX_TASKS_PER_USER": "1000
 _PATIENCE_S = 30
 
 
-class Service(NamedTuple):
+class MeasuredService(NamedTuple):
     """One that answers; `pid` is the parent of its workers."""
 
     pid: int
     url: str
 
 
-class User(NamedTuple):
+class MeasuredUser(NamedTuple):
     """A user as a load has it."""
 
     id: str
@@ -42,36 +41,32 @@ class User(NamedTuple):
 
 
 @contextmanager
-def service(database_url: str, workers: int = 1) -> Iterator[Service]:
+def service(database_url: str, workers: int = 1) -> Iterator[MeasuredService]:
     """`todo-api serve`, on a migrated database."""
-    settings = {
-        **SETTINGS,
-        "DATABASE_URL": database_url,
-        "JWT_SECRET": "a secret that only the tests know, 0123456789",
-        "HOST": "127.0.0.1",
-        "PORT": "0",
-        "WORKERS": str(workers),
-    }
-    with _running([sys.executable, "-m", "todo_api", "serve"], settings) as one:
-        yield one
+    with (
+        tempfile.TemporaryDirectory(prefix="todo-bench-") as folder,
+        live_service(
+            database_url,
+            Path(folder),
+            looked_through=False,
+            BCRYPT_ROUNDS="12",
+            WORKERS=str(workers),
+            **SETTINGS,
+        ) as one,
+    ):
+        yield MeasuredService(one.process.pid, one.url)
 
 
 @contextmanager
-def constant(threads: int) -> Iterator[Service]:
+def constant(threads: int) -> Iterator[MeasuredService]:
     """Flask and the service's waitress, and nothing else."""
-    script = str(Path(__file__).with_name("constant.py"))
-    with _running([sys.executable, script, str(threads)], {}) as one:
-        yield one
-
-
-@contextmanager
-def _running(command: list[str], settings: dict[str, str]) -> Iterator[Service]:
+    command = [sys.executable, str(Path(__file__).with_name("constant.py")), str(threads)]
     with tempfile.TemporaryDirectory(prefix="todo-bench-") as folder:
         log = Path(folder, "log")
-        with started(command, settings, log) as (process, announced):
+        with started(command, {}, log) as (process, announced):
             match = re.search(r"http://\S+", announced)
             assert match, log.read_text()
-            yield Service(process.pid, match[0])
+            yield MeasuredService(process.pid, match[0])
 
 
 def seconds_to_first_200(database_url: str) -> float:
@@ -82,21 +77,11 @@ def seconds_to_first_200(database_url: str) -> float:
         return time.monotonic() - began
 
 
-def sign_up(one: Service, name: str) -> User:
+def sign_up(one: MeasuredService, name: str) -> MeasuredUser:
     body = {"email": f"{name}@example.com", "password": "correct horse battery"}
     answer = httpx.post(f"{one.url}/api/auth/signup", json=body, timeout=_PATIENCE_S)
     data = answer.raise_for_status().json()["data"]
-    return User(data["user_id"], data["access_token"])
-
-
-@contextmanager
-def database_server() -> Iterator[str]:
-    """A PostgreSQL with its own settings, fsync and all; the URL of a superuser."""
-    programs = os.environ.get("PG_BIN")
-    with tempfile.TemporaryDirectory(prefix="todo-") as folder:
-        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another account
-        with embedded_postgres(Path(folder), Path(programs) if programs else None) as url:
-            yield url
+    return MeasuredUser(data["user_id"], data["access_token"])
 
 
 def new_database(server: str, name: str) -> str:
@@ -108,7 +93,7 @@ def new_database(server: str, name: str) -> str:
     return url
 
 
-def add_tasks(connection: psycopg.Connection[Any], user: User, count: int) -> None:
+def add_tasks(connection: psycopg.Connection[Any], user: MeasuredUser, count: int) -> None:
     """Give a user `count` tasks, in bulk and as life would leave them: one after the other, counted."""
     connection.execute(
         "INSERT INTO tasks (user_id, title, created_at, updated_at)"
@@ -124,7 +109,7 @@ def add_tasks(connection: psycopg.Connection[Any], user: User, count: int) -> No
     )
 
 
-def tasks_of(connection: psycopg.Connection[Any], user: User) -> list[str]:
+def tasks_of(connection: psycopg.Connection[Any], user: MeasuredUser) -> list[str]:
     """The ids of a user's tasks."""
     rows = connection.execute("SELECT id::text FROM tasks WHERE user_id = %s", (user.id,))
     return [row[0] for row in rows]

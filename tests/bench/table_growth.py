@@ -12,7 +12,7 @@ from .load import Load, Request
 from .marks import EMPTY, GROWING, HEAVY
 from .readings import Run
 from .rig import Rig
-from .service import Service, add_tasks, new_database, service, sign_up, tasks_of
+from .service import MeasuredService, add_tasks, new_database, service, sign_up, tasks_of
 
 SIZES = (10_000, 100_000, 1_000_000)
 TASKS_PER_USER = 100  # on average, of the others
@@ -50,7 +50,9 @@ def _with_others(tasks: int) -> Fill:
     return lambda connection: fill(connection, tasks=tasks, users=tasks // TASKS_PER_USER)
 
 
-def _loads(rig: Rig, connection: psycopg.Connection[Any], one: Service, target: str) -> list[Load]:
+def _loads(
+    rig: Rig, connection: psycopg.Connection[Any], one: MeasuredService, target: str
+) -> list[Load]:
     """What a user is asked for who has the tasks that `target` says, and one more who creates some."""
     reader, writer = sign_up(one, "reader"), sign_up(one, "writer")
     for user in (reader, writer):

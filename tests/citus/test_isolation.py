@@ -15,6 +15,7 @@ from psycopg import errors
 
 from support.postgres.dba_scripts import distribute
 from support.postgres.proxy import proxied
+from support.signed_up import HASH, create, create_once, event, sign_up
 from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -26,7 +27,6 @@ DISTRIBUTED = ["idempotency_keys", "sessions", "task_counts", "tasks"]
 ON_WORKERS = [*DISTRIBUTED, "users"]
 GUARDED = ["auth_events", *ON_WORKERS]
 OWN = "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"
-HASH = "$2b$04$" + "a" * 53
 LIST = Call("tasks/list", row=as_task)
 
 
@@ -47,41 +47,18 @@ def database(distributed_url: str, superuser: psycopg.Connection[Any]) -> Iterat
 
 @pytest.fixture
 def a(database: Database) -> SignedIn:
-    return sign_up(database)
+    return with_a_key(database)
 
 
 @pytest.fixture
 def b(database: Database) -> SignedIn:
-    return sign_up(database, "a secret title")
+    return with_a_key(database, "a secret title")
 
 
-def sign_up(database: Database, title: str = "Buy oat milk") -> SignedIn:
+def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
     """A new user with a session, an event and a task."""
-    who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
-    account = {"user_id": who.user_id, "email": f"{who.user_id}@example.com", "password_hash": HASH}
-    event = {"event": "signup", "reason": None, "address": "192.0.2.1", "user_agent": None}
-    database.before_sign_in(
-        Call("before_sign_in/create_user", account),
-        Call("sessions/create", {"session_id": who.session_id, "lifetime": 3600}),
-        Call("auth_events/record", event | {"request_id": "r", "bounded": False}),
-        create_once(title)[-1],
-        user_id=who.user_id,
-    )
-    return who
-
-
-def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
-    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
-
-
-def create_once(title: str, key: str = "k", max_tasks: int = 100) -> list[Call]:
-    """What a create with a key is."""
-    values = {"key": key, "request_hash": "00" * 32, "title": title, "max_tasks": max_tasks}
-    return [
-        Call("idempotency_keys/take_turn"),
-        Call("idempotency_keys/delete_expired", {"key": key}),
-        Call("tasks/create_once", values),
-    ]
+    signed_up = Call("auth_events/record", event(event="signup", bounded=False))
+    return sign_up(database, signed_up, create_once("k", title)[-1])
 
 
 def run(
@@ -232,7 +209,7 @@ def test_a_user_sees_own_rows_only_and_nobody_sees_none(
 def test_a_statement_without_its_rule_does_not_meet_another_users_rows(
     database: Database, superuser: psycopg.Connection[Any], sql: str
 ) -> None:
-    other = sign_up(database, "a secret title")
+    other = with_a_key(database, "a secret title")
     who = SignedIn(str(uuid.uuid4()), "")  # a user without rows, so that what is met is another's
     [(task,)] = run(superuser, other.user_id, "SELECT id::text FROM tasks")[1]
     before = checksums(superuser, other)
@@ -355,7 +332,7 @@ def test_row_security_can_not_be_turned_off(
 
 def test_two_users_alternate_on_one_connection_in_parallel(distributed_url: str) -> None:
     with closing(Database(distributed_url, connections=1)) as single:
-        users = [sign_up(single, "one"), sign_up(single, "other")]
+        users = [with_a_key(single, "one"), with_a_key(single, "other")]
 
         def look(number: int) -> set[str]:
             return {task.user_id for task in single.as_user(users[number % 2], LIST)[0]}
@@ -406,7 +383,7 @@ def test_parallel_creates_stop_exactly_at_the_quota(database: Database, a: Signe
 def test_parallel_creates_with_one_key_make_one_task(database: Database, a: SignedIn) -> None:
     with ThreadPoolExecutor(4) as threads:
         made = list(
-            threads.map(lambda _: database.as_user(a, *create_once("x", "one"))[-1][0], range(20))
+            threads.map(lambda _: database.as_user(a, *create_once("one", "x"))[-1][0], range(20))
         )
     assert len({task_id for _, _, task_id, _ in made}) == 1
     assert sorted(is_replay for is_replay, *_ in made) == [False] + [True] * 19

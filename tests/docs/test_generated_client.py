@@ -27,8 +27,8 @@ OPERATIONS = {
 
 @pytest.fixture(scope="module")
 def url(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with live_service(shared_database_url, tmp_path_factory.mktemp("service")) as url:
-        yield url
+    with live_service(shared_database_url, tmp_path_factory.mktemp("service")) as service:
+        yield service.url
 
 
 class Generated:

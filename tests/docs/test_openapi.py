@@ -155,12 +155,16 @@ class Provoke:
     """Makes a call answer with a status; one method for each kind of call that leads there."""
 
     def __init__(
-        self, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, watched: Scan
+        self,
+        make_app: Callable[..., Flask],
+        shared_app: Callable[..., Flask],
+        monkeypatch: pytest.MonkeyPatch,
+        watched: Scan,
     ) -> None:
         self.make_app = partial(make_app, cors_origins=(ORIGIN,))
         self.monkeypatch = monkeypatch
         self.watched = watched
-        self.app = self.make_app(max_tasks_per_user=2)
+        self.app = shared_app(cors_origins=(ORIGIN,), max_tasks_per_user=2)
         self.client = self.app.test_client()
         self.problems_page = self.client.get("/problems").text
         self.account = Account(self.client, "zoe@example.com", PASSWORD)
@@ -263,8 +267,8 @@ class Provoke:
 
 
 @pytest.fixture
-def provoke(make_app, monkeypatch, watched) -> Provoke:
-    return Provoke(make_app, monkeypatch, watched)
+def provoke(make_app, shared_app, monkeypatch, watched) -> Provoke:
+    return Provoke(make_app, shared_app, monkeypatch, watched)
 
 
 def by_the_application(name: str, status: int) -> bool:
@@ -289,8 +293,8 @@ def test_an_answer_is_as_documented(provoke, name, status):
 
 
 @pytest.mark.parametrize("path", DOCUMENT.content["paths"])
-def test_another_method_is_answered_as_documented(make_app, path):
-    client = make_app(cors_origins=(ORIGIN,)).test_client()
+def test_another_method_is_answered_as_documented(shared_app, path):
+    client = shared_app(cors_origins=(ORIGIN,)).test_client()
     known = {operation.method for operation in OPERATIONS.values() if operation.path == path}
     ids = {"user_id": str(uuid.uuid4()), "task_id": str(uuid.uuid4()), "path": "docs.css"}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known:
@@ -309,8 +313,8 @@ def test_another_method_is_answered_as_documented(make_app, path):
 def address(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with live_service(
         shared_database_url, tmp_path_factory.mktemp("service"), REQUEST_TIMEOUT="1"
-    ) as url:
-        yield urlsplit(url).netloc
+    ) as service:
+        yield urlsplit(service.url).netloc
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_to_set_up_twice_does_not_double_the_lines(log: Log, speak: logging.Logg
 # --- a request's line ------------------------------------------------------------------------------
 
 
-def requests(log: Log) -> list[dict[str, Any]]:
+def request_lines(log: Log) -> list[dict[str, Any]]:
     return [line for line in log.lines if line["logger"] == "todo_api.access"]
 
 
@@ -204,7 +204,7 @@ def test_a_request_has_one_line_that_says_what_and_who_and_how_long(
 ) -> None:
     log.start()
     answer = ann.get(ann.tasks, headers={"X-Request-ID": "my-id"})
-    [line] = requests(log)
+    [line] = request_lines(log)
     took = line.pop("ms")
     assert 0 < took < 30_000
     assert line.pop("time")
@@ -237,7 +237,7 @@ def test_a_refused_request_has_one_too(
     log.start()
     answer = client.open(path, method=method)
     assert answer.status_code == status
-    [line] = requests(log)
+    [line] = request_lines(log)
     assert (line["status"], line["route"], line["user_id"]) == (status, route, None)
     assert line["request_id"] == answer.headers["X-Request-ID"]
 
@@ -247,7 +247,7 @@ def test_what_happened_at_the_door_is_in_the_line(log: Log, client: FlaskClient)
     account = {"email": "ann@example.com", "password": "correct horse battery"}
     client.post("/api/auth/signup", json=account)
     client.post("/api/auth/login", json=account | {"password": "wrong horse"})
-    assert [line["auth_event"] for line in requests(log)] == ["signup", "login_refused"]
+    assert [line["auth_event"] for line in request_lines(log)] == ["signup", "login_refused"]
 
 
 def test_from_warning_on_requests_are_not_logged(log: Log, client: FlaskClient) -> None:
@@ -272,8 +272,8 @@ REFUSED = {
 def test_a_request_that_the_server_refuses_has_a_line_too(
     database_url: str, tmp_path: Path
 ) -> None:
-    with live_service(database_url, tmp_path, REQUEST_TIMEOUT="1") as url:
-        server = urlsplit(url)
+    with live_service(database_url, tmp_path, REQUEST_TIMEOUT="1") as service:
+        server = urlsplit(service.url)
         for name, (head, status, _) in REFUSED.items():
             with socket.create_connection((server.hostname, server.port), timeout=60) as client:
                 client.sendall(head + b"X-Request-ID: of-%b\r\n\r\n" % name.encode())
@@ -354,7 +354,7 @@ def test_a_bug_is_logged_with_its_traceback_and_without_the_request(
     [bug] = [line for line in log.lines if line["level"] == "ERROR"]
     assert bug["logger"] == "todo_api.problems"
     assert "RuntimeError: the reason" in bug["exception"]
-    assert [line["status"] for line in requests(log)] == [500]
+    assert [line["status"] for line in request_lines(log)] == [500]
     assert "-word" not in log.text
 
 

@@ -9,7 +9,7 @@ import todo_api
 from support.rules.user_rule import opens_or_ends
 from todo_api.database.statements import Statement, load_statements
 
-from .fill import Filled, User
+from .fill import Filled, FilledUser
 
 FOLDER = Path(todo_api.__file__).parent.parent / "sql"
 PAGE_SIZE = 20
@@ -48,7 +48,7 @@ class Case:
     """A statement with its parameters, and the user in whose name it runs."""
 
     statement: Statement
-    user: User
+    user: FilledUser
     parameters: dict[str, Any]
     label: str = ""
 
@@ -88,7 +88,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
     return found
 
 
-def _case(statement: Statement, user: User, instead: dict[str, Any], label: str = "") -> Case:
+def _case(statement: Statement, user: FilledUser, instead: dict[str, Any], label: str = "") -> Case:
     of_user = {"user_id": user.user_id, "task_id": user.task_id, "session_id": user.session_id}
     of_user |= dict(zip(("last_created_at", "last_id"), user.middle, strict=True))
     values = _TYPICAL | of_user | instead

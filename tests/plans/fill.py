@@ -12,7 +12,7 @@ TASKS_OF_TYPICAL = 100
 _IDS = UUID(int=0)
 
 
-class User(NamedTuple):
+class FilledUser(NamedTuple):
     """A user to measure with: how many rows of each table are theirs, a task, and a living session."""
 
     user_id: str
@@ -27,8 +27,8 @@ class Filled(NamedTuple):
 
     users: int
     tasks: int
-    typical: User  # 100 tasks, as old as the service and as new as today
-    heavy: User  # the one who holds the most
+    typical: FilledUser  # 100 tasks, as old as the service and as new as today
+    heavy: FilledUser  # the one who holds the most
 
 
 def fill(connection: psycopg.Connection[Any], *, tasks: int, users: int) -> Filled:
@@ -81,7 +81,7 @@ def _user_id(number: int) -> str:
     return str(uuid5(_IDS, f"user {number}"))
 
 
-def _user(connection: psycopg.Connection[Any], number: int) -> User:
+def _user(connection: psycopg.Connection[Any], number: int) -> FilledUser:
     user_id = _user_id(number)
     [(task_id, session_id)] = connection.execute(
         """
@@ -113,7 +113,7 @@ def _user(connection: psycopg.Connection[Any], number: int) -> User:
         """,
         (user_id, rows["tasks"] // 2),
     ).fetchall()
-    return User(user_id, task_id, session_id, middle, rows)
+    return FilledUser(user_id, task_id, session_id, middle, rows)
 
 
 @contextmanager

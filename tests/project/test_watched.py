@@ -57,6 +57,6 @@ def test_in_a_log_line(found: Callable[[], list[str]], caplog: pytest.LogCapture
 def test_in_the_log_of_a_service(database_url: str, tmp_path: Path) -> None:
     with (
         pytest.raises(AssertionError, match="not JSON"),
-        live_service(database_url, tmp_path, LOG_FORMAT="text") as url,
+        live_service(database_url, tmp_path, LOG_FORMAT="text") as service,
     ):
-        urlopen(f"{url}/health/live").close()
+        urlopen(f"{service.url}/health/live").close()

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from support.served import Client, Reply, Service, Start, serving
+from support.live_service import LiveClient, LiveService, Reply, StartLive, live_service
 
 AT_ONCE = 50
-Call = Callable[[Client, int], Reply]
+Call = Callable[[LiveClient, int], Reply]
 _numbers = itertools.count(1)
 
 
@@ -38,33 +38,33 @@ def settings() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def running(
     module_database_url: str, tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]
-) -> Iterator[Service]:
+) -> Iterator[LiveService]:
     folder = tmp_path_factory.mktemp("service")
     unlimited = {"AUTH_RATE_LIMIT": "1000000 per minute"}
-    with serving(module_database_url, folder, **(unlimited | settings)) as service:
+    with live_service(module_database_url, folder, **(unlimited | settings)) as service:
         yield service
 
 
 @pytest.fixture
-def service(running: Service) -> Iterator[Service]:
+def service(running: LiveService) -> Iterator[LiveService]:
     """The file's service. Whatever the test is about, nothing may leak in it."""
     yield running
     assert running.leaks() == []
 
 
 @pytest.fixture
-def client(service: Service) -> Iterator[Client]:
+def client(service: LiveService) -> Iterator[LiveClient]:
     with service.client() as client:
         yield client
 
 
 @pytest.fixture
-def start(module_database_url: str, tmp_path: Path) -> Iterator[Start]:
+def start(module_database_url: str, tmp_path: Path) -> Iterator[StartLive]:
     """Starts a service with these settings, a later one on the same port; nothing may leak in any."""
-    started: list[Service] = []
+    started: list[LiveService] = []
     with ExitStack() as stack:
 
-        def start(database_url: str = module_database_url, **settings: str) -> Service:
+        def start(database_url: str = module_database_url, **settings: str) -> LiveService:
             folder = tmp_path / str(len(started))
             folder.mkdir()
             chosen = {
@@ -72,7 +72,7 @@ def start(module_database_url: str, tmp_path: Path) -> Iterator[Start]:
                 "AUTH_RATE_LIMIT": "1000000 per minute",
                 **settings,
             }
-            started.append(stack.enter_context(serving(database_url, folder, **chosen)))
+            started.append(stack.enter_context(live_service(database_url, folder, **chosen)))
             return started[-1]
 
         yield start
@@ -81,7 +81,7 @@ def start(module_database_url: str, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def at_once(service: Service) -> Iterator[Callable[[Call], list[Reply]]]:
+def at_once(service: LiveService) -> Iterator[Callable[[Call], list[Reply]]]:
     """Makes a call on fifty connections at once."""
     with ExitStack() as stack:
         clients = [stack.enter_context(service.client()) for _ in range(AT_ONCE)]

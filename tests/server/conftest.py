@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.small_service import Service
+from support.small_service import SmallService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
-    from support.small_service import Start
+    from support.small_service import StartSmall
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    services: list[Service] = []
+def start(tmp_path: Path) -> Iterator[StartSmall]:
+    services: list[SmallService] = []
 
-    def start(**options: Any) -> Service:
-        service = Service(tmp_path / f"service-{len(services)}.log", options)
+    def start(**options: Any) -> SmallService:
+        service = SmallService(tmp_path / f"service-{len(services)}.log", options)
         services.append(service)
         return service
 

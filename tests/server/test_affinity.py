@@ -32,20 +32,19 @@ def test_two_services_on_one_core_part_after_a_while() -> None:
 def test_request_threads_share_a_core_and_hashing_threads_have_all(
     database_url: str, tmp_path: Path
 ) -> None:
-    with live_service(database_url, tmp_path, WORKERS="2", THREADS="5") as url:
+    with live_service(database_url, tmp_path, WORKERS="2", THREADS="5") as service:
         account = {"email": "a@example.com", "password": "correct horse"}
-        assert httpx.post(f"{url}/api/auth/signup", json=account).status_code == 201
-        log = (tmp_path / "service.log").read_text()
-        workers = [int(pid) for pid in re.findall(r"worker (\d+) started", log)]
+        assert httpx.post(f"{service.url}/api/auth/signup", json=account).status_code == 201
+        workers = [int(pid) for pid in re.findall(r"worker (\d+) started", service.log())]
         assert len(workers) == 2
         # Between two looks at the threads they may all move on, so they have to be found together once.
         assert until(lambda: _kept_together(workers))
 
 
 def test_without_core_pinning_every_thread_has_all_cores(database_url: str, tmp_path: Path) -> None:
-    with live_service(database_url, tmp_path, THREADS="5", CORE_PINNING="false") as url:
-        assert httpx.get(f"{url}/health/ready").status_code == 200
-        [worker] = re.findall(r"worker (\d+) started", (tmp_path / "service.log").read_text())
+    with live_service(database_url, tmp_path, THREADS="5", CORE_PINNING="false") as service:
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
+        [worker] = re.findall(r"worker (\d+) started", service.log())
         # The thread that pins starts before the worker serves, and pins at once.
         threads = [int(task.name) for task in Path(f"/proc/{worker}/task").iterdir()]
         assert len(threads) > 5
@@ -76,13 +75,12 @@ def test_a_kernel_that_refuses_every_call_is_served_all_the_same(
     metrics = {"METRICS_PORT": "0", "LOG_FORMAT": "json"}
     with live_service(
         database_url, tmp_path, command=[sys.executable, "-c", REFUSING], **metrics
-    ) as url:
+    ) as service:
         account = {"email": "a@example.com", "password": "correct horse"}
-        answer = httpx.post(f"{url}/api/auth/signup", json=account)
+        answer = httpx.post(f"{service.url}/api/auth/signup", json=account)
         assert answer.status_code == 201
-        assert httpx.post(f"{url}/api/auth/login", json=account).status_code == 200
-        log = (tmp_path / "service.log").read_text()
-        [address] = re.findall(r"metrics on (http://[\w.:]+/metrics)", log)
+        assert httpx.post(f"{service.url}/api/auth/login", json=account).status_code == 200
+        [address] = re.findall(r"metrics on (http://[\w.:]+/metrics)", service.log())
         assert "todo_api_http_requests_total" in httpx.get(address).text
 
 

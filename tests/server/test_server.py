@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.small_service import GET, PATIENCE, Service, Start, answers, read_all
+from support.small_service import GET, PATIENCE, SmallService, StartSmall, answers, read_all
 from support.waiting import until
 from todo_api.web.problem_codes import CODES
 
@@ -46,7 +46,7 @@ def slow(seconds: float, began: Path) -> bytes:
 class Hammer(threading.Thread):
     """A client that sends one request after the other, until the server is gone."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: SmallService) -> None:
         super().__init__()
         self.service = service
         self.answered = 0
@@ -77,7 +77,9 @@ class Hammer(threading.Thread):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_no_accepted_request_is_lost_when_stopped_under_load(start: Start, workers: int) -> None:
+def test_no_accepted_request_is_lost_when_stopped_under_load(
+    start: StartSmall, workers: int
+) -> None:
     for _ in range(3):
         service = start(workers=workers)
         clients = [Hammer(service) for _ in range(50)]
@@ -96,7 +98,7 @@ def test_no_accepted_request_is_lost_when_stopped_under_load(start: Start, worke
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_running_and_queued_requests_are_finished(
-    start: Start, workers: int, tmp_path: Path
+    start: StartSmall, workers: int, tmp_path: Path
 ) -> None:
     service = start(workers=workers, threads=1)
     began = tmp_path / "began"
@@ -109,7 +111,7 @@ def test_running_and_queued_requests_are_finished(
     assert service.process.wait(10) == 0
 
 
-def test_connections_in_the_backlog_are_served(start: Start) -> None:
+def test_connections_in_the_backlog_are_served(start: StartSmall) -> None:
     service = start()
     with stopped(service.pid()):
         clients = [service.open(GET) for _ in range(20)]
@@ -122,7 +124,7 @@ def test_connections_in_the_backlog_are_served(start: Start) -> None:
 
 
 def test_a_request_under_way_on_an_idle_connection_is_answered(
-    start: Start,
+    start: StartSmall,
 ) -> None:
     service = start()
     client = service.open(GET)
@@ -135,7 +137,7 @@ def test_a_request_under_way_on_an_idle_connection_is_answered(
     assert service.process.wait(10) == 0
 
 
-def test_a_request_that_comes_while_others_are_hung_up_on_is_answered(start: Start) -> None:
+def test_a_request_that_comes_while_others_are_hung_up_on_is_answered(start: StartSmall) -> None:
     service = start(pauses=True)
     with service.open(GET) as first, service.open(GET) as second:
         for client in (first, second):
@@ -148,7 +150,7 @@ def test_a_request_that_comes_while_others_are_hung_up_on_is_answered(start: Sta
     assert service.process.wait(10) == 0
 
 
-def test_idle_connections_do_not_hold_up_the_end(start: Start) -> None:
+def test_idle_connections_do_not_hold_up_the_end(start: StartSmall) -> None:
     service = start()
     with service.open(GET) as used, service.open(b"") as unused, service.open(b"\r\n") as blank:
         used.recv(65536)
@@ -158,7 +160,7 @@ def test_idle_connections_do_not_hold_up_the_end(start: Start) -> None:
         assert [client.recv(1) for client in (used, unused, blank)] == [b"", b"", b""]
 
 
-def test_a_request_that_has_arrived_in_part_may_be_completed(start: Start) -> None:
+def test_a_request_that_has_arrived_in_part_may_be_completed(start: StartSmall) -> None:
     service = start()
     client = service.open(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234")
     service.get()
@@ -170,7 +172,7 @@ def test_a_request_that_has_arrived_in_part_may_be_completed(start: Start) -> No
     assert service.process.wait(10) == 0
 
 
-def test_pipelined_requests_are_all_answered(start: Start, tmp_path: Path) -> None:
+def test_pipelined_requests_are_all_answered(start: StartSmall, tmp_path: Path) -> None:
     service = start()
     began = tmp_path / "began"
     client = service.open(slow(0.5, began) + GET + GET)
@@ -181,7 +183,7 @@ def test_pipelined_requests_are_all_answered(start: Start, tmp_path: Path) -> No
     assert service.process.wait(10) == 0
 
 
-def test_a_big_answer_to_a_slow_reader_is_sent_whole(start: Start) -> None:
+def test_a_big_answer_to_a_slow_reader_is_sent_whole(start: StartSmall) -> None:
     service = start()
     client = service.open(b"GET /big?bytes=30000000 HTTP/1.1\r\nHost: x\r\n\r\n")
     received = client.recv(1)
@@ -192,7 +194,7 @@ def test_a_big_answer_to_a_slow_reader_is_sent_whole(start: Start) -> None:
     assert service.process.wait(10) == 0
 
 
-def test_a_request_that_never_ends_is_cut_off(start: Start, tmp_path: Path) -> None:
+def test_a_request_that_never_ends_is_cut_off(start: StartSmall, tmp_path: Path) -> None:
     service = start()
     with service.open(slow(60, tmp_path / "began")):
         until((tmp_path / "began").exists)
@@ -201,7 +203,9 @@ def test_a_request_that_never_ends_is_cut_off(start: Start, tmp_path: Path) -> N
     assert "cut off 1 connections" in service.log()
 
 
-def test_ctrl_c_drains_once_and_cuts_short_the_second_time(start: Start, tmp_path: Path) -> None:
+def test_ctrl_c_drains_once_and_cuts_short_the_second_time(
+    start: StartSmall, tmp_path: Path
+) -> None:
     service = start(workers=2)
     first = service.open(slow(0.5, tmp_path / "first"))
     second = service.open(slow(60, tmp_path / "second"))
@@ -219,7 +223,9 @@ def test_ctrl_c_drains_once_and_cuts_short_the_second_time(start: Start, tmp_pat
     assert "cut off" not in service.log()
 
 
-def test_workers_end_with_a_killed_parent_but_answer_first(start: Start, tmp_path: Path) -> None:
+def test_workers_end_with_a_killed_parent_but_answer_first(
+    start: StartSmall, tmp_path: Path
+) -> None:
     service = start(workers=2)
     client = service.open(slow(0.5, tmp_path / "began"))
     until((tmp_path / "began").exists)
@@ -235,7 +241,7 @@ def test_workers_end_with_a_killed_parent_but_answer_first(start: Start, tmp_pat
 # --- the workers -----------------------------------------------------------------------------
 
 
-def test_a_worker_that_dies_is_replaced(start: Start) -> None:
+def test_a_worker_that_dies_is_replaced(start: StartSmall) -> None:
     service = start()
     pid = service.pid()
     with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
@@ -244,7 +250,7 @@ def test_a_worker_that_dies_is_replaced(start: Start) -> None:
     assert f"WARNING worker {pid} was ended by SIGKILL; starting another" in service.log()
 
 
-def test_a_worker_ended_alone_drains_and_is_replaced(start: Start, tmp_path: Path) -> None:
+def test_a_worker_ended_alone_drains_and_is_replaced(start: StartSmall, tmp_path: Path) -> None:
     service = start()
     pid = service.pid()
     client = service.open(slow(0.5, tmp_path / "began"))
@@ -255,7 +261,7 @@ def test_a_worker_ended_alone_drains_and_is_replaced(start: Start, tmp_path: Pat
 
 
 def test_a_worker_that_can_not_start_again_is_tried_again_at_leisure(
-    start: Start, tmp_path: Path
+    start: StartSmall, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
     service = start(broken=str(broken))
@@ -271,7 +277,9 @@ def test_a_worker_that_can_not_start_again_is_tried_again_at_leisure(
     assert service.get() == b"hello"
 
 
-def test_an_application_that_can_not_start_ends_the_service(start: Start, tmp_path: Path) -> None:
+def test_an_application_that_can_not_start_ends_the_service(
+    start: StartSmall, tmp_path: Path
+) -> None:
     service = start(workers=2, broken=str(tmp_path))
     assert service.process.wait(PATIENCE) == 1
     assert service.url == ""
@@ -279,7 +287,7 @@ def test_an_application_that_can_not_start_ends_the_service(start: Start, tmp_pa
     assert last == "Error: the service could not start: RuntimeError: no database"
 
 
-def test_the_service_sleeps_when_there_is_nothing_to_do(start: Start) -> None:
+def test_the_service_sleeps_when_there_is_nothing_to_do(start: StartSmall) -> None:
     service = start(workers=2)
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
     pids = [service.process.pid, *map(int, children.read_text().split())]
@@ -303,21 +311,21 @@ def test_the_service_sleeps_when_there_is_nothing_to_do(start: Start) -> None:
 # --- the address -----------------------------------------------------------------------------
 
 
-def test_an_address_in_use_is_one_clear_line(start: Start) -> None:
+def test_an_address_in_use_is_one_clear_line(start: StartSmall) -> None:
     port = start().port
     second = start(port=port)
     assert second.process.wait(PATIENCE) == 1
     assert second.log() == f"Error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
-def test_a_foreign_address_is_one_clear_line(start: Start) -> None:
+def test_a_foreign_address_is_one_clear_line(start: StartSmall) -> None:
     service = start(host="192.0.2.1", port=8000)
     assert service.process.wait(PATIENCE) == 1
     expected = "Error: cannot listen on 192.0.2.1:8000: Cannot assign requested address\n"
     assert service.log() == expected
 
 
-def test_a_port_is_free_again_at_once(start: Start) -> None:
+def test_a_port_is_free_again_at_once(start: StartSmall) -> None:
     first = start()
     first.get()
     first.signal()
@@ -326,7 +334,7 @@ def test_a_port_is_free_again_at_once(start: Start) -> None:
 
 
 def test_ipv6_wildcard_serves_ipv4_clients_under_their_ipv4_address(
-    start: Start,
+    start: StartSmall,
 ) -> None:
     service = start(host="::")
     assert service.url == f"http://[::]:{service.port}"
@@ -336,7 +344,7 @@ def test_ipv6_wildcard_serves_ipv4_clients_under_their_ipv4_address(
 # --- answers ---------------------------------------------------------------------------------
 
 
-def test_an_answer_without_content_keeps_the_connection(start: Start) -> None:
+def test_an_answer_without_content_keeps_the_connection(start: StartSmall) -> None:
     service = start()
     with contextlib.closing(service.connect()) as connection:
         for _ in range(2):
@@ -347,7 +355,7 @@ def test_an_answer_without_content_keeps_the_connection(start: Start) -> None:
             assert response.headers["Server"] is None
 
 
-def test_an_answer_that_the_application_did_not_measure_has_its_length(start: Start) -> None:
+def test_an_answer_that_the_application_did_not_measure_has_its_length(start: StartSmall) -> None:
     service = start()
     with contextlib.closing(service.connect()) as connection:
         for _ in range(2):
@@ -357,7 +365,7 @@ def test_an_answer_that_the_application_did_not_measure_has_its_length(start: St
             assert response.read() == b"hello"
 
 
-def test_forwarded_headers_reach_the_application(start: Start) -> None:
+def test_forwarded_headers_reach_the_application(start: StartSmall) -> None:
     service = start()
     with contextlib.closing(service.connect()) as connection:
         connection.putrequest("GET", "/environ")
@@ -425,7 +433,7 @@ BROKEN = {
 }
 
 
-def test_what_the_server_refuses_is_a_problem_document(start: Start) -> None:
+def test_what_the_server_refuses_is_a_problem_document(start: StartSmall) -> None:
     service = start()
     for what, (request, name, path) in BROKEN.items():
         client = service.open(request)  # a body is sent to its end before the answer is read
@@ -466,7 +474,7 @@ def test_what_the_server_refuses_is_a_problem_document(start: Start) -> None:
     "request_",
     [b"HEAD /fail HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD / HTTP/1.1\r\nHost: x\r\nsecret\r\n\r\n"],
 )
-def test_head_is_refused_without_a_body(start: Start, request_: bytes) -> None:
+def test_head_is_refused_without_a_body(start: StartSmall, request_: bytes) -> None:
     received = read_all(start().open(request_))
     assert received.endswith(b"\r\n\r\n")
     assert received.count(b"\r\n\r\n") == 1
@@ -485,7 +493,7 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_it_answers_beside_1100_idle_connections(start: Start) -> None:
+def test_it_answers_beside_1100_idle_connections(start: StartSmall) -> None:
     service = start()
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(service.open(b"")) for _ in range(1100)]
@@ -494,7 +502,7 @@ def test_it_answers_beside_1100_idle_connections(start: Start) -> None:
             assert answers(client.recv(65536))[0][1] == b"hello"
 
 
-def test_the_event_loop_rests_while_a_thread_sends(start: Start) -> None:
+def test_the_event_loop_rests_while_a_thread_sends(start: StartSmall) -> None:
     """With waitress's own writable() these are thousands of turns, and a collapse under load."""
     service = start(count_turns=True)
     before = int(service.get("/turns"))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.live_service import live_service
-from support.small_service import GET, Service, Start, answers, read_all
+from support.small_service import GET, SmallService, StartSmall, answers, read_all
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 1  # seconds, instead of 15
 
-SlowSenders = Callable[[Service], list[socket.socket]]
+SlowSenders = Callable[[SmallService], list[socket.socket]]
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nX-Request-ID: my.id\r\n"
 PARTS = {
@@ -48,7 +48,7 @@ PARTS = {
 
 @pytest.mark.parametrize(("sent", "path"), PARTS.values(), ids=PARTS)
 def test_a_request_that_stops_half_way_is_answered_408(
-    start: Start, sent: bytes, path: str
+    start: StartSmall, sent: bytes, path: str
 ) -> None:
     service = start(request_timeout=TIMEOUT)
     began = time.monotonic()
@@ -71,7 +71,7 @@ def refusal(received: bytes) -> tuple[http.client.HTTPMessage, dict[str, object]
     return http.client.parse_headers(BytesIO(rest + b"\r\n\r\n")), json.loads(body)
 
 
-def test_a_byte_now_and_then_gains_no_time(start: Start) -> None:
+def test_a_byte_now_and_then_gains_no_time(start: StartSmall) -> None:
     service = start(request_timeout=TIMEOUT)
     began = time.monotonic()
     with service.open(HEAD + b"Content-Length: 100000\r\n\r\n") as client:
@@ -97,7 +97,7 @@ def test_a_byte_now_and_then_gains_no_time(start: Start) -> None:
         until(hung_up)  # to keep sending holds no place either
 
 
-def test_each_request_of_a_connection_has_the_whole_time(start: Start) -> None:
+def test_each_request_of_a_connection_has_the_whole_time(start: StartSmall) -> None:
     service = start(request_timeout=2)
     with contextlib.closing(service.connect()) as connection:
         began = time.monotonic()
@@ -106,7 +106,7 @@ def test_each_request_of_a_connection_has_the_whole_time(start: Start) -> None:
             assert connection.getresponse().read() == b"0123456789"
 
 
-def test_a_kept_connection_may_idle_for_longer(start: Start) -> None:
+def test_a_kept_connection_may_idle_for_longer(start: StartSmall) -> None:
     service = start(request_timeout=TIMEOUT)
     with service.open(GET) as client, service.open(b"") as unused, service.open(b"\r\n") as blank:
         client.recv(65536)
@@ -118,7 +118,7 @@ def test_a_kept_connection_may_idle_for_longer(start: Start) -> None:
 
 
 def test_a_running_request_is_not_hurried_nor_the_one_behind_it(
-    start: Start, tmp_path: Path
+    start: StartSmall, tmp_path: Path
 ) -> None:
     service = start(request_timeout=TIMEOUT)
     slow = f"GET /slow?seconds=3&began={tmp_path / 'began'} HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -148,7 +148,7 @@ PIECES = {
 
 @pytest.mark.parametrize(("head", "pieces"), PIECES.values(), ids=PIECES)
 def test_a_slow_client_that_is_in_time_is_served(
-    start: Start, head: bytes, pieces: list[bytes]
+    start: StartSmall, head: bytes, pieces: list[bytes]
 ) -> None:
     service = start(request_timeout=6)
     client = service.open(head)
@@ -165,13 +165,13 @@ def test_a_slow_client_that_is_in_time_is_served(
 
 
 @pytest.fixture
-def slow_senders() -> Iterator[Callable[[Service], list[socket.socket]]]:
+def slow_senders() -> Iterator[Callable[[SmallService], list[socket.socket]]]:
     """Opens 200 connections with a part of a request on each."""
     with contextlib.ExitStack() as stack:
         yield lambda service: [stack.enter_context(service.open(HEAD)) for _ in range(200)]
 
 
-def test_200_slow_senders_keep_nobody_waiting(start: Start, slow_senders: SlowSenders) -> None:
+def test_200_slow_senders_keep_nobody_waiting(start: StartSmall, slow_senders: SlowSenders) -> None:
     service = start(threads=2)
     slow, slowest = slow_senders(service), 0.0
     for _ in range(20):
@@ -183,7 +183,9 @@ def test_200_slow_senders_keep_nobody_waiting(start: Start, slow_senders: SlowSe
     assert slowest < 5  # 15 s is their time
 
 
-def test_200_slow_senders_at_once_are_all_refused(start: Start, slow_senders: SlowSenders) -> None:
+def test_200_slow_senders_at_once_are_all_refused(
+    start: StartSmall, slow_senders: SlowSenders
+) -> None:
     service = start(request_timeout=TIMEOUT, threads=2)
     for client in slow_senders(service):
         refusal(client.recv(65536))
@@ -193,7 +195,7 @@ def test_200_slow_senders_at_once_are_all_refused(start: Start, slow_senders: Sl
 # --- reading ---------------------------------------------------------------------------------
 
 
-def reader(service: Service, request: bytes, buffer: int = 4096) -> socket.socket:
+def reader(service: SmallService, request: bytes, buffer: int = 4096) -> socket.socket:
     """A client with room for little, that reads only what the test reads."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -214,7 +216,7 @@ def is_cut(client: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("size", [1_000_000, 30_000_000], ids=["the kernel's", "the server's"])
-def test_an_answer_that_nobody_takes_ends_the_connection(start: Start, size: int) -> None:
+def test_an_answer_that_nobody_takes_ends_the_connection(start: StartSmall, size: int) -> None:
     """The kernel takes the smaller one whole."""
     service = start(request_timeout=TIMEOUT)
     with reader(service, b"GET /big?bytes=%d HTTP/1.1\r\nHost: x\r\n\r\n" % size) as client:
@@ -222,7 +224,7 @@ def test_an_answer_that_nobody_takes_ends_the_connection(start: Start, size: int
     assert service.get() == b"hello"
 
 
-def test_taking_byte_after_byte_gains_no_time(start: Start) -> None:
+def test_taking_byte_after_byte_gains_no_time(start: StartSmall) -> None:
     """10 kB/s where 16 are the least: the kernel sees progress all the time."""
     service = start(request_timeout=4)
     request = b"GET /big?bytes=30000000 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -237,7 +239,7 @@ def test_taking_byte_after_byte_gains_no_time(start: Start) -> None:
 
 
 @pytest.mark.slow
-def test_a_client_that_takes_an_answer_slowly_but_steadily_gets_it_whole(start: Start) -> None:
+def test_a_client_that_takes_an_answer_slowly_but_steadily_gets_it_whole(start: StartSmall) -> None:
     """At a pace at which the kernel, once it is full, takes nothing from the server for seconds."""
     service = start(request_timeout=TIMEOUT)
     began, size, rate = time.monotonic(), 5_000_000, 600_000
@@ -254,7 +256,7 @@ def test_a_client_that_takes_an_answer_slowly_but_steadily_gets_it_whole(start: 
     assert len(body) == size
 
 
-def test_a_client_that_always_has_an_answer_to_take_is_not_cut_off(start: Start) -> None:
+def test_a_client_that_always_has_an_answer_to_take_is_not_cut_off(start: StartSmall) -> None:
     service = start(request_timeout=TIMEOUT)
     get = b"GET /big?bytes=10000 HTTP/1.1\r\nHost: x\r\n\r\n"
     ends = time.monotonic() + 4 * TIMEOUT
@@ -272,7 +274,7 @@ def test_a_client_that_always_has_an_answer_to_take_is_not_cut_off(start: Start)
                 client.sendall(get)
 
 
-def test_threads_that_send_to_nobody_are_free_again(start: Start) -> None:
+def test_threads_that_send_to_nobody_are_free_again(start: StartSmall) -> None:
     """Several large answers at once are more than the server keeps, so that a thread has to wait."""
     service = start(request_timeout=TIMEOUT, threads=2)
     request = b"GET /big?bytes=20000000 HTTP/1.1\r\nHost: x\r\n\r\n" * 3
@@ -288,8 +290,8 @@ def test_threads_that_send_to_nobody_are_free_again(start: Start) -> None:
 def test_a_slow_reader_of_1_000_tasks_is_cut_off(
     database_url: str, superuser: psycopg.Connection[object], tmp_path: Path
 ) -> None:
-    with live_service(database_url, tmp_path, REQUEST_TIMEOUT="1") as url:
-        server = urlsplit(url)
+    with live_service(database_url, tmp_path, REQUEST_TIMEOUT="1") as service:
+        server = urlsplit(service.url)
         connection = http.client.HTTPConnection(server.netloc, timeout=60)
         account = json.dumps({"email": "ann@example.com", "password": "correct horse battery"})
         json_type = {"Content-Type": "application/json"}

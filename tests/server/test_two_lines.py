@@ -7,7 +7,7 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from support.small_service import Start, answers
+from support.small_service import StartSmall, answers
 from support.waiting import until
 from todo_api.server.dispatcher import HASHING, Dispatcher
 from todo_api.web.request import HASHING_WAITS
@@ -41,7 +41,7 @@ def test_others_are_taken_first() -> None:
     assert served == ["/a", "/b", "/api/auth/login", "/api/auth/login", "/api/auth/signup"]
 
 
-def test_logins_leave_a_thread_to_others(start: Start, tmp_path: Path) -> None:
+def test_logins_leave_a_thread_to_others(start: StartSmall, tmp_path: Path) -> None:
     service, gate = start(threads=THREADS), tmp_path / "gate"
 
     def began() -> int:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 import todo_api
+from support.signed_up import create, sign_up
 from support.waiting import until
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
@@ -29,7 +29,6 @@ README = Path(todo_api.__file__).parent.parent / "sql" / "README.md"
 QUERIES = dict(
     re.findall(r"^### (.+?)\n.*?^```sql\n(.+?)^```$", README.read_text("utf-8"), re.M | re.S)
 )
-HASH = "$2b$04$" + "a" * 53
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -59,19 +58,11 @@ def _event(name: str, address: str, reason: str | None = None, **rest: Any) -> d
     return event | {"request_id": "r", "bounded": False} | rest
 
 
-def sign_up(database: Database) -> tuple[SignedIn, str]:
+def customer(database: Database) -> tuple[SignedIn, str]:
     """A new user with a session and a task, and the address that they signed up with."""
-    who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
-    email = f"{who.user_id}@example.com"
-    account = {"user_id": who.user_id, "email": email, "password_hash": HASH}
-    database.before_sign_in(
-        Call("before_sign_in/create_user", account),
-        Call("sessions/create", {"session_id": who.session_id, "lifetime": 3600}),
-        Call("auth_events/record", _event("signup", "192.0.2.1")),
-        Call("tasks/create", {"title": "Buy oat milk", "max_tasks": 10}),
-        user_id=who.user_id,
-    )
-    return who, email
+    signed_up = Call("auth_events/record", _event("signup", "192.0.2.1"))
+    who = sign_up(database, signed_up, create(max_tasks=10))
+    return who, f"{who.user_id}@example.com"
 
 
 def test_the_page_has_the_questions_that_come_up_at_night() -> None:
@@ -89,8 +80,8 @@ def test_the_page_has_the_questions_that_come_up_at_night() -> None:
 
 
 def test_sessions_of_a_user(database: Database, ask: Callable[..., list[dict[str, Any]]]) -> None:
-    who, email = sign_up(database)
-    sign_up(database)
+    who, email = customer(database)
+    customer(database)
     [session] = ask("Sessions of a user", email=email)
     assert str(session["id"]) == who.session_id
     assert (session["opened_by"], str(session["address"])) == ("signup", "192.0.2.1")
@@ -100,7 +91,7 @@ def test_sessions_of_a_user(database: Database, ask: Callable[..., list[dict[str
 def test_what_happened_newest_first(
     database: Database, ask: Callable[..., list[dict[str, Any]]]
 ) -> None:
-    _, email = sign_up(database)
+    _, email = customer(database)
     refused = _event("login_refused", "192.0.2.9", "unknown email", user_id=None)
     database.before_sign_in(Call("before_sign_in/record_event", refused), user_id=None)
     newest, before = ask("What happened, newest first")[:2]
@@ -121,7 +112,7 @@ def test_failed_logins_by_address(
     superuser: psycopg.Connection[Any],
     ask: Callable[..., list[dict[str, Any]]],
 ) -> None:
-    who, _ = sign_up(database)
+    who, _ = customer(database)
     for event in (
         _event("login_refused", "192.0.2.7", "wrong password", user_id=who.user_id),
         _event("login_refused", "2001:db8::1", "unknown email", user_id=None),
@@ -146,7 +137,7 @@ def test_failed_logins_by_address(
 def test_lock_waits(
     database_url: str, superuser: psycopg.Connection[Any], database: Database
 ) -> None:
-    who, _ = sign_up(database)
+    who, _ = customer(database)
     with (
         psycopg.connect(database_url, application_name="somebody's psql") as blocking,
         psycopg.connect(database_url, autocommit=True, application_name="waits") as waiting,
@@ -170,7 +161,7 @@ def test_lock_waits(
 def test_connections_by_program(
     database: Database, ask: Callable[..., list[dict[str, Any]]]
 ) -> None:
-    sign_up(database)
+    customer(database)
     [ours] = [
         row
         for row in ask("Connections and open transactions")
@@ -228,7 +219,7 @@ def test_the_servers_log_names_the_file(
     [(name,)] = superuser.execute("SELECT current_database()").fetchall()
     superuser.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 0")
     with closing(Database(database_url, connections=1)) as database:
-        who, _ = sign_up(database)
+        who, _ = customer(database)
         database.as_user(who, Call("tasks/list", row=as_task))
     socket_folder = conninfo_to_dict(database_url)["host"]
     log = (Path(str(socket_folder)).parent / "log").read_text("utf-8", "replace")
@@ -253,7 +244,7 @@ def test_pg_stat_statements_names_the_file() -> None:
             with psycopg.connect(url, autocommit=True) as superuser:
                 superuser.execute("CREATE EXTENSION pg_stat_statements")
                 with closing(Database(url, connections=1)) as database:
-                    who, _ = sign_up(database)
+                    who, _ = customer(database)
                     for _ in range(7):
                         database.as_user(who, Call("tasks/list", row=as_task))
                 found = _by_name(_ask(superuser, "Slowest statements, by file"), "file")

@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from support.postgres.catalogue import catalogue
 from support.postgres.dba_scripts import partition
+from support.signed_up import create, create_once, sign_up
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.database.statements import USER, load_statements
@@ -23,7 +24,6 @@ from todo_api.upkeep.role_check import check_role
 
 pytestmark = pytest.mark.partitioned
 TABLES = ("idempotency_keys", "sessions", "task_counts", "tasks")
-HASH = "$2b$04$" + "a" * 53
 LIST = Call("tasks/list", row=as_task)
 STATEMENTS = load_statements()
 _numbers = itertools.count(1)
@@ -46,24 +46,10 @@ def database(database_url: str) -> Iterator[Database]:
         yield database
 
 
-def sign_up(database: Database, tasks: int = 3) -> SignedIn:
+def with_tasks(database: Database, tasks: int = 3) -> SignedIn:
     """A new user with a session and tasks."""
-    who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
-    account = {"user_id": who.user_id, "email": f"{who.user_id}@example.com", "password_hash": HASH}
-    create = [create_task(f"task {number}") for number in range(tasks)]
-    once = {"key": "k", "request_hash": "00" * 32, "title": "once", "max_tasks": 100}
-    database.before_sign_in(
-        Call("before_sign_in/create_user", account),
-        Call("sessions/create", {"session_id": who.session_id, "lifetime": 3600}),
-        Call("tasks/create_once", once),
-        *create,
-        user_id=who.user_id,
-    )
-    return who
-
-
-def create_task(title: str) -> Call:
-    return Call("tasks/create", {"title": title, "max_tasks": 100}, as_task)
+    created = [create(f"task {number}") for number in range(tasks)]
+    return sign_up(database, create_once("k", "once")[-1], *created)
 
 
 def rows(connection: psycopg.Connection[Any]) -> list[Any]:
@@ -138,7 +124,7 @@ def test_rows_rights_and_names_stay_and_there_are_16_partitions(
     database: Database, superuser: psycopg.Connection[Any]
 ) -> None:
     for _ in range(20):
-        sign_up(database)
+        with_tasks(database)
     before, there = catalogue(superuser), rows(superuser)
     partition(superuser)
     after = catalogue(superuser)
@@ -186,7 +172,7 @@ def test_the_partitions_have_the_tables_settings_and_are_guarded_themselves(
 def test_a_second_run_changes_nothing(
     database: Database, superuser: psycopg.Connection[Any]
 ) -> None:
-    sign_up(database)
+    with_tasks(database)
     partition(superuser)
     before = superuser.execute("SELECT oid, relfilenode FROM pg_class ORDER BY oid").fetchall()
     partition(superuser)
@@ -229,7 +215,7 @@ def test_tables_that_citus_may_hold_are_refused(superuser: psycopg.Connection[An
 def test_an_owner_who_is_held_by_row_security_copies_every_row(
     database: Database, database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
-    sign_up(database)
+    with_tasks(database)
     there = rows(superuser)
     superuser.execute("CREATE ROLE partitioner LOGIN")
     try:
@@ -268,12 +254,12 @@ def test_a_busy_table_is_given_up_on(database_url: str, superuser: psycopg.Conne
 def test_the_service_goes_on_without_a_restart(
     database: Database, database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
-    one, other = sign_up(database), sign_up(database)
+    one, other = with_tasks(database), with_tasks(database)
     [before] = database.as_user(one, LIST)
     partition(superuser)
     check_role(database_url)
     assert database.as_user(one, LIST) == [before]
-    database.as_user(one, create_task("after"))
+    database.as_user(one, create("after"))
     [after] = database.as_user(one, LIST)
     assert [task.title for task in after] == ["after", *(task.title for task in before)]
     [theirs] = database.as_user(other, LIST)
@@ -287,7 +273,7 @@ def test_a_deleted_users_rows_go_from_every_partition(
 ) -> None:
     partition(superuser)
     for _ in range(20):
-        sign_up(database)
+        with_tasks(database)
     superuser.execute("DELETE FROM users")
     assert rows(superuser) == [[]] * len(TABLES)
 
@@ -316,7 +302,7 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
     with psycopg.connect(url, autocommit=True) as connection:
         partition(connection)
         with closing(Database(url, connections=1)) as database:
-            who, *_ = [sign_up(database, tasks=20) for _ in range(40)]
+            who, *_ = [with_tasks(database, tasks=20) for _ in range(40)]
         connection.execute("ANALYZE")
 
         def explain(name: str, mode: str) -> str:

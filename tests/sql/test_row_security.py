@@ -11,6 +11,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from support.signed_up import HASH, create_once, event, sign_up
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -18,7 +19,6 @@ from todo_api.upkeep.migrate import migrate
 from todo_api.upkeep.role_check import RoleError, check_role
 
 pytestmark = pytest.mark.partitioned
-HASH = "$2b$04$" + "a" * 53
 KEYS = {
     "tasks": "id",
     "sessions": "id",
@@ -86,31 +86,21 @@ def shared(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(scope="module")
 def a(database: Database) -> SignedIn:
-    return sign_up(database)
+    return with_a_key(database)
 
 
 @pytest.fixture(scope="module")
 def b(database: Database) -> SignedIn:
-    return sign_up(database)
+    return with_a_key(database)
 
 
-def sign_up(database: Database, title: str = "Buy oat milk") -> SignedIn:
+def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
     """A new user with a session, an event and a task that was created with a key."""
-    who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
-    account = {"user_id": who.user_id, "email": f"{who.user_id}@example.com", "password_hash": HASH}
-    event = {"event": "signup", "reason": None, "address": "192.0.2.1", "user_agent": None}
-    once = {"key": "k", "request_hash": "00" * 32, "title": title, "max_tasks": 10}
-    database.before_sign_in(
-        Call("before_sign_in/create_user", account),
-        Call("sessions/create", {"session_id": who.session_id, "lifetime": 3600}),
-        Call("auth_events/record", event | {"request_id": "r", "bounded": False}),
-        Call("tasks/create_once", once),
-        user_id=who.user_id,
-    )
-    return who
+    signed_up = Call("auth_events/record", event(event="signup", bounded=False))
+    return sign_up(database, signed_up, create_once("k", title, max_tasks=10)[-1])
 
 
-class Service:
+class AsTheService:
     """SQL as the service could ever send it: as todo_app, for one user or for nobody."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -125,9 +115,9 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(shared: psycopg.Connection[Any]) -> Service:
+def service(shared: psycopg.Connection[Any]) -> AsTheService:
     """The service on a superuser's connection: the worst case."""
-    return Service(shared)
+    return AsTheService(shared)
 
 
 def guarded_tables(connection: psycopg.Connection[Any]) -> list[str]:
@@ -155,7 +145,7 @@ def test_every_reference_to_a_user_lets_the_rows_go_with_the_user(
             ).fetchall() == [("c",)]
 
 
-def test_a_temporary_table_does_not_mislead_a_function(service: Service, a: SignedIn) -> None:
+def test_a_temporary_table_does_not_mislead_a_function(service: AsTheService, a: SignedIn) -> None:
     with service.connection.transaction(force_rollback=True):
         service.connection.execute("SELECT begin_request(null)")
         service.connection.execute(
@@ -231,13 +221,13 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
         "GRANT SELECT ON users TO PUBLIC",
     ],
 )
-def test_the_service_may_not(service: Service, a: SignedIn, sql: str) -> None:
+def test_the_service_may_not(service: AsTheService, a: SignedIn, sql: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         service.run(a.user_id, sql.replace("{a}", a.user_id))
 
 
 def test_the_function_of_the_login_answers_for_one_address_only(
-    service: Service, a: SignedIn, b: SignedIn
+    service: AsTheService, a: SignedIn, b: SignedIn
 ) -> None:
     found = service.run(None, "SELECT user_id::text FROM find_credentials('%')")
     assert found == (0, [])
@@ -251,7 +241,9 @@ def test_the_function_of_the_login_answers_for_one_address_only(
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_a_user_sees_own_rows_only(service: Service, a: SignedIn, b: SignedIn, table: str) -> None:
+def test_a_user_sees_own_rows_only(
+    service: AsTheService, a: SignedIn, b: SignedIn, table: str
+) -> None:
     everyone = service.connection.execute(f"SELECT DISTINCT user_id::text FROM {table}".encode())
     assert {a.user_id, b.user_id} <= {user for (user,) in everyone}
     for who in (a, b):
@@ -262,7 +254,7 @@ def test_a_user_sees_own_rows_only(service: Service, a: SignedIn, b: SignedIn, t
 @pytest.mark.parametrize("table", KEYS)
 @pytest.mark.parametrize("nobody", [None, str(uuid.UUID(int=0))])
 def test_without_a_user_no_row_is_seen(
-    service: Service, a: SignedIn, table: str, nobody: str | None
+    service: AsTheService, a: SignedIn, table: str, nobody: str | None
 ) -> None:
     assert service.run(nobody, f"SELECT user_id FROM {table}") == (0, [])
 
@@ -299,9 +291,9 @@ def test_without_any_setting_no_row_is_seen(shared: psycopg.Connection[Any], a: 
     ],
 )
 def test_a_statement_without_its_rule_still_does_not_meet_another_users_rows(
-    database: Database, service: Service, a: SignedIn, sql: str
+    database: Database, service: AsTheService, a: SignedIn, sql: str
 ) -> None:
-    other = sign_up(database, "a secret title")
+    other = with_a_key(database, "a secret title")
     [(task,)] = service.run(other.user_id, "SELECT id::text FROM tasks")[1]
     sql = sql.replace("{b}", other.user_id).replace("{task}", task)
     sql = sql.replace("{session}", other.session_id)
@@ -333,7 +325,7 @@ def test_a_statement_without_its_rule_still_does_not_meet_another_users_rows(
     ],
 )
 def test_nothing_can_be_planted_with_another_user(
-    service: Service, a: SignedIn, b: SignedIn, sql: str
+    service: AsTheService, a: SignedIn, b: SignedIn, sql: str
 ) -> None:
     sql = sql.replace("{b}", b.user_id).replace("{hash}", HASH)
     for user in (a.user_id, None):
@@ -345,7 +337,7 @@ def test_all_that_a_user_has_leaves_with_the_user(
     database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
     with closing(Database(database_url, connections=1)) as database:
-        sign_up(database)
+        with_a_key(database)
     tables = guarded_tables(superuser)
     for expected in (1, 0):
         for table in tables:
@@ -361,7 +353,7 @@ def use_service(url: str) -> None:
     """Check what start-up checks, then let two users meet over one connection."""
     check_role(url)
     with closing(Database(url, connections=1)) as database:
-        one, other = sign_up(database), sign_up(database)
+        one, other = with_a_key(database), with_a_key(database)
         for who in (one, other, one):
             [tasks] = database.as_user(who, Call("tasks/list", row=as_task))
             assert [task.user_id for task in tasks] == [who.user_id]
@@ -546,7 +538,7 @@ def test_after_a_transaction_nothing_of_the_user_is_left(
         "PERFORM begin_request_really(acting_user); END $$"
     )
     with closing(Database(database_url, connections=1)) as database:
-        one, other = sign_up(database), sign_up(database)
+        one, other = with_a_key(database), with_a_key(database)
         for who in (one, other) * 3:
             [tasks] = database.as_user(who, Call("tasks/list", row=as_task))
             assert [task.user_id for task in tasks] == [who.user_id]

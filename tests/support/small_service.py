@@ -23,7 +23,7 @@ PATIENCE = 30.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Service:
+class SmallService:
     """A running small_wsgi.py."""
 
     def __init__(self, log: Path, options: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ class Service:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-Start = Callable[..., Service]
+StartSmall = Callable[..., SmallService]
 
 
 def read_all(client: socket.socket) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from support.leaks import Scan
-from support.served import Reply
+from support.live_service import Reply
 
 
 def head(first_line: str, **headers: str | None) -> bytes:

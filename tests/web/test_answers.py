@@ -159,8 +159,8 @@ def test_no_answer_sets_a_cookie(client, ann):
 
 
 @pytest.fixture
-def browser(make_app):
-    return make_app(cors_origins=(ORIGIN, "http://localhost:3000")).test_client()
+def browser(shared_app):
+    return shared_app(cors_origins=(ORIGIN, "http://localhost:3000")).test_client()
 
 
 PREFLIGHT = {

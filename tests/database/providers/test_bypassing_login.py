@@ -58,7 +58,7 @@ def test_the_whole_service_keeps_two_users_apart_on_it(
                 "PREPARED_STATEMENTS": str(bouncer.prepares).lower(),
             }
         service = stack.enter_context(live_service(url, tmp_path, **settings))
-        client = stack.enter_context(httpx.Client(base_url=service, timeout=20))
+        client = stack.enter_context(httpx.Client(base_url=service.url, timeout=20))
         ann, ann_token = sign_up(client, f"ann.{way}@example.com")
         bob, bob_token = sign_up(client, f"bob.{way}@example.com")
         for path, token in ((ann, ann_token), (bob, bob_token), (ann, ann_token)):
@@ -79,7 +79,7 @@ def test_the_whole_service_keeps_two_users_apart_on_it(
 def test_it_sees_every_row_until_a_request_opens(login_url: str, tmp_path: Path) -> None:
     with (
         live_service(login_url, tmp_path) as service,
-        httpx.Client(base_url=service, timeout=20) as client,
+        httpx.Client(base_url=service.url, timeout=20) as client,
     ):
         for name in ("cat", "dan"):
             path, token = sign_up(client, f"{name}@example.com")

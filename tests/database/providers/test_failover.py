@@ -53,7 +53,7 @@ def pair() -> Iterator[Pair]:
 
 
 @dataclass
-class Client:
+class Writer:
     """A user who writes for as long as asked to, and keeps what was acknowledged and when."""
 
     service: str
@@ -110,7 +110,7 @@ def test_the_standby_takes_over_and_no_acknowledged_write_is_lost(
     pair: Pair, tmp_path: Path
 ) -> None:
     with live_service(pair.url, tmp_path) as service, ThreadPoolExecutor(WRITERS) as threads:
-        clients = [Client(service) for _ in range(WRITERS)]
+        clients = [Writer(service.url) for _ in range(WRITERS)]
         for number, client in enumerate(clients):
             client.sign_up(f"writer{number}")
         done = threading.Event()

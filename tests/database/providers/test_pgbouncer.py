@@ -159,7 +159,7 @@ def test_it_is_served_with_a_direct_connection_for_migrations(
     }
     with (
         live_service(narrow.url(empty_database_url), tmp_path, **settings) as service,
-        httpx.Client(base_url=service, timeout=20) as client,
+        httpx.Client(base_url=service.url, timeout=20) as client,
     ):
         account = {"email": "ann@example.com", "password": "correct horse battery"}
         assert client.post("/api/auth/signup", json=account).status_code == 201

@@ -81,7 +81,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 def test_the_service_works_over_tls_alone(secured: Secured, tmp_path: Path) -> None:
     with (
         live_service(secured.url(), tmp_path) as service,
-        httpx.Client(base_url=service, timeout=20) as client,
+        httpx.Client(base_url=service.url, timeout=20) as client,
     ):
         assert client.post("/api/auth/signup", json=ACCOUNT).status_code == 201
         used = secured.server.ask(

@@ -25,8 +25,8 @@ def live_url(
     """The address of the real service, without a slash at the end."""
     admin.execute(f"CREATE DATABASE browser TEMPLATE {template}")
     url = make_conninfo(postgres, dbname="browser")
-    with live_service(url, tmp_path_factory.mktemp("service")) as address:
-        yield address
+    with live_service(url, tmp_path_factory.mktemp("service")) as service:
+        yield service.url
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.served import Client, Service, User
+from support.live_service import LiveClient, LiveService, LiveUser
 
 PAIRS = 200
 ROUNDS = 3
@@ -22,11 +22,11 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def ann(service: Service, client: Client) -> User:
+def ann(service: LiveService, client: LiveClient) -> LiveUser:
     return service.sign_up(client)
 
 
-def test_a_refused_login_looks_the_same_for_each_reason(client: Client, ann: User) -> None:
+def test_a_refused_login_looks_the_same_for_each_reason(client: LiveClient, ann: LiveUser) -> None:
     def refused(email: str, password: str) -> tuple[Any, ...]:
         answer = client.ask("POST", "/api/auth/login", {"email": email, "password": password})
         headers = {
@@ -45,7 +45,7 @@ def test_a_refused_login_looks_the_same_for_each_reason(client: Client, ann: Use
 
 @pytest.mark.slow
 def test_a_refused_login_takes_the_same_time_for_each_reason(
-    client: Client, ann: User, figure: Any
+    client: LiveClient, ann: LiveUser, figure: Any
 ) -> None:
     """A leak shows in every round; another program's noise does not."""
 

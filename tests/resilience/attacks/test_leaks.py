@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from resilience.input.raw_requests import CASES, SMUGGLED
 from support.leaks import Scan
-from support.served import Client, Service, User, serving
+from support.live_service import LiveClient, LiveService, LiveUser, live_service
 from support.waiting import until
 from support.wire import replies
 
@@ -24,17 +24,17 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
 @pytest.fixture(scope="module")
 def running(
     module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+) -> Iterator[LiveService]:
     """A service whose database URL has a password."""
     password = f"database-{uuid.uuid4().hex}"
     url = make_conninfo(module_database_url, password=password)
     folder = tmp_path_factory.mktemp("service")
-    with serving(url, folder, LOG_LEVEL="DEBUG", AUTH_RATE_LIMIT="40 per hour") as service:
+    with live_service(url, folder, LOG_LEVEL="DEBUG", AUTH_RATE_LIMIT="40 per hour") as service:
         service.scan.secrets.add(password)
         yield service
 
 
-def everyday(service: Service, client: Client) -> User:
+def everyday(service: LiveService, client: LiveClient) -> LiveUser:
     """What users do, right and wrong."""
     ann, bob = service.sign_up(client), service.sign_up(client)
     task = service.add(client, ann)
@@ -74,7 +74,7 @@ def everyday(service: Service, client: Client) -> User:
     return ann
 
 
-def raw(service: Service) -> None:
+def raw(service: LiveService) -> None:
     """What is not HTTP."""
     for case in CASES:
         with service.open() as connection:
@@ -83,7 +83,7 @@ def raw(service: Service) -> None:
             list(replies(connection, service.scan))
 
 
-def faults(service: Service, client: Client, ann: User) -> None:
+def faults(service: LiveService, client: LiveClient, ann: LiveUser) -> None:
     """What goes wrong behind the service."""
     calls = (("GET", ann.tasks, None), ("POST", ann.tasks, {"title": "x"}))
 
@@ -111,7 +111,9 @@ def faults(service: Service, client: Client, ann: User) -> None:
         until(lambda: statuses() == {200, 201})
 
 
-def test_nothing_leaks_in_a_whole_life(service: Service, client: Client, figure: Any) -> None:
+def test_nothing_leaks_in_a_whole_life(
+    service: LiveService, client: LiveClient, figure: Any
+) -> None:
     ann = everyday(service, client)
     raw(service)
     faults(service, client, ann)

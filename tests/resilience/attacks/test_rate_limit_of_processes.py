@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.served import Client, Service
+from support.live_service import LiveClient, LiveService
 
 LIMIT = 5
 
@@ -22,7 +22,7 @@ def settings() -> dict[str, str]:
     }
 
 
-def attempts(client: Client, chains: list[str | None]) -> Counter[int]:
+def attempts(client: LiveClient, chains: list[str | None]) -> Counter[int]:
     """Statuses of logins with these X-Forwarded-For."""
     body = {"email": "nobody@example.com", "password": "wrong password"}
     return Counter(
@@ -33,7 +33,7 @@ def attempts(client: Client, chains: list[str | None]) -> Counter[int]:
     )
 
 
-def test_of_50_parallel_logins_five_pass(service: Service, figure: Any) -> None:
+def test_of_50_parallel_logins_five_pass(service: LiveService, figure: Any) -> None:
     found, barrier = Counter[int](), threading.Barrier(50)
 
     def log_in() -> None:
@@ -51,7 +51,7 @@ def test_of_50_parallel_logins_five_pass(service: Service, figure: Any) -> None:
 
 
 def test_addresses_that_an_untrusted_peer_makes_up_count_for_nothing(
-    service: Service, figure: Any
+    service: LiveService, figure: Any
 ) -> None:
     made_up = [f"203.0.{n // 250}.{n % 250}" for n in range(1000)]
     with service.client("127.0.0.8") as client:
@@ -60,7 +60,7 @@ def test_addresses_that_an_untrusted_peer_makes_up_count_for_nothing(
     figure(8, "1 000 values of X-Forwarded-For from an untrusted peer: pass", str(found[401]))
 
 
-def test_addresses_of_one_ipv6_network_are_one_client(service: Service, figure: Any) -> None:
+def test_addresses_of_one_ipv6_network_are_one_client(service: LiveService, figure: Any) -> None:
     with service.client() as client:
         found = attempts(client, [f"2001:db8:0:7:{n:x}:{n * n:x}::{n:x}" for n in range(1, 60)])
         assert attempts(client, ["2001:db8:0:8::1"]) == {401: 1}
@@ -68,7 +68,7 @@ def test_addresses_of_one_ipv6_network_are_one_client(service: Service, figure: 
     figure(8, "59 addresses of one IPv6 /64: pass", str(found[401]))
 
 
-def test_behind_a_trusted_proxy_the_right_hop_counts(service: Service, figure: Any) -> None:
+def test_behind_a_trusted_proxy_the_right_hop_counts(service: LiveService, figure: Any) -> None:
     with service.client() as client:
         # what the client forged stands left of the address that the proxy saw
         forged = [f"198.51.100.{n}, 192.0.2.33" for n in range(20)]

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.live_service import LiveService
 from support.nginx import Nginx, nginx
-from support.served import Service
 from support.wire import head
 
 pytestmark = pytest.mark.programs
 
 
 @pytest.fixture
-def proxy(running: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+def proxy(running: LiveService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     with nginx(running.port, tmp_path_factory.mktemp("nginx")) as found:
         yield found
 
@@ -37,7 +37,7 @@ def test_tls_1_3_and_1_2_are_spoken_and_no_older_version(proxy: Nginx) -> None:
 
 
 def test_a_request_without_tls_is_refused_and_not_led_elsewhere(
-    proxy: Nginx, service: Service
+    proxy: Nginx, service: LiveService
 ) -> None:
     with proxy.open_plain() as connection:
         connection.sendall(head("GET /x HTTP/1.1", X_Request_ID="bare", Connection="close"))

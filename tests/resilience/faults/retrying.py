@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.served import Service, User
+from support.live_service import LiveService, LiveUser
 
 _PATIENCE_S = 120  # for one task
 _ANSWER_S = 10
@@ -21,8 +21,8 @@ _GIVES_UP = 0.1  # how often it does not wait for the answer
 class Retrying:
     """A user's client; `made` has the id that each title was answered with."""
 
-    service: Service
-    user: User
+    service: LiveService
+    user: LiveUser
     with_key: bool
     made: dict[str, str] = field(default_factory=dict)
     retries: int = 0

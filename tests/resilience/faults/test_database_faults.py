@@ -16,8 +16,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from resilience.faults.writers import Writers
+from support.live_service import LiveClient, LiveService, LiveUser, live_service
 from support.postgres.server import Server, a_server
-from support.served import Client, Service, User, serving
 from support.waiting import until
 from todo_api.upkeep.migrate import migrate
 
@@ -78,7 +78,7 @@ def database() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def running(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def running(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     settings = {
         "DATABASE_URL": database.service_url,
         "MIGRATE_ON_START": "false",
@@ -86,7 +86,7 @@ def running(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "AUTH_RATE_LIMIT": "1000000 per minute",
         "THREADS": "16",  # so 8 connections for each worker
     }
-    with serving(database.url, tmp_path_factory.mktemp("service"), **settings) as service:
+    with live_service(database.url, tmp_path_factory.mktemp("service"), **settings) as service:
         service.scan.secrets.add(PASSWORD)
         yield service
 
@@ -170,7 +170,7 @@ class Fault(NamedTuple):
 class Reader(threading.Thread):
     """Reads a list that never changes, until told to end; keeps what was not it."""
 
-    def __init__(self, client: Client, user: User, over: threading.Event) -> None:
+    def __init__(self, client: LiveClient, user: LiveUser, over: threading.Event) -> None:
         super().__init__()
         self.last_s = 0.0  # when the last answered read was asked for
         self.reads = 0
@@ -188,7 +188,7 @@ class Reader(threading.Thread):
 
 
 def test_terminated_connections_fail_no_read_and_no_acknowledged_write(
-    database: Database, service: Service, figure: Any
+    database: Database, service: LiveService, figure: Any
 ) -> None:
     over = threading.Event()
     terminated = 0
@@ -308,7 +308,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
 def test_a_fault_is_answered_clearly_and_outlived(
-    database: Database, service: Service, fault: Fault, figure: Any
+    database: Database, service: LiveService, fault: Fault, figure: Any
 ) -> None:
     before = len(service.log())
     slowest_s = 0.0

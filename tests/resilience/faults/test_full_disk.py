@@ -15,8 +15,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from resilience.faults.writers import Writers
+from support.live_service import LiveService, live_service
 from support.postgres.server import Server, a_server
-from support.served import Service, serving
 from support.waiting import until
 
 WRITERS = 20
@@ -61,10 +61,10 @@ def filled(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def served(server: Server, folder: Path) -> Iterator[Service]:
+def served(server: Server, folder: Path) -> Iterator[LiveService]:
     server.ask("CREATE DATABASE todo")
     url = make_conninfo(server.url, dbname="todo")
-    with serving(url, folder, **SETTINGS) as service:
+    with live_service(url, folder, **SETTINGS) as service:
         yield service
         assert service.leaks() == []
 

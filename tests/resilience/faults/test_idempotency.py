@@ -21,10 +21,10 @@ from psycopg.conninfo import make_conninfo
 
 from resilience.conftest import AT_ONCE
 from resilience.faults.retrying import Retrying
+from support.live_service import LiveClient, LiveService, live_service
 from support.postgres.proxy import proxied
 from support.postgres.server import Server, a_server
 from support.processes import children
-from support.served import Client, Service, serving
 from support.waiting import until
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
@@ -40,7 +40,7 @@ def settings() -> dict[str, str]:
 
 
 def test_of_the_same_create_sent_at_once_one_is_done(
-    at_once: Any, service: Service, client: Client, figure: Any
+    at_once: Any, service: LiveService, client: LiveClient, figure: Any
 ) -> None:
     for _ in range(ROUNDS):
         ann = service.sign_up(client)
@@ -65,7 +65,7 @@ def test_of_the_same_create_sent_at_once_one_is_done(
 class Creating:
     """Clients who create tasks through faults, until the last one is answered."""
 
-    def __init__(self, service: Service, *, with_key: bool = True) -> None:
+    def __init__(self, service: LiveService, *, with_key: bool = True) -> None:
         with service.client() as client:
             users = [service.sign_up(client) for _ in range(CLIENTS)]
         self.clients = [Retrying(service, user, with_key) for user in users]
@@ -128,7 +128,7 @@ def test_lost_answers_and_terminated_backends_lead_to_no_duplicate_with_a_key(
     terminated = 0
     with (
         proxied(module_database_url) as proxy,
-        serving(proxy.url, tmp_path, **SETTINGS) as service,
+        live_service(proxy.url, tmp_path, **SETTINGS) as service,
         closing(psycopg.connect(module_database_url, autocommit=True)) as admin,
     ):
         creating = Creating(service, with_key=with_key)
@@ -177,7 +177,7 @@ def test_a_killed_database_leads_to_no_duplicate_with_a_key(
     database: Server, tmp_path: Path, figure: Any
 ) -> None:
     url = make_conninfo(database.url, dbname="todo")
-    with serving(url, tmp_path, **SETTINGS) as service:
+    with live_service(url, tmp_path, **SETTINGS) as service:
         creating = Creating(service)
 
         def kill() -> None:
@@ -201,11 +201,11 @@ def test_killed_processes_of_the_service_lead_to_no_duplicate_with_a_key(
     with ExitStack() as stack:
         folders = (tmp_path / str(number) for number in itertools.count())
 
-        def start(port: int) -> Service:
+        def start(port: int) -> LiveService:
             folder = next(folders)
             folder.mkdir()
             chosen = SETTINGS | {"PORT": str(port)}
-            return stack.enter_context(serving(module_database_url, folder, **chosen))
+            return stack.enter_context(live_service(module_database_url, folder, **chosen))
 
         service = start(0)
         creating = Creating(service)

@@ -14,8 +14,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from resilience.faults.writers import Writers
+from support.live_service import LiveClient, LiveService, live_service
 from support.postgres.server import Server, a_server
-from support.served import Client, Service, serving
 from support.waiting import until
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
@@ -40,14 +40,14 @@ def database() -> Iterator[Server]:
 
 
 @pytest.fixture
-def serve(database: Server, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def serve(database: Server, tmp_path: Path) -> Iterator[Callable[..., LiveService]]:
     """Starts the database with these settings, and the service on it."""
     with ExitStack() as stack:
 
-        def serve(**settings: str) -> Service:
+        def serve(**settings: str) -> LiveService:
             database.start(**settings)
             url = make_conninfo(database.url, dbname="todo")
-            return stack.enter_context(serving(url, tmp_path, **SETTINGS))
+            return stack.enter_context(live_service(url, tmp_path, **SETTINGS))
 
         yield serve
 
@@ -55,7 +55,7 @@ def serve(database: Server, tmp_path: Path) -> Iterator[Callable[..., Service]]:
 class Probe:
     """The health checks of a load balancer."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: LiveClient) -> None:
         self._client = client
         self.slowest_s = 0.0
 
@@ -74,7 +74,7 @@ class Probe:
 
 
 def test_no_acknowledged_write_is_lost_and_the_service_goes_on_by_itself(
-    database: Server, serve: Callable[..., Service], figure: Any
+    database: Server, serve: Callable[..., LiveService], figure: Any
 ) -> None:
     durable = {"fsync": "on"}
     service = serve(**durable)
@@ -128,7 +128,7 @@ def test_no_acknowledged_write_is_lost_and_the_service_goes_on_by_itself(
 )
 def test_a_database_that_acknowledges_too_early_is_found_out(
     database: Server,
-    serve: Callable[..., Service],
+    serve: Callable[..., LiveService],
     setting: dict[str, str],
     loses: bool,
     figure: Any,

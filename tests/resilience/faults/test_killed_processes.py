@@ -21,8 +21,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from resilience.faults.writers import Writers
+from support.live_service import LiveService, StartLive
 from support.processes import alive, children, keepers
-from support.served import Service, Start
 from support.waiting import until
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
@@ -40,7 +40,7 @@ def kill(*pids: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def kill_parent(service: Service, *, alone: bool) -> list[int]:
+def kill_parent(service: LiveService, *, alone: bool) -> list[int]:
     """Kill a service's first process, or all of them; which they were."""
     family = [service.process.pid, *children(service.process.pid)]
     kill(*family[: 1 if alone else None])
@@ -61,7 +61,7 @@ def write_more(writers: Writers) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(
-    module_database_url: str, start: Start, figure: Any
+    module_database_url: str, start: StartLive, figure: Any
 ) -> None:
     service = start(WORKERS="2")
     parent = service.process.pid
@@ -89,7 +89,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(
 
 
 def test_a_killed_parent_leaves_nothing_behind_and_the_next_start_is_quick(
-    module_database_url: str, start: Start, figure: Any
+    module_database_url: str, start: StartLive, figure: Any
 ) -> None:
     service = start(WORKERS="2")
     started_s, gone_s = [], []
@@ -124,7 +124,7 @@ def test_a_killed_parent_leaves_nothing_behind_and_the_next_start_is_quick(
 
 
 def test_a_start_after_one_that_was_killed_while_migrating_is_quick(
-    postgres: str, admin: psycopg.Connection[Any], start: Start, figure: Any
+    postgres: str, admin: psycopg.Connection[Any], start: StartLive, figure: Any
 ) -> None:
     started_s = []
     for _ in range(ROUNDS):
@@ -182,7 +182,7 @@ def data_dir() -> Iterator[Path]:
 
 
 def test_an_embedded_postgresql_is_handed_over_to_the_next_start(
-    data_dir: Path, start: Start, figure: Any
+    data_dir: Path, start: StartLive, figure: Any
 ) -> None:
     settings = {"DATA_DIR": str(data_dir), "WORKERS": "2"}
     service = start("", **settings)

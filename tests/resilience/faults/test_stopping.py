@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from resilience.faults.writers import Writers
-from support.served import Client, Service, Start, User
+from support.live_service import LiveClient, LiveService, LiveUser, StartLive
 from support.waiting import until
 from support.wire import head
 from todo_api.server.waitress_server import IDLE_SECONDS
@@ -33,10 +33,10 @@ pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
 
 
 @pytest.fixture
-def titles(module_database_url: str) -> Callable[[User], set[str]]:
+def titles(module_database_url: str) -> Callable[[LiveUser], set[str]]:
     """Tells what a user's tasks are, behind the service's back."""
 
-    def titles(user: User) -> set[str]:
+    def titles(user: LiveUser) -> set[str]:
         with psycopg.connect(module_database_url) as connection:
             query = "SELECT title FROM tasks WHERE user_id = %s"
             return {title for (title,) in connection.execute(query, [user.id])}
@@ -44,7 +44,7 @@ def titles(module_database_url: str) -> Callable[[User], set[str]]:
     return titles
 
 
-def stop(service: Service, number: signal.Signals = signal.SIGTERM) -> float:
+def stop(service: LiveService, number: signal.Signals = signal.SIGTERM) -> float:
     """Have the service end; how many seconds it took."""
     began = time.monotonic()
     service.process.send_signal(number)
@@ -58,7 +58,7 @@ def stop(service: Service, number: signal.Signals = signal.SIGTERM) -> float:
     ids=["SIGTERM, one worker", "SIGTERM, two workers", "SIGINT, two workers"],
 )
 def test_no_accepted_request_is_dropped(
-    start: Start, number: signal.Signals, workers: str, figure: Any
+    start: StartLive, number: signal.Signals, workers: str, figure: Any
 ) -> None:
     service = start(WORKERS=workers)
     took_s = []
@@ -81,7 +81,7 @@ def test_no_accepted_request_is_dropped(
     )
 
 
-def test_signals_that_come_again_change_nothing(start: Start) -> None:
+def test_signals_that_come_again_change_nothing(start: StartLive) -> None:
     service = start(WORKERS="2")
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
     workers = list(map(int, children.read_text().split()))
@@ -103,7 +103,7 @@ def test_signals_that_come_again_change_nothing(start: Start) -> None:
     assert writers.contradictions() == []
 
 
-def test_slow_clients_do_not_hold_up_the_end(start: Start, figure: Any) -> None:
+def test_slow_clients_do_not_hold_up_the_end(start: StartLive, figure: Any) -> None:
     service = start(WORKERS="2")
     over = threading.Event()
     with ExitStack() as stack:
@@ -150,7 +150,7 @@ def send_slowly(sender: socket.socket, over: threading.Event) -> threading.Threa
 
 
 def test_a_request_that_meets_the_end_of_an_idle_connection_is_answered_or_not_executed(
-    start: Start, titles: Callable[[User], set[str]], figure: Any
+    start: StartLive, titles: Callable[[LiveUser], set[str]], figure: Any
 ) -> None:
     service = start(WORKERS="2")
     answered, given_up, lock = set[str](), 0, threading.Lock()
@@ -162,7 +162,7 @@ def test_a_request_that_meets_the_end_of_an_idle_connection_is_answered_or_not_e
         service.process.send_signal(signal.SIGTERM)
         stopped = time.monotonic()
 
-        def ask(client: Client, moment: float) -> None:
+        def ask(client: LiveClient, moment: float) -> None:
             nonlocal given_up
             title = uuid.uuid4().hex
             threading.Event().wait(moment - time.monotonic())

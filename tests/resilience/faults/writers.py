@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from support.served import Reply, Service, User
+from support.live_service import LiveService, LiveUser, Reply
 
 _OPERATIONS = {"create": 40, "update": 20, "complete": 15, "delete": 15, "read": 10}
 _PAUSE_S = 0.02  # before a connection is tried again that could not be had, or after a 503
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 class Writer:
     """One user on one keep-alive connection; a new one after each fault."""
 
-    def __init__(self, service: Service, user: User, number: int) -> None:
+    def __init__(self, service: LiveService, user: LiveUser, number: int) -> None:
         self.user = user
         self.acknowledged = 0  # writes whose 2xx was received whole
         self.statuses: Counter[int] = Counter()  # of all answers
@@ -143,7 +143,7 @@ class Writer:
 class Writers:
     """Writers in a thread each, from the block's begin to its end."""
 
-    service: Service
+    service: LiveService
     count: int = 20
     each: list[Writer] = field(default_factory=list)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience.input.json_cases import malformed
-from support.served import Client, Reply, Service, User
+from support.live_service import LiveClient, LiveService, LiveUser, Reply
 from support.wire import chunked, head, replies
 
 ROUTES = ["signup", "login", "create", "update"]
@@ -19,12 +19,12 @@ Exchange = Callable[..., list[Reply]]
 
 
 @pytest.fixture
-def ann(service: Service, client: Client) -> User:
+def ann(service: LiveService, client: LiveClient) -> LiveUser:
     return service.sign_up(client)
 
 
 @pytest.fixture
-def exchange(service: Service, client: Client, ann: User) -> Exchange:
+def exchange(service: LiveService, client: LiveClient, ann: LiveUser) -> Exchange:
     """Sends a body to a route in the pieces given, on a connection of its own; all answers."""
     calls = {
         "signup": "POST /api/auth/signup",
@@ -50,7 +50,7 @@ def exchange(service: Service, client: Client, ann: User) -> Exchange:
     return exchange
 
 
-def valid(route: str, ann: User) -> bytes:
+def valid(route: str, ann: LiveUser) -> bytes:
     """A body that the route takes."""
     if route == "login":
         return json.dumps({"email": ann.email, "password": ann.password}).encode()
@@ -66,7 +66,9 @@ def padded(body: bytes, size: int) -> bytes:
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("way", ["byte by byte", "in chunks", "in chunks of one byte", "expected"])
-def test_a_body_may_arrive_in_any_way(exchange: Exchange, ann: User, route: str, way: str) -> None:
+def test_a_body_may_arrive_in_any_way(
+    exchange: Exchange, ann: LiveUser, route: str, way: str
+) -> None:
     body = valid(route, ann)
     length = str(len(body))
     if way == "byte by byte":
@@ -86,7 +88,7 @@ def test_a_body_may_arrive_in_any_way(exchange: Exchange, ann: User, route: str,
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("in_chunks", [False, True], ids=["by length", "in chunks"])
 def test_64_kib_are_read_and_one_byte_more_is_413(
-    exchange: Exchange, ann: User, route: str, in_chunks: bool, figure: Any
+    exchange: Exchange, ann: LiveUser, route: str, in_chunks: bool, figure: Any
 ) -> None:
     def status(size: int) -> int:
         body = padded(valid(route, ann), size)
@@ -119,7 +121,7 @@ def test_deep_nesting_and_long_numbers_are_refused(exchange: Exchange, route: st
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_compressed_body_is_refused_said_or_not(
-    exchange: Exchange, ann: User, route: str
+    exchange: Exchange, ann: LiveUser, route: str
 ) -> None:
     body = gzip.compress(valid(route, ann))
     bomb = gzip.compress(b'{"title": "' + b" " * 10_000_000 + b'x"}')
@@ -164,7 +166,9 @@ CONTENT_TYPES = {
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_only_application_json_in_utf8_is_read(exchange: Exchange, ann: User, route: str) -> None:
+def test_only_application_json_in_utf8_is_read(
+    exchange: Exchange, ann: LiveUser, route: str
+) -> None:
     good = 200 if route in ("login", "update") else 201
     for expected, content_types in CONTENT_TYPES.items():
         for content_type in content_types:
@@ -178,7 +182,7 @@ def test_only_application_json_in_utf8_is_read(exchange: Exchange, ann: User, ro
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_an_expectation_comes_to_no_harm(exchange: Exchange, ann: User, route: str) -> None:
+def test_an_expectation_comes_to_no_harm(exchange: Exchange, ann: LiveUser, route: str) -> None:
     body = valid(route, ann)
     length = str(len(body))
     for headers, sent in (
@@ -196,7 +200,7 @@ def test_an_expectation_comes_to_no_harm(exchange: Exchange, ann: User, route: s
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_body_that_ends_early_does_nothing(exchange: Exchange, ann: User, route: str) -> None:
+def test_a_body_that_ends_early_does_nothing(exchange: Exchange, ann: LiveUser, route: str) -> None:
     body = valid(route, ann)
     more = str(len(body) + 1)
     assert exchange(route, body, ends=True, Content_Length=more) == []
@@ -204,7 +208,9 @@ def test_a_body_that_ends_early_does_nothing(exchange: Exchange, ann: User, rout
     assert exchange(route, ends=True, Content_Length=more, Expect="100-continue")[1:] == []
 
 
-def test_calls_without_a_body_ignore_any(service: Service, client: Client, ann: User) -> None:
+def test_calls_without_a_body_ignore_any(
+    service: LiveService, client: LiveClient, ann: LiveUser
+) -> None:
     task = service.add(client, ann)
     missing = f"{ann.tasks}/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301"
     for body in [*list(malformed().values())[::5], b'{"is_completed": false}', b"x" * LIMIT]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience.input import json_cases
-from support.served import Client, Service
+from support.live_service import LiveClient, LiveService
 
 MAX_BODY = 64 * 1024
 ROUTES = ["signup", "login", "create", "update"]
@@ -16,7 +16,7 @@ Send = Callable[[str, bytes], int]
 
 
 @pytest.fixture
-def send(service: Service, client: Client) -> Send:
+def send(service: LiveService, client: LiveClient) -> Send:
     """Sends a body to a route; the status."""
     user = service.sign_up(client)
     calls = {

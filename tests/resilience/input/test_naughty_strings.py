@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from resilience.input.naughty import has_control, naughty_strings, shows_something
-from support.served import Client, Service, User
+from support.live_service import LiveClient, LiveService, LiveUser
 from todo_api.tasks.schemas import TITLE_MAX
 from todo_api.web.text import WHITE_SPACE
 
@@ -20,7 +20,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
 @pytest.fixture
-def ann(service: Service, client: Client) -> User:
+def ann(service: LiveService, client: LiveClient) -> LiveUser:
     return service.sign_up(client)
 
 
@@ -28,7 +28,9 @@ def counted(seen: Counter[Any]) -> str:
     return ", ".join(f"{what}: {count}" for what, count in sorted(seen.items()))
 
 
-def test_a_title_comes_back_exactly_or_is_422(client: Client, ann: User, figure: Any) -> None:
+def test_a_title_comes_back_exactly_or_is_422(
+    client: LiveClient, ann: LiveUser, figure: Any
+) -> None:
     path, seen = "", Counter[int]()
     for text in STRINGS:
         title = TRIMMED.sub("", text)
@@ -53,7 +55,7 @@ def test_a_title_comes_back_exactly_or_is_422(client: Client, ann: User, figure:
     ("pattern", "every"), [("{}", 1), ("{}@example.com", 1), ("ann@{}.example", 7)]
 )
 def test_an_address_comes_back_as_documented_or_is_422(
-    client: Client, pattern: str, every: int, figure: Any
+    client: LiveClient, pattern: str, every: int, figure: Any
 ) -> None:
     seen = Counter[int]()
     for text in STRINGS[::every]:
@@ -70,7 +72,7 @@ def test_an_address_comes_back_as_documented_or_is_422(
     figure(1, f"naughty strings as addresses, {pattern}", counted(seen))
 
 
-def test_a_password_is_taken_as_sent_or_is_422(client: Client, figure: Any) -> None:
+def test_a_password_is_taken_as_sent_or_is_422(client: LiveClient, figure: Any) -> None:
     seen = Counter[int]()
     for text in STRINGS:
         email = f"{uuid.uuid4().hex}@example.com"
@@ -88,7 +90,7 @@ def test_a_password_is_taken_as_sent_or_is_422(client: Client, figure: Any) -> N
 
 
 def test_a_request_id_and_a_user_agent_come_to_no_harm(
-    client: Client, ann: User, figure: Any
+    client: LiveClient, ann: LiveUser, figure: Any
 ) -> None:
     seen = Counter[str]()
     for text in STRINGS:
@@ -104,7 +106,7 @@ def test_a_request_id_and_a_user_agent_come_to_no_harm(
     figure(1, "naughty strings as request ids: the client's own, or a new one", counted(seen))
 
 
-def test_a_path_segment_names_nothing(client: Client, ann: User, figure: Any) -> None:
+def test_a_path_segment_names_nothing(client: LiveClient, ann: LiveUser, figure: Any) -> None:
     seen = Counter[int]()
     for text in STRINGS:
         segment = quote(text, safe="")

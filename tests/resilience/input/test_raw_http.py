@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from resilience.input.raw_requests import CASES, CUT_OFF, NO_VERSION, SMUGGLED, Case
+from support.live_service import LiveClient, LiveService, LiveUser, Reply
 from support.nginx import Nginx, nginx
-from support.served import Client, Reply, Service, User
 from support.waiting import until
 from support.wire import head, marker, replies
 
@@ -27,18 +27,18 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def before(running: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+def before(running: LiveService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     with nginx(running.port, tmp_path_factory.mktemp("nginx")) as found:
         yield found
 
 
 @pytest.fixture
-def ann(service: Service, client: Client) -> User:
+def ann(service: LiveService, client: LiveClient) -> LiveUser:
     return service.sign_up(client)
 
 
 @pytest.fixture
-def titles(service: Service, ann: User) -> Iterator[Callable[[], list[str]]]:
+def titles(service: LiveService, ann: LiveUser) -> Iterator[Callable[[], list[str]]]:
     """The titles that Ann's tasks have in the table."""
     with psycopg.connect(service.database_url, autocommit=True) as connection:
         yield lambda: [
@@ -49,7 +49,7 @@ def titles(service: Service, ann: User) -> Iterator[Callable[[], list[str]]]:
         ]
 
 
-def filled(case: Case, ann: User, smuggled: str) -> bytes:
+def filled(case: Case, ann: LiveUser, smuggled: str) -> bytes:
     """The case's bytes, with a request in them that adds a task named `smuggled`."""
     body = json.dumps({"title": smuggled}).encode()
     inner = head(
@@ -63,7 +63,7 @@ def filled(case: Case, ann: User, smuggled: str) -> bytes:
     return data
 
 
-def attack(open_: Open, service: Service, data: bytes) -> tuple[str, list[Reply]]:
+def attack(open_: Open, service: LiveService, data: bytes) -> tuple[str, list[Reply]]:
     """Send `data` and a marker behind it; the marker's id and what came back."""
     marked, request = marker()
     with open_() as connection:
@@ -77,7 +77,7 @@ def is_marked(reply: Reply, marked: str) -> bool:
     return reply.headers["X-Request-ID"] == marked
 
 
-def check(open_: Open, service: Service, data: bytes, smuggled: str) -> list[Reply]:
+def check(open_: Open, service: LiveService, data: bytes, smuggled: str) -> list[Reply]:
     """Send `data`, and then a marker on other connections; what came back for `data`."""
     marked, found = attack(open_, service, data)
     assert found, "no answer"
@@ -95,7 +95,7 @@ def check(open_: Open, service: Service, data: bytes, smuggled: str) -> list[Rep
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_raw_request_gets_its_own_answer(
-    service: Service, ann: User, case: Case, titles: Callable[[], list[str]]
+    service: LiveService, ann: LiveUser, case: Case, titles: Callable[[], list[str]]
 ) -> None:
     smuggled = f"smuggled-{uuid.uuid4().hex}"
     found = check(service.open, service, filled(case, ann, smuggled), smuggled)
@@ -114,7 +114,7 @@ def test_a_raw_request_gets_its_own_answer(
     ids=lambda case: case.name,
 )
 def test_a_raw_request_gets_its_own_answer_through_nginx(
-    service: Service, before: Nginx, ann: User, case: Case, titles: Callable[[], list[str]]
+    service: LiveService, before: Nginx, ann: LiveUser, case: Case, titles: Callable[[], list[str]]
 ) -> None:
     smuggled = f"smuggled-{uuid.uuid4().hex}"
     found = check(before.open, service, filled(case, ann, smuggled), smuggled)
@@ -124,7 +124,7 @@ def test_a_raw_request_gets_its_own_answer_through_nginx(
         until(lambda: before.saw(f"POST {ann.tasks}"))
 
 
-def cut_off(open_: Open, service: Service) -> None:
+def cut_off(open_: Open, service: LiveService) -> None:
     for what, data in CUT_OFF.items():
         for reset in (False, True):
             with open_() as connection:
@@ -138,7 +138,7 @@ def cut_off(open_: Open, service: Service) -> None:
 
 
 def test_a_client_that_goes_in_the_middle_leaves_nothing_behind(
-    service: Service, titles: Callable[[], list[str]]
+    service: LiveService, titles: Callable[[], list[str]]
 ) -> None:
     cut_off(service.open, service)
     assert titles() == []
@@ -146,12 +146,12 @@ def test_a_client_that_goes_in_the_middle_leaves_nothing_behind(
 
 @pytest.mark.programs
 def test_a_client_that_goes_in_the_middle_leaves_nothing_behind_nginx(
-    service: Service, before: Nginx
+    service: LiveService, before: Nginx
 ) -> None:
     cut_off(before.open, service)
 
 
-def pipelined(open_: Open, service: Service) -> int:
+def pipelined(open_: Open, service: LiveService) -> int:
     """How many of 50 requests sent in one piece were answered, in order."""
     marks = [marker() for _ in range(50)]
     last = marks[-1][1]
@@ -163,7 +163,7 @@ def pipelined(open_: Open, service: Service) -> int:
     return len(found)
 
 
-def test_a_pipeline_is_answered_in_order(service: Service, figure: Any) -> None:
+def test_a_pipeline_is_answered_in_order(service: LiveService, figure: Any) -> None:
     count = pipelined(service.open, service)
     figure(4, "raw requests straight to the service, each before a marker", f"{len(CASES)}, no 5xx")
     figure(4, "requests cut off; in a pipeline", f"{2 * len(CUT_OFF)}; {count} in order")
@@ -171,7 +171,7 @@ def test_a_pipeline_is_answered_in_order(service: Service, figure: Any) -> None:
 
 @pytest.mark.programs
 def test_a_pipeline_is_answered_in_order_through_nginx(
-    service: Service, before: Nginx, figure: Any
+    service: LiveService, before: Nginx, figure: Any
 ) -> None:
     pipelined(before.open, service)
     figure(4, "the same through nginx with nginx.conf", "no 5xx but its own 501, 505")
@@ -179,7 +179,7 @@ def test_a_pipeline_is_answered_in_order_through_nginx(
 
 @pytest.mark.programs
 def test_a_client_of_nginx_counts_by_its_own_address_whatever_it_forges(
-    service: Service, before: Nginx
+    service: LiveService, before: Nginx
 ) -> None:
     name = f"forged-{uuid.uuid4().hex}"
     with before.open("127.0.0.5") as connection:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
-from support.served import PATIENCE_S
+from support.live_service import PATIENCE_S
 
 SECONDS = int(os.environ.get("LOAD_SECONDS", "5"))
 LONG = SECONDS >= 60
@@ -82,7 +82,7 @@ def header(head: bytes, name: bytes) -> bytes | None:
     return rest.partition(b"\r\n")[0] if found else None
 
 
-def request(method: str, path: str, body: Any = None, token: str = "") -> bytes:
+def raw_request(method: str, path: str, body: Any = None, token: str = "") -> bytes:
     """A request as it goes over the wire."""
     sent = b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "Host: todo.example.com"]
@@ -150,18 +150,18 @@ class Work:
 def _step(step: str, user: Account, task: str) -> bytes:
     match step:
         case "create":
-            return request("POST", user.tasks, {"title": "Buy oat milk"}, user.token)
+            return raw_request("POST", user.tasks, {"title": "Buy oat milk"}, user.token)
         case "update":
             body = {"title": "Buy bread", "is_completed": False}
-            return request("PUT", task, body, user.token)
+            return raw_request("PUT", task, body, user.token)
         case "list":
-            return request("GET", f"{user.tasks}?limit=20", token=user.token)
+            return raw_request("GET", f"{user.tasks}?limit=20", token=user.token)
         case "complete":
-            return request("PATCH", f"{task}/complete", token=user.token)
+            return raw_request("PATCH", f"{task}/complete", token=user.token)
         case "delete":
-            return request("DELETE", task, token=user.token)
+            return raw_request("DELETE", task, token=user.token)
         case _:
-            return request("GET", task, token=user.token)
+            return raw_request("GET", task, token=user.token)
 
 
 def p95(answers: Sequence[Answer]) -> float:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench.processes import children, unique_mib_of
-from bench.service import Service, database_server, new_database, service, sign_up
+from bench.service import MeasuredService, new_database, service, sign_up
 from resilience.load.crowd import (
     LONG,
     ROUNDS,
@@ -22,8 +22,9 @@ from resilience.load.crowd import (
     connection,
     failed,
     p95,
-    request,
+    raw_request,
 )
+from support.postgres.embedded_server import embedded_server
 
 BUSY, IDLE = 500, 1000
 EVERY_S = 2.0 if LONG else 5.0  # on each connection: 250 or 100 requests/s together
@@ -32,34 +33,34 @@ REQUESTS = 100_000 * SECONDS // 60
 MOST_MIB = 20
 
 
-class User(NamedTuple):
+class Visitor(NamedTuple):
     tasks: str
     token: str
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Iterator[Service]:
+def loaded() -> Iterator[MeasuredService]:
     """Two workers, on a PostgreSQL with its own settings: commits wait for the disk."""
-    with database_server() as server, service(new_database(server, "load"), workers=2) as one:
+    with embedded_server() as server, service(new_database(server, "load"), workers=2) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def port(loaded: Service) -> int:
+def port(loaded: MeasuredService) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))  # for the clients
     return int(urlsplit(loaded.url).port or 0)
 
 
 @pytest.fixture(scope="module")
-def users(loaded: Service) -> list[User]:
+def users(loaded: MeasuredService) -> list[Visitor]:
     found = [sign_up(loaded, f"user-{number}") for number in range(5)]
-    return [User(user.path, user.token) for user in found]
+    return [Visitor(user.path, user.token) for user in found]
 
 
 @pytest.mark.timeout(900)
 def test_500_connections_at_work_and_1_000_idle_ones(
-    port: int, users: list[User], figure: Any
+    port: int, users: list[Visitor], figure: Any
 ) -> None:
     async def measure() -> tuple[list[Answer], list[Answer]]:
         fewer = Work(port, users, BUSY // 10, EVERY_S / 10)
@@ -71,7 +72,7 @@ def test_500_connections_at_work_and_1_000_idle_ones(
             async with many.going_on():
                 meanwhile = await many.last(SECONDS)
             for one in idle:  # each is still there
-                assert (await one.ask(request("GET", "/health/live"))).status == 200
+                assert (await one.ask(raw_request("GET", "/health/live"))).status == 200
         assert not failed(fewer.answers)
         assert not failed(many.answers)
         return fewer.due_in(usual), many.due_in(meanwhile)
@@ -93,7 +94,7 @@ def test_500_connections_at_work_and_1_000_idle_ones(
 
 @pytest.mark.timeout(1800)
 def test_memory_stays_where_it_is(
-    loaded: Service, port: int, users: list[User], figure: Any
+    loaded: MeasuredService, port: int, users: list[Visitor], figure: Any
 ) -> None:
     """With as many requests/s as there can be: each connection asks as soon as it is answered."""
 

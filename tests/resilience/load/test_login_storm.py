@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.service import database_server, new_database
+from bench.service import new_database
 from resilience.load.crowd import (
     LONG,
     ROUNDS,
@@ -21,9 +21,10 @@ from resilience.load.crowd import (
     failed,
     header,
     p95,
-    request,
+    raw_request,
 )
-from support.served import Service, User
+from support.live_service import LiveService, LiveUser
+from support.postgres.embedded_server import embedded_server
 
 STORM = 200
 MOST_S = 0.2
@@ -34,7 +35,7 @@ PATHS = {"logins": "/api/auth/login", "sign-ups": "/api/auth/signup"}
 @pytest.fixture(scope="module")
 def module_database_url() -> Iterator[str]:
     """On a PostgreSQL with its own settings: commits wait for the disk."""
-    with database_server() as server:
+    with embedded_server() as server:
         yield new_database(server, "storm")
 
 
@@ -44,7 +45,7 @@ def settings(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def people(running: Service) -> list[User]:
+def people(running: LiveService) -> list[LiveUser]:
     found = []
     for number in range(PEOPLE):
         with running.client(f"127.0.2.{number + 1}") as client:
@@ -59,7 +60,7 @@ class Storm(NamedTuple):
     afterwards: Answer  # a login
 
 
-async def storm(service: Service, people: list[User], what: str) -> Storm:
+async def storm(service: LiveService, people: list[LiveUser], what: str) -> Storm:
     """All at once, each from an address of its own."""
     known, together = people[0], asyncio.Barrier(STORM)
 
@@ -68,7 +69,7 @@ async def storm(service: Service, people: list[User], what: str) -> Storm:
         body = {"email": new if what == "sign-ups" else known.email, "password": "wrong password"}
         async with connection(service.port, f"127.0.1.{number + 1}") as one:
             await together.wait()  # for all to be connected
-            return await one.ask(request("POST", PATHS[what], body))
+            return await one.ask(raw_request("POST", PATHS[what], body))
 
     async with Work(service.port, people, PEOPLE, 0.1).going_on() as work:
         before = await work.last(2)
@@ -76,13 +77,13 @@ async def storm(service: Service, people: list[User], what: str) -> Storm:
         meanwhile = Span(min(one.due for one in at_the_door), time.monotonic())
         async with connection(service.port) as one:
             login = {"email": known.email, "password": known.password}
-            afterwards = await one.ask(request("POST", PATHS["logins"], login))
+            afterwards = await one.ask(raw_request("POST", PATHS["logins"], login))
     return Storm(work.due_in(before), work.due_in(meanwhile), at_the_door, afterwards)
 
 
 @pytest.mark.parametrize("what", PATHS)
 def test_a_storm_at_the_door_keeps_nobody_from_their_tasks(
-    service: Service, people: list[User], settings: dict[str, str], what: str, figure: Any
+    service: LiveService, people: list[LiveUser], settings: dict[str, str], what: str, figure: Any
 ) -> None:
     for _ in range(ROUNDS):
         found = asyncio.run(storm(service, people, what))

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from resilience.conftest import AT_ONCE
-from support.served import Client, Reply, Service, User
+from support.live_service import LiveClient, LiveService, LiveUser, Reply
 
 QUOTA = 7
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
@@ -25,12 +25,12 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def ann(service: Service, client: Client) -> User:
+def ann(service: LiveService, client: LiveClient) -> LiveUser:
     return service.sign_up(client)
 
 
 @pytest.fixture
-def count(service: Service) -> Iterator[Callable[..., int]]:
+def count(service: LiveService) -> Iterator[Callable[..., int]]:
     """Counts rows behind the service's back."""
     with psycopg.connect(service.database_url, autocommit=True) as connection:
 
@@ -50,7 +50,7 @@ def test_of_the_same_signup_one_wins(at_once: Any, count: Callable[..., int], fi
         name = uuid.uuid4().hex
         body = {"password": "correct horse battery"}
 
-        def sign_up(client: Client, number: int, name: str = name, body: Any = body) -> Reply:
+        def sign_up(client: LiveClient, number: int, name: str = name, body: Any = body) -> Reply:
             email = f"{name if number % 2 else name.upper()}@example.com"
             return client.ask("POST", "/api/auth/signup", body | {"email": email})
 
@@ -64,7 +64,7 @@ def test_of_the_same_signup_one_wins(at_once: Any, count: Callable[..., int], fi
 
 
 def test_a_task_is_completed_once(
-    at_once: Any, service: Service, client: Client, ann: User, figure: Any
+    at_once: Any, service: LiveService, client: LiveClient, ann: LiveUser, figure: Any
 ) -> None:
     for _ in range(ROUNDS):
         task = service.add(client, ann)
@@ -79,7 +79,7 @@ def test_a_task_is_completed_once(
 
 
 def test_a_task_is_deleted_once(
-    at_once: Any, service: Service, client: Client, ann: User, figure: Any
+    at_once: Any, service: LiveService, client: LiveClient, ann: LiveUser, figure: Any
 ) -> None:
     for _ in range(ROUNDS):
         task = service.add(client, ann)
@@ -90,9 +90,9 @@ def test_a_task_is_deleted_once(
 
 def test_the_last_place_of_the_quota_is_taken_once(
     at_once: Any,
-    service: Service,
-    client: Client,
-    ann: User,
+    service: LiveService,
+    client: LiveClient,
+    ann: LiveUser,
     count: Callable[..., int],
     figure: Any,
 ) -> None:
@@ -113,12 +113,12 @@ def test_the_last_place_of_the_quota_is_taken_once(
 
 
 def test_whatever_races_with_a_logout_is_done_before_it_or_refused(
-    at_once: Any, service: Service, client: Client, count: Callable[..., int]
+    at_once: Any, service: LiveService, client: LiveClient, count: Callable[..., int]
 ) -> None:
     for _ in range(ROUNDS):
         user = service.sign_up(client)
 
-        def act(one: Client, number: int, user: User = user) -> Reply:
+        def act(one: LiveClient, number: int, user: LiveUser = user) -> Reply:
             if number % 10 == 0:
                 return one.ask("POST", "/api/auth/logout", token=user.token)
             return one.ask("POST", user.tasks, {"title": "x"}, token=user.token)

@@ -11,10 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from bench.service import User as Tasks
-from bench.service import add_tasks
-from resilience.load.crowd import LONG, ROUNDS, SECONDS, Work, failed, p95, request
-from support.served import Client, Service, User
+from bench.service import MeasuredUser, add_tasks
+from resilience.load.crowd import LONG, ROUNDS, SECONDS, Work, failed, p95, raw_request
+from support.live_service import LiveClient, LiveService, LiveUser
 
 CROWD = 200
 CONNECTED_WITHIN_S = 5 if LONG else 2
@@ -73,11 +72,11 @@ async def crowd(port: int, sent: bytes, drip: bytes) -> AsyncIterator[Crowd]:
 
 
 @pytest.fixture
-def ann(service: Service, client: Client) -> User:
+def ann(service: LiveService, client: LiveClient) -> LiveUser:
     """With 1 000 tasks, 300 KB."""
     user = service.sign_up(client)
     with psycopg.connect(service.database_url, autocommit=True) as connection:
-        add_tasks(connection, Tasks(user.id, user.token), 1000)
+        add_tasks(connection, MeasuredUser(user.id, user.token), 1000)
         connection.execute("VACUUM (ANALYZE)")
     return user
 
@@ -85,13 +84,13 @@ def ann(service: Service, client: Client) -> User:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("what", ["send a byte a second", "never read"])
 def test_others_do_not_wait_for_slow_clients(
-    service: Service, client: Client, ann: User, what: str, figure: Any
+    service: LiveService, client: LiveClient, ann: LiveUser, what: str, figure: Any
 ) -> None:
     bob = service.sign_up(client)
     if what == "never read":
-        sent, drip = request("GET", ann.tasks, token=ann.token), b""
+        sent, drip = raw_request("GET", ann.tasks, token=ann.token), b""
     else:
-        body = request("POST", ann.tasks, {"title": "x" * 200}, ann.token)
+        body = raw_request("POST", ann.tasks, {"title": "x" * 200}, ann.token)
         sent, drip = body[: body.index(b"\r\n\r\n") + 4], b"x"
 
     async def measure() -> tuple[float, float]:

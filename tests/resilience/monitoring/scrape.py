@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.served import PATIENCE_S, Reply, Service, serving
+from support.live_service import PATIENCE_S, LiveService, Reply, live_service
 from support.waiting import until
 
 ON = {"METRICS_PORT": "0"}
@@ -32,7 +32,7 @@ class Sums(dict[tuple[str, frozenset[tuple[str, str]]], float]):
 class Scraper:
     """What asks a service for its metrics."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: LiveService) -> None:
         self._service = service
         url = next(
             line["message"].removeprefix("metrics on ")
@@ -78,19 +78,21 @@ class Scraper:
 
 
 @contextmanager
-def scraped(database_url: str, folder: Path, **settings: str) -> Iterator[tuple[Service, Scraper]]:
+def scraped(
+    database_url: str, folder: Path, **settings: str
+) -> Iterator[tuple[LiveService, Scraper]]:
     """A service with metrics."""
     unlimited = {"AUTH_RATE_LIMIT": "1000000 per minute"}
-    with serving(database_url, folder, **(ON | unlimited | settings)) as service:
+    with live_service(database_url, folder, **(ON | unlimited | settings)) as service:
         yield service, Scraper(service)
         assert service.leaks() == []
 
 
-def log_lines(service: Service) -> list[dict[str, Any]]:
+def log_lines(service: LiveService) -> list[dict[str, Any]]:
     return [json.loads(line) for line in service.log().splitlines()]
 
 
-def processes(service: Service, name: str) -> list[int]:
+def processes(service: LiveService, name: str) -> list[int]:
     """The pids of the service's `worker` or `metrics process` that run, oldest first."""
     said = [line["message"].split() for line in log_lines(service)]
     begun = [

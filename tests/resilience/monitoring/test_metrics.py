@@ -18,9 +18,8 @@ import psycopg
 import pytest
 
 from resilience.monitoring.scrape import ON, Scraper, Sums, files, log_lines, processes, scraped
-from support.live_service import live_process
+from support.live_service import LiveClient, LiveService, live_service
 from support.postgres.proxy import proxied
-from support.served import Client, Service
 from support.waiting import until
 from todo_api.database.pool import POOL_TIMEOUT_S
 
@@ -34,7 +33,7 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def scraper(service: Service) -> Scraper:
+def scraper(service: LiveService) -> Scraper:
     return Scraper(service)
 
 
@@ -47,7 +46,7 @@ def at_once(number: int, work: Callable[[int], Any]) -> list[Any]:
         return list(threads.map(work, range(number)))
 
 
-def everyday(service: Service, number: int) -> None:
+def everyday(service: LiveService, number: int) -> None:
     """Five requests on a connection of its own."""
     with service.client() as client:
         user = service.sign_up(client)
@@ -63,7 +62,9 @@ def everyday(service: Service, number: int) -> None:
 # --- requests ---
 
 
-def test_requests_of_all_processes_add_up(service: Service, scraper: Scraper, figure: Any) -> None:
+def test_requests_of_all_processes_add_up(
+    service: LiveService, scraper: Scraper, figure: Any
+) -> None:
     before = scraper.sums()
     at_once(40, lambda number: everyday(service, number))
     after = scraper.sums()
@@ -79,7 +80,9 @@ def test_requests_of_all_processes_add_up(service: Service, scraper: Scraper, fi
     figure(19, "200 requests to 3 processes: counted in /metrics", "200, each by route and status")
 
 
-def test_every_request_is_in_the_histogram_of_its_route(service: Service, scraper: Scraper) -> None:
+def test_every_request_is_in_the_histogram_of_its_route(
+    service: LiveService, scraper: Scraper
+) -> None:
     at_once(10, lambda number: everyday(service, number))
     sums = scraper.sums()
     counted = {
@@ -102,7 +105,7 @@ def series(sums: Sums, name: str) -> list[tuple[float, dict[str, str]]]:
 
 
 def test_what_clients_make_up_makes_no_series(
-    service: Service, scraper: Scraper, figure: Any
+    service: LiveService, scraper: Scraper, figure: Any
 ) -> None:
     with service.client() as client:
         client.ask("GET", "/nothing")
@@ -121,7 +124,7 @@ def test_what_clients_make_up_makes_no_series(
 
 
 def test_what_the_server_refuses_itself_is_counted_apart(
-    service: Service, scraper: Scraper
+    service: LiveService, scraper: Scraper
 ) -> None:
     before = scraper.sums()
     with service.open() as connection:
@@ -132,7 +135,9 @@ def test_what_the_server_refuses_itself_is_counted_apart(
     assert gain(before, after, "http_requests_total") == 0
 
 
-def test_nothing_of_a_user_is_shown(service: Service, client: Client, scraper: Scraper) -> None:
+def test_nothing_of_a_user_is_shown(
+    service: LiveService, client: LiveClient, scraper: Scraper
+) -> None:
     user = service.sign_up(client)
     task = service.add(client, user)
     for path in (task, f"{user.tasks}?cursor={user.token}", f"/{user.email}"):
@@ -148,7 +153,7 @@ def test_nothing_of_a_user_is_shown(service: Service, client: Client, scraper: S
 
 
 def test_each_event_at_the_door_is_counted(
-    service: Service, client: Client, scraper: Scraper
+    service: LiveService, client: LiveClient, scraper: Scraper
 ) -> None:
     ann, bob = service.sign_up(client), service.sign_up(client)
     right = {"email": ann.email, "password": ann.password}
@@ -276,7 +281,7 @@ def test_a_database_that_is_away_is_counted_by_what_it_said(
 
 
 def test_what_a_killed_worker_counted_stays_and_nothing_piles_up(
-    service: Service, scraper: Scraper, figure: Any
+    service: LiveService, scraper: Scraper, figure: Any
 ) -> None:
     at_once(20, lambda number: everyday(service, number))
     before = scraper.sums()
@@ -337,10 +342,10 @@ def listening(*pids: int) -> set[str]:
 
 def imported(database_url: str, folder: Path, **settings: str) -> tuple[bool, set[str], int]:
     """Whether a service imported prometheus_client, where it listens, and what its API says of /metrics."""
-    with live_process(database_url, folder, PYTHONPROFILEIMPORTTIME="1", **settings) as (_, url):
-        log = (folder / "service.log").read_text()
-        port = int(url.rpartition(":")[2])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    settings["PYTHONPROFILEIMPORTTIME"] = "1"  # writes to the log too
+    with live_service(database_url, folder, looked_through=False, **settings) as service:
+        log = service.log()
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
         connection.request("GET", "/metrics")
         status = connection.getresponse().status
         connection.close()
@@ -396,7 +401,7 @@ STUCK = {
 
 
 def test_bad_scrapers_harm_neither_the_service_nor_the_good_ones(
-    service: Service, scraper: Scraper, figure: Any
+    service: LiveService, scraper: Scraper, figure: Any
 ) -> None:
     before = scraper.sums()
     with ExitStack() as stack:
@@ -417,7 +422,7 @@ def test_bad_scrapers_harm_neither_the_service_nor_the_good_ones(
 
 
 def test_a_killed_metrics_process_is_replaced_and_has_forgotten_nothing(
-    service: Service, scraper: Scraper
+    service: LiveService, scraper: Scraper
 ) -> None:
     before = scraper.sums()
     [pid] = processes(service, "metrics process")

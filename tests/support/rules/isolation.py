@@ -9,6 +9,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pglast
@@ -18,9 +19,9 @@ from pglast.stream import RawStream
 from psycopg import errors
 
 from support.rules.user_rule import TABLES, opens_or_ends, walk
+from support.signed_up import HASH
 from todo_api.database.statements import USER, load_statements
 
-HASH = "$2b$04$" + "a" * 53
 # What row security, the grants, a key or a dead session say; anything else is a mistake of the proof.
 REFUSALS = (errors.InsufficientPrivilege, errors.UniqueViolation)
 SESSION_ENDED = "TD401"
@@ -86,16 +87,18 @@ class Person:
         return any(one in text for one in own)
 
 
-def breaches(connection: psycopg.Connection[Any]) -> list[str]:
+def breaches(connection: psycopg.Connection[Any], of: str = "") -> Iterator[str]:
     """What of another user's was seen or changed, and by what; nothing on a good database.
 
     `connection` is a superuser's, with psycopg's RawCursor and a transaction that the caller rolls
-    back. An error that is no refusal is a breach too: there nothing was proven.
+    back. An error that is no refusal is a breach too: there nothing was proven. With `of` only what has
+    this in its name is run.
     """
     a, b, c = (_person(connection, name) for name in ("a", "b", "c"))
     untouched = {people: _checksum(connection, people) for people in ((b, c), (a, b, c))}
-    found = []
     for label, sql, names in _trials():
+        if of not in label:
+            continue
         for acting, ids in ((None, b), (a, a), (a, b)):
             others = (b, c) if acting else (a, b, c)
             values = _values(ids)
@@ -104,19 +107,23 @@ def breaches(connection: psycopg.Connection[Any]) -> list[str]:
                 try:
                     rows = _run(connection, acting, sql, [values[name] for name in names])
                 except psycopg.Error as error:
-                    found.append(f"{as_whom}: {type(error).__name__}, which is no refusal")
+                    yield f"{as_whom}: {type(error).__name__}, which is no refusal"
                     continue
                 after = _checksum(connection, others)
             if after != untouched[others]:
-                found.append(f"{as_whom}: another user's rows changed")
+                yield f"{as_whom}: another user's rows changed"
             answered = {ids} if label.startswith(ANSWERS_FOR_ANYBODY) else set()
             if any(one.shows_in(rows) for one in set(others) - answered):
-                found.append(f"{as_whom}: another user's rows were seen")
-    return found
+                yield f"{as_whom}: another user's rows were seen"
 
 
-def _trials() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+@cache
+def _trials() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     """What is run: its name, its SQL, and the names of its parameters in order."""
+    return tuple(_statements_and_attacks())
+
+
+def _statements_and_attacks() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for statement in load_statements().values():
         if opens_or_ends(statement.text):
             continue

@@ -1,6 +1,6 @@
 """A service in small: it uses the embedded PostgreSQL of a folder until its input ends.
 
-python embedded_service.py DATA_DIR PG_BIN COPIES [drain] [worker] [child]
+python holder.py DATA_DIR PG_BIN COPIES [drain] [worker] [child]
 
 COPIES is where root keeps copies of programs that PostgreSQL's account cannot reach.
     drain   does not stop at Ctrl-C

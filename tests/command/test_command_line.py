@@ -1,0 +1,83 @@
+"""The command todo-api without a service: help, version, and mistakes in arguments and settings."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from support.command import MODULE, PLAIN, SECRET, SETTINGS, Desk, Ended
+
+
+def test_version(desk: Desk) -> None:
+    assert desk.run("--version") == Ended(0, f"todo-api {version('todo-api')}\n", "")
+
+
+def test_the_installed_command_is_the_same_as_the_module() -> None:
+    script = Path(sys.executable).with_name("todo-api")
+    shown = [
+        subprocess.run([*command, "--help"], env=PLAIN, capture_output=True, text=True, check=True)
+        for command in ([script], MODULE)
+    ]
+    assert shown[0].stdout == shown[1].stdout
+    assert re.findall(r"^    ([\w-]+)(?:  |$)", shown[0].stdout, re.MULTILINE)[-4:] == [
+        "serve",
+        "migrate",
+        "rollback",
+        "end-sessions",
+    ]
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions"])
+def test_the_help_of_a_command_names_every_setting_with_its_default(
+    desk: Desk, command: str
+) -> None:
+    shown = desk.run(command, "--help")
+    assert (shown.status, shown.err) == (0, "")
+    for name in SETTINGS:
+        assert re.search(
+            rf"^  --{name.lower().replace('_', '-')} {name}\s", shown.out, re.MULTILINE
+        )
+    assert "(default: 8000)" in shown.out
+    assert "(default: 127.0.0.1)" in shown.out
+
+
+def test_without_a_command_it_shows_the_usage(desk: Desk) -> None:
+    ended = desk.run()
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("usage: todo-api ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--jwt-secret", SECRET, "serve"),
+        (SECRET,),
+        ("serve", SECRET),
+        ("serve", "--jwt-secrt", SECRET),
+        ("serve", f"--jwt-secrt={SECRET}"),
+        ("serve", "--jwt", SECRET),
+        ("rollback", "--count", "1", SECRET),
+    ],
+)
+def test_a_mistake_in_the_arguments_ends_it_and_shows_no_value(
+    desk: Desk, arguments: tuple[str, ...]
+) -> None:
+    ended = desk.run(*arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("usage: todo-api ")
+    assert "only these tests" not in ended.err
+
+
+def test_bad_settings_from_everywhere_are_told_at_once(desk: Desk) -> None:
+    (desk.folder / ".env").write_text("LOG_LEVEL=LOUD\nJWT_SECRET=Pa55word\nPORT=1\n")
+    ended = desk.run("serve", "--port", "x", THREADS="1", DATABASE_URL="mysql://u:Pa55word@h/db")
+    assert (ended.status, ended.out) == (2, "")
+    first, *problems = ended.err.splitlines()
+    assert first == "todo-api: the settings can't be used:"
+    assert [line.split()[0] for line in problems] == [
+        "DATABASE_URL", "JWT_SECRET", "PORT", "THREADS", "LOG_LEVEL",
+    ]  # fmt: skip
+    assert "Pa55word" not in ended.err

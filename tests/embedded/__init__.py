@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL: what it survives, and what it leaves behind (nothing)."""

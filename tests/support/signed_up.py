@@ -1,0 +1,57 @@
+"""Users and their calls without HTTP: what the service itself sends, through its own way to the database."""
+
+import uuid
+from typing import Any
+
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.tasks.rows import as_task
+
+HASH = "$2b$04$" + "a" * 53
+
+
+def sign_up(database: Database, *more: Call) -> SignedIn:
+    """A new user with a session, in one request with `more`. The address is the user's id @example.com."""
+    who = SignedIn(str(uuid.uuid4()), str(uuid.uuid4()))
+    account = {
+        "user_id": who.user_id,
+        "email": f"{who.user_id}@example.com",
+        "password_hash": HASH,
+    }
+    session = {"session_id": who.session_id, "lifetime": 3600}
+    database.before_sign_in(
+        Call("before_sign_in/create_user", account),
+        Call("sessions/create", session),
+        *more,
+        user_id=who.user_id,
+    )
+    return who
+
+
+def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
+    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
+
+
+def create_once(key: str, title: str = "Buy oat milk", max_tasks: int = 100) -> tuple[Call, ...]:
+    """What a create with a key is."""
+    values = {"key": key, "request_hash": "00" * 32, "title": title, "max_tasks": max_tasks}
+    return (
+        Call("idempotency_keys/take_turn"),
+        Call("idempotency_keys/delete_expired", {"key": key}),
+        Call("tasks/create_once", values),
+    )
+
+
+def logout(who: SignedIn) -> Call:
+    return Call("sessions/delete", {"session_id": who.session_id})
+
+
+def event(address: str = "192.0.2.1", **changed: Any) -> dict[str, Any]:
+    return {
+        "event": "token_refused",
+        "reason": None,
+        "address": address,
+        "user_agent": None,
+        "request_id": "r",
+        "bounded": True,
+    } | changed
