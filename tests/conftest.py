@@ -23,6 +23,7 @@ from support.accounts import Account
 from support.credentials import SECRET
 from support.figures import Keep, command_of, keeper
 from support.leaks import Scan
+from support.logging_kept import logging_as_before
 from support.postgres import citus_cluster
 from support.postgres.dba_scripts import partition
 from support.postgres.embedded_server import embedded_server
@@ -199,6 +200,13 @@ def config(service_url: str, prepared_statements: bool) -> Config:
         auth_rate_limit="1000 per minute",
         threads=4,
     )
+
+
+@pytest.fixture
+def logging_kept() -> Iterator[None]:
+    """For tests that set logging up, as a command does for its process: as it was before, afterwards."""
+    with logging_as_before():
+        yield
 
 
 @pytest.fixture

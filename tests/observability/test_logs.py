@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,8 +23,6 @@ NASTY = (
     'a "quote", a \\ backslash,\n a line,\r a return,\x1b[31m red,'
     "\0 \x7f \x85 \u2028 \u202e ünï 🔑 \ud800"
 )
-QUIETED = ("yoyo", "flask-limiter", "psycopg", "psycopg.pool", "waitress.queue")
-LOGGERS = (None, "todo_api", "py.warnings", *QUIETED)
 
 
 class Terminal(io.StringIO):
@@ -54,16 +52,9 @@ class Log:
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    """Logging as the command sets it up; as it was before, afterwards."""
-    root = logging.getLogger()
-    handlers, levels = root.handlers[:], {name: logging.getLogger(name).level for name in LOGGERS}
-    root.handlers = []  # pytest's own must not be closed
-    yield Log(monkeypatch)
-    logging.captureWarnings(False)
-    root.handlers = handlers
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+def log(monkeypatch: pytest.MonkeyPatch, logging_kept: None) -> Log:
+    """Logging as the command sets it up."""
+    return Log(monkeypatch)
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_the_login_that_migrates_may_and_the_one_that_serves_may_not(
 
 @pytest.fixture
 def command(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logging_kept: None
 ) -> Callable[..., int]:
     """Runs `todo-api end-sessions`; its exit status."""
     monkeypatch.chdir(tmp_path)
