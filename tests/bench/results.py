@@ -35,6 +35,7 @@ def page(run: Run) -> str:
         for part in (
             _opening(run),
             "## The marks\n",
+            "A mark is a target for this service. What missed it is bold.\n",
             marks_table(run),
             "## Side by side\n",
             _side_by_side(run),
@@ -92,11 +93,12 @@ Made on {run.made_on} at commit {run.version}, on {run.machine}, with:
 {COMMAND} --peers PEERS{f" --against {run.against}" if run.against else ""}
 ```
 
-PEERS is a folder of servers of the same API with their `bench/bench.py`. {run.rounds} rounds,
-{run.duration} s a reading after one to warm up, one worker each, in turn; server, database and load share
-the machine. Medians over the rounds, and for ratios the median of each round's. Of this service nothing is
-switched off but the rate limit, and its quota is raised. Requests that failed: {errors}. Cores that anything
-else used beside the peers, at most: {foreign:.2f}.
+PEERS is a folder of other servers of the same API (the peers), with their `bench/bench.py`. Each server has
+one worker. The servers take turns for {run.rounds} rounds. A measurement takes {run.duration} s, after one
+second to warm up. Server, database and load share the machine. The figures are medians over the rounds; a
+ratio is the median of the ratios of the rounds. This service runs with everything switched on but the rate
+limit, and with a higher quota. Requests that failed: {errors}. Other programs on the machine used at most
+{foreign:.2f} cores while the peers were measured.
 {missing}"""
 
 
@@ -144,8 +146,8 @@ def _growth(run: Run) -> str:
 
 ![Lines: CPU by tasks in the table, requests per second by connections](growth.svg)
 
-Requests/s, and CPU in ms a request, server + database, of a user with 20 tasks or 10 000; the list is a page
-of 20:
+Requests/s, and CPU in ms a request (server + database). The user has 20 tasks, or 10 000 where the
+table says so. The list is a page of 20:
 
 {table(["tasks in the table", *map(name, scenarios)], rows)}"""
 
@@ -170,13 +172,13 @@ def _commands(run: Run) -> str:
     calls = "\n\n".join(command for found in run.commands.values() for command in found)
     return f"""## The commands
 
-Each mark by itself:
+These commands measure the marks of one part each:
 
 ```sh
 {chr(10).join(lines)}
 ```
 
-What the parts with peers call:
+The parts with peers call:
 
 ```sh
 {calls}

@@ -34,30 +34,33 @@ def _opening(version: str, filled: Filled, pages: dict[str, int]) -> str:
     sizes = "\n".join(f"| `{name}` | {grouped(count)} |" for name, count in sorted(pages.items()))
     return f"""# Plans
 
-What PostgreSQL does for each statement of this folder. Made on {_today()} by PostgreSQL {version}, as it is
-when installed (`shared_buffers` 128 MB), with:
+What PostgreSQL does for each statement of this folder. Made on {_today()} by PostgreSQL {version} with its
+default settings (`shared_buffers` 128 MB), with:
 
 ```sh
 .venv/bin/python tests/tools/renew_plans.py
 ```
 
-- **The database:** {grouped(filled.tasks)} tasks of {grouped(filled.users)} users in a Zipf-like tail: one
-  has {grouped(heavy)}, one {grouped(typical)}, and each user's are scattered over two years among the
-  others'. Sessions, events and counters in proportion.
-- **How they ran:** as the service runs them, as `todo_app` with row security, after `begin_request`,
-  prepared, everything in memory, and rolled back. The user is the one with {grouped(typical)} tasks where a
-  line does not say otherwise. These are the plans for given values; the generic ones, which PostgreSQL may
-  go over to, have the same shape.
-- **Indexes** are those searched, by the statement itself, a function or a foreign key. What an insert adds
-  to is in the line *Blocks* of its plan.
-- **Blocks** are pages of 8 kB in memory that the statement touched, of tables and indexes alike: with
-  foreign keys, and with a WITH that nothing refers to, both of which EXPLAIN leaves out of its top line;
-  without catalogues. **ms** are those of EXPLAIN without planning, give or take the half. Estimates are left
-  out of the plans, because ANALYZE draws other samples each time: what changes here has a reason.
-- **Row security costs nothing a row.** It is decided once, in the `One-Time Filter`: is the signed-in user
-  (`InitPlan`) the one that the statement names? If so, the index finds that user's rows and no others.
-- `tests/plans/test_plans.py` holds the shape (index, no sort, blocks, HOT) on a tenth of these rows, for
-  both kinds of plan.
+- **The database** has {grouped(filled.tasks)} tasks of {grouped(filled.users)} users, in a Zipf-like
+  distribution. One user has {grouped(heavy)} tasks, another has {grouped(typical)}. The tasks of each user
+  are scattered over two years, among the tasks of all others. Sessions, events and counters are in
+  proportion.
+- **How they ran:** as the service runs them, that is as `todo_app` with row security, after
+  `begin_request`, and prepared. All pages were in memory, and each statement was rolled back. The user is
+  the one with {grouped(typical)} tasks, unless the title says otherwise. The plans are custom plans (for
+  given values). The generic plans, to which PostgreSQL may change, have the same shape.
+- **Indexes** are the indexes that were searched by the statement itself, by a function or by a foreign key.
+  The indexes that an insert adds to are in the line *Blocks* of its plan.
+- **Blocks** are the pages of 8 kB in memory that the statement touched, of tables and of indexes. The checks
+  of foreign keys count, and so does a WITH that nothing refers to; EXPLAIN leaves both out of its top line.
+  The catalogues do not count.
+- **ms** is the execution time that EXPLAIN reports, without planning. It can vary by half.
+- **Estimates** are left out of the plans, because ANALYZE draws other samples each time. So when a plan
+  changes here, there is a reason for it.
+- **Row security costs nothing for each row.** It is decided once, in the `One-Time Filter`: is the signed-in
+  user (`InitPlan`) the one that the statement names? If so, the index finds that user's rows and no others.
+- `tests/plans/test_plans.py` checks the shape (index, no sort, blocks, HOT) on a tenth of these rows, for
+  custom and generic plans.
 
 | table or index | pages of 8 kB |
 |---|--:|
@@ -116,9 +119,9 @@ def _growth(version: str, steps: list[Step]) -> str:
     ]
     table = "\n".join(rows)
     return f"""{_GROWTH}
-Blocks that the work of one user with 100 tasks touches, while the tasks of all users grow from thousands to
-millions ({TASKS_PER_USER} for each user on average; sessions and events grow with them). Made on {_today()}
-by PostgreSQL {version}, by hand because it takes ten minutes and 10 GB of disk, with:
+Blocks that the statements of one user with 100 tasks touch, while the tasks of all users grow from thousands
+to millions ({TASKS_PER_USER} for each user on average; sessions and events grow in proportion). Made on
+{_today()} by PostgreSQL {version}. It is made by hand, because it takes ten minutes and 10 GB of disk, with:
 
 ```sh
 .venv/bin/python tests/tools/renew_plans.py --growth
@@ -129,9 +132,9 @@ table](plans.svg)
 
 {table}
 
-What grows is the height of the B-trees: a page more each time an index is entered, at about every hundredfold
-number of rows; `tasks/create` enters five. In the smallest database `tasks/list` touches fewer blocks because
-some of the 100 tasks share a page.
+Only the height of the B-trees grows. With about a hundred times as many rows, each search or insert in an
+index touches one page more, and `tasks/create` makes five of them. In the smallest database `tasks/list`
+touches fewer blocks, because some of the 100 tasks share a page.
 """
 
 
