@@ -32,7 +32,7 @@ OPERATIONS = {
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }
-CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
+CONNECTIONS_PER_THREAD = 0.5  # a thread uses a connection for only part of a request
 
 
 def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
@@ -54,7 +54,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
     )
     complete = headers.completer(config)
 
-    @app.after_request  # one function for all: each costs more than what it calls
+    @app.after_request  # only one: each such function costs more than its work
     def finish(response: Response) -> Response:
         response = complete(response)
         logs.log_answer(response)

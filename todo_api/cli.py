@@ -1,4 +1,4 @@
-"""The command todo-api: its arguments, its exit status, and what it says when it fails."""
+"""The command todo-api: its arguments, its exit status and its error messages."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ _FAILED, _BAD_SETTINGS, _BY_SIGNAL = 1, 2, 128
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit status."""
+    """Run the command and return its exit status."""
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     try:
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(config: Config, given: argparse.Namespace) -> int:
-    # Imported only now: --help and bad settings answer at once, and Ctrl-C works from the first moment.
+    # Imported late, so that --help and errors in the settings are fast, and Ctrl-C works from the start.
     from todo_api.embedded.programs import EmbeddedError
     from todo_api.observability import logs
     from todo_api.server.supervisor import ServerError
@@ -58,7 +58,7 @@ def _run(config: Config, given: argparse.Namespace) -> int:
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    """End at SIGTERM as at Ctrl-C: the kernel ignores it for process 1 of a container otherwise."""
+    """End at SIGTERM as at Ctrl-C. In a container, process 1 gets no SIGTERM without a handler."""
     raise SystemExit(_BY_SIGNAL + number)
 
 

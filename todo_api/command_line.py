@@ -10,10 +10,10 @@ from todo_api.settings.config import Config, default_text, variable
 
 
 class _Parser(argparse.ArgumentParser):
-    """Never repeats a word that it does not know: the word may be a secret in the wrong place."""
+    """A parser that never repeats an unknown word in an error: it may be a misplaced secret."""
 
     def error(self, message: str) -> NoReturn:
-        """Show the usage and the mistake; exit status 2."""
+        """Show the usage and the error, and exit with status 2."""
         if message.startswith("unrecognized arguments:"):
             names = re.findall(r"(?<= )--[a-z][a-z-]*(?=[ =]|$)", message)
             message = f"unknown: {', '.join(names) or 'an argument that belongs to no option'}"
@@ -31,12 +31,12 @@ def _count(text: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What reads the arguments; `command` of the result is the command's name."""
+    """The parser of the arguments; its result has the command's name in `command`."""
     settings = _Parser(add_help=False)
     group = settings.add_argument_group(
         "settings",
-        "An option wins over the environment, the environment over a .env file here. Secrets belong "
-        "into one of these two: other accounts of the machine can see options.",
+        "An option wins over the environment, and the environment over a .env file in this folder. Keep "
+        "secrets out of options: other accounts of the machine can see options.",
     )
     for setting in fields(Config):
         default = default_text(setting.name)
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         "serve the API (with an embedded PostgreSQL unless DATABASE_URL is set)",
     )
     command("migrate", "bring the schema up to date, and end")
-    rollback = command("rollback", "roll migrations back; shows which until --yes is given")
+    rollback = command("rollback", "roll migrations back; without --yes only show which")
     rollback.add_argument(
         "--count", type=_count, default=1, help="how many, newest first (default: 1)"
     )

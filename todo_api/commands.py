@@ -1,4 +1,4 @@
-"""What each command of todo-api does; the exit status."""
+"""The commands of todo-api; each returns its exit status."""
 
 import argparse
 import logging
@@ -28,7 +28,7 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
     from todo_api.upkeep.migrate import migrate
     from todo_api.upkeep.role_check import check_role
 
-    # Made only beside an embedded database: where DATABASE_URL is set, JWT_SECRET is required.
+    # A secret is made only for an embedded database: with DATABASE_URL, JWT_SECRET is required.
     secret = config.jwt_secret or made_secret(config.data_dir)
     config = replace(config, database_url=url, jwt_secret=secret)
     if alike := secrets_alike(config):
@@ -80,11 +80,11 @@ def rollback(config: Config, url: str, given: argparse.Namespace) -> int:
         print("nothing to roll back")  # noqa: T201
         return _OK
     print(f"would roll back: {found}\nIts data would be lost. Add --yes to do it.")  # noqa: T201
-    return _FAILED  # so that a script does not go on as if it were done
+    return _FAILED  # so that a script does not continue as if they were rolled back
 
 
 def end_sessions(config: Config, url: str, given: argparse.Namespace) -> int:
-    """End everybody's sessions, or those of one account."""
+    """End all sessions, or those of one account."""
     from todo_api.upkeep.end_sessions import end_sessions
 
     sessions, users = end_sessions(config.migrate_url or url, given.user)
@@ -94,7 +94,7 @@ def end_sessions(config: Config, url: str, given: argparse.Namespace) -> int:
 
 @contextmanager
 def database(config: Config) -> Iterator[str]:
-    """The URL of the database that the settings name, or of the embedded one, which runs while inside."""
+    """The URL of the configured database, or of an embedded one that runs until the end of the block."""
     if config.database_url:
         yield config.database_url
         return
