@@ -43,7 +43,7 @@ def signup() -> Response:
 
 @auth.post("/login")
 def login() -> Response:
-    """Start a session. An unknown address and a wrong password look alike and cost the same."""
+    """Start a session. An unknown address and a wrong password get the same answer in the same time."""
     body = read_body(Credentials)
     [found] = database().before_sign_in(
         Call("before_sign_in/find_credentials", {"email": body.email})
@@ -59,14 +59,14 @@ def login() -> Response:
         events.event("login"),
         user_id=who.user_id,
     )
-    if not started:  # deleted while the password was checked
+    if not started:  # the account was deleted meanwhile
         raise Problem("invalid-credentials")
     return _session_answer(who, body.email)
 
 
 @auth.post("/logout")
 def logout() -> Response:
-    """End the token's session, at once and on every process."""
+    """End the token's session, at once and for every process."""
     who = tokens.verify()
     database().as_user(
         who, Call("sessions/delete", {"session_id": who.session_id}), events.event("logout")
@@ -76,7 +76,7 @@ def logout() -> Response:
 
 @auth.errorhandler(Saturated)
 def saturated(error: Saturated) -> Response:
-    """Refuse what could not be hashed in time."""
+    """Answer 503 when the password could not be hashed in time."""
     return problems.answer(Problem("unavailable", "Too many sign-ins at this moment."))
 
 

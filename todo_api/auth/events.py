@@ -9,19 +9,19 @@ from todo_api.web.request import current_request
 logger = logging.getLogger("todo_api.events")
 
 USER_AGENT_MAX = 256
-# What anybody can cause without end leaves at most 60 rows a minute from one address.
+# Anyone can cause these events without limit: one address gets at most 60 rows a minute.
 BOUNDED = frozenset({"token_refused", "foreign_user", "rate_limited"})
 
 
 def event(name: str, reason: str | None = None) -> Call:
-    """The statement that records an event of the acting user, to be sent with what caused it."""
+    """The call that records an event of the acting user, for the transaction of its cause."""
     return Call("auth_events/record", _parameters(name, reason))
 
 
 def record(name: str, reason: str | None, user_id: str | None = None) -> None:
-    """Record a refusal before sign-in, of `user_id` if it is known.
+    """Record a refusal before sign-in, with `user_id` if it is known.
 
-    A refusal stays a refusal when it can't be recorded: then it is only logged.
+    If the database is down, the event is only logged, and the client still gets its refusal.
     """
     parameters = _parameters(name, reason) | {"user_id": user_id}
     try:
@@ -33,7 +33,7 @@ def record(name: str, reason: str | None, user_id: str | None = None) -> None:
 def _parameters(name: str, reason: str | None) -> dict[str, object]:
     request = current_request()
     request.auth_event = name
-    # PostgreSQL stores no NUL, and a header is Latin-1 at most
+    # PostgreSQL can't store NUL; all other characters of a header are Latin-1
     agent = request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
     return {
         "event": name,

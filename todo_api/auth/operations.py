@@ -1,4 +1,4 @@
-"""What the calls under /api/auth take and answer, for the OpenAPI document."""
+"""The calls under /api/auth, described for the OpenAPI document."""
 
 from todo_api.auth.schemas import Credentials, SessionAnswer
 from todo_api.docs.vocabulary import (

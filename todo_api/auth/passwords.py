@@ -13,9 +13,9 @@ import bcrypt
 
 # Part of every stored hash: never change it.
 _PEPPER = b"todo-api password v1"
-MAX_WAIT_S = 1.0  # what has to wait longer is refused at once
-PATIENCE_S = 2.0  # what waits longer all the same, because the machine is busy, is refused then
-_S_PER_ITERATION = 0.00006  # a first guess, replaced by what is measured
+MAX_WAIT_S = 1.0  # a password that would wait longer is refused at once
+PATIENCE_S = 2.0  # a password that still waits then, because the machine is busy, is refused
+_S_PER_ITERATION = 0.00006  # a first estimate, corrected by each hash
 
 Result = TypeVar("Result")
 
@@ -36,7 +36,7 @@ class HashLoad(NamedTuple):
 
 
 class Hasher:
-    """Hashes on `slots` threads. A storm of logins queues here, not in front of the tasks.
+    """Hashes on `slots` threads: a burst of logins queues here and does not delay requests for tasks.
 
     `prepare_thread` runs first on each of these threads, for instance to lower its priority.
     """
@@ -46,7 +46,7 @@ class Hasher:
     ) -> None:
         self._rounds = rounds
         self._slots = slots
-        # A valid hash of no known password: an unknown address costs the same check as a known one.
+        # A valid hash of an unknown password, so that a login with an unknown address takes as long.
         self._dummy = bcrypt.gensalt(rounds) + b"." * 31
         self._threads = ThreadPoolExecutor(slots, "bcrypt", initializer=prepare_thread)
         self._lock = threading.Lock()
@@ -55,19 +55,19 @@ class Hasher:
         self._hashes, self._cpu_s, self._waited_s, self._refused = 0, 0.0, 0.0, 0
 
     def hash(self, password: str, others: int = 0) -> str:
-        """The hash to store, 60 characters; `others` requests are about to hash too. Raises Saturated."""
+        """The hash to store, 60 characters; `others` more requests will hash too. Raises Saturated."""
         salt = bcrypt.gensalt(self._rounds)
         hashed = self._run(lambda: bcrypt.hashpw(_prepared(password), salt), others)
         return hashed.decode("ascii")
 
     def check(self, password: str, stored: str | None, others: int = 0) -> bool:
-        """Whether `stored` is the password's hash; never for None, at the same cost. Raises Saturated."""
+        """Whether `stored` is the password's hash; None never is, but takes as long. Raises Saturated."""
         target = self._dummy if stored is None else stored.encode("ascii")
         matches = self._run(lambda: bcrypt.checkpw(_prepared(password), target), others)
         return matches and stored is not None
 
     def load(self) -> HashLoad:
-        """How busy it is at this moment."""
+        """How busy the hasher is now."""
         with self._lock:
             running = min(self._pending, self._slots)
             return HashLoad(
@@ -80,7 +80,7 @@ class Hasher:
             )
 
     def close(self) -> None:
-        """End the threads, once they have finished."""
+        """Wait for the threads to finish, and end them."""
         self._threads.shutdown()
 
     def _run(self, work: Callable[[], Result], others: int) -> Result:
@@ -94,7 +94,7 @@ class Hasher:
         try:
             hashing = self._threads.submit(self._timed, work, time.monotonic())
             wait([hashing], PATIENCE_S)
-            if hashing.cancel():  # it has not begun
+            if hashing.cancel():  # the hashing has not begun
                 with self._lock:
                     self._refused += 1
                 raise Saturated
@@ -105,7 +105,7 @@ class Hasher:
 
     def _timed(self, work: Callable[[], Result], asked: float) -> Result:
         waited = time.monotonic() - asked
-        # CPU time, not wall time: on a busy machine one hash that waits for a core would make all look slow.
+        # CPU time, not wall time, which on a busy machine includes the wait for a core.
         began = time.thread_time()
         result = work()
         took = time.thread_time() - began
@@ -118,6 +118,6 @@ class Hasher:
 
 
 def _prepared(password: str) -> bytes:
-    """44 bytes for bcrypt, which reads only 72 bytes and stops at a NUL: so every character counts."""
+    """A digest of 44 bytes: bcrypt would ignore what follows the 72nd byte or a NUL of the password."""
     digest = hmac.digest(_PEPPER, password.encode("utf-8"), hashlib.sha256)
     return base64.b64encode(digest)

@@ -20,11 +20,11 @@ from todo_api.web import problems
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
-IPV6_PREFIX = 64  # a subscriber has at least that (RFC 6177), and can change addresses within it
+IPV6_PREFIX = 64  # a subscriber gets at least a /64 (RFC 6177), and can use any address in it
 
 
 def client() -> str:
-    """What attempts are counted by: the client's IPv4 address, or its IPv6 /64."""
+    """The key of a client's attempts: its IPv4 address, or its IPv6 /64."""
     address = ip_address(current_request().remote_addr or "::")
     if isinstance(address, IPv6Address):
         return str(ip_network((address, IPV6_PREFIX), strict=False))
@@ -48,8 +48,8 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
         storage_uri=elsewhere or f"{SCHEME}://",
         storage_options=options,
     )
-    # Take flask-limiter's own hooks out again: a limited view calls the limiter by its decorator, and the
-    # other views never need it. They were 12 % of a get.
+    # Remove flask-limiter's hooks again: limited views call the limiter through a decorator, and other views
+    # don't need it. The hooks took 12 % of a get.
     for functions, kept in zip(hooks, ours, strict=True):
         functions[None][:] = kept
     attempts = limiter.limit(config.auth_rate_limit)
@@ -80,7 +80,7 @@ def _describe(response: Response, limit: RequestLimit) -> Response:
         reset_at, remaining = limit.window
     except (Unavailable, StorageError):
         return response  # the attempt itself was counted and answered
-    # Never more than a window, whatever the database's clock says.
+    # At most one window, even if the database's clock is wrong.
     wait_s = max(1, min(limit.limit.get_expiry(), math.ceil(reset_at - time.time())))
     response.headers["X-RateLimit-Limit"] = str(limit.limit.amount)
     response.headers["X-RateLimit-Remaining"] = str(max(0, remaining))

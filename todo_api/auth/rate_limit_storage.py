@@ -1,4 +1,4 @@
-"""Where attempts are counted, unless RATELIMIT_STORAGE_URI names a Redis: a table of the database."""
+"""Counts attempts in a table of the database, unless RATELIMIT_STORAGE_URI names a Redis."""
 
 from typing import Any
 
@@ -21,17 +21,17 @@ class PostgresStorage(MovingWindowSupport, Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """The exceptions of a database that is away."""
+        """The exception for an unavailable database."""
         return Unavailable
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count `amount` attempts, unless that made more than `limit` within `expiry` seconds."""
+        """Count `amount` attempts, unless that would be more than `limit` within `expiry` seconds."""
         parameters = {"key": key, "cost": amount, "allowed": limit, "window": expiry}
         [rows] = self._database.before_sign_in(Call("before_sign_in/hit_rate_limit", parameters))
         return bool(rows)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """When the oldest attempt of the last `expiry` seconds was (Unix time), and how many there were."""
+        """The Unix time of the oldest attempt in the last `expiry` seconds, and the number of attempts."""
         parameters = {"key": key, "window": expiry}
         [rows] = self._database.before_sign_in(Call("before_sign_in/read_rate_limit", parameters))
         return rows[0]  # type: ignore[no-any-return]
@@ -49,18 +49,18 @@ class PostgresStorage(MovingWindowSupport, Storage):
         self._database.before_sign_in(Call("before_sign_in/clear_rate_limit", {"key": key}))
 
     def reset(self) -> int:
-        """Forget all attempts; how many counters there were."""
+        """Forget all attempts; returns the number of counters."""
         [rows] = self._database.before_sign_in(Call("before_sign_in/clear_rate_limits"))
         return len(rows)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Of fixed windows, which this storage does not count."""
+        """Part of the interface for fixed windows only."""
         raise NotImplementedError("moving windows only")
 
     def get(self, key: str) -> int:
-        """Of fixed windows, which this storage does not count."""
+        """Part of the interface for fixed windows only."""
         raise NotImplementedError("moving windows only")
 
     def get_expiry(self, key: str) -> float:
-        """Of fixed windows, which this storage does not count."""
+        """Part of the interface for fixed windows only."""
         raise NotImplementedError("moving windows only")

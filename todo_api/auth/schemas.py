@@ -1,4 +1,4 @@
-"""What goes in and out of sign-up and login: the classes that validate, become JSON, and are documented."""
+"""The bodies and answers of sign-up and login: validation, JSON and JSON Schema from the same classes."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Tokens: issued and verified by flask-jwt-extended; each claim has to be as this service writes it."""
+"""Issues and verifies tokens by flask-jwt-extended; each claim has to be as this service writes it."""
 
 import re
 import uuid
@@ -25,14 +25,14 @@ from todo_api.web.request import current_request
 LIFETIME_S = 24 * 60 * 60
 ISSUER = AUDIENCE = "todo-api"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
-# One token and nothing beside it: flask-jwt-extended would take a token out of a list of credentials, and
-# raises IndexError for an empty entry of one. A signature of 32 bytes leaves two bits of its last character
-# unused: with those bits set, or with padding, the text would be another spelling of the same token.
+# A single token: flask-jwt-extended would also take a token from a list of credentials, and raises IndexError
+# for an empty entry in the list. In base64, a signature of 32 bytes leaves two bits of the last character
+# unused. With those bits set, or with padding, the text would be another spelling of the same token.
 _BEARER = re.compile(r"Bearer +[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 
 
 def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
-    """Set flask-jwt-extended up; what it refuses is answered as a problem document.
+    """Set up flask-jwt-extended, with problem documents for its refusals.
 
     `secret` signs and verifies; `previous`, if any, verifies only.
     """
@@ -41,7 +41,7 @@ def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
         JWT_ALGORITHM="HS256",
         JWT_DECODE_ALGORITHMS=["HS256"],
         JWT_TOKEN_LOCATION=["headers"],
-        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies, so no claim for them either
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies, so no CSRF claim
         JWT_IDENTITY_CLAIM="user_id",
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=LIFETIME_S),
         JWT_ENCODE_ISSUER=ISSUER,
@@ -55,8 +55,8 @@ def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
 
     @jwt.decode_key_loader
     def key(header: dict[str, Any], claims: dict[str, Any]) -> str:
-        # Called before the signature is checked, with what the token itself says. The claims are checked
-        # here, because flask-jwt-extended fills in a missing type and jti afterwards.
+        # Called before the signature is checked, with the token's own header and claims. The claims are
+        # checked here, because flask-jwt-extended later fills in a missing type and jti.
         if not _is_ours(header, claims):
             raise JWTDecodeError("not a token of this service")
         key: str = g.verifying_secret
@@ -89,13 +89,13 @@ def refused(reason: str, detail: str | None = None, user_id: str | None = None) 
 
 
 def issue(who: SignedIn) -> str:
-    """A token for a session, good for LIFETIME_S seconds."""
+    """A token for a session, valid for LIFETIME_S seconds."""
     token: str = create_access_token(who.user_id, additional_claims={"jti": who.session_id})
     return token
 
 
 def verify() -> SignedIn:
-    """Whose token came with the request. Whether its session is alive, the first statement finds out.
+    """The user and session of the request's token. The first statement checks if the session is alive.
 
     Raises flask-jwt-extended's exceptions, which init_app answers with 401.
     """
@@ -115,10 +115,10 @@ def verify() -> SignedIn:
 
 
 def _verify_with_each_secret() -> None:
-    """Verify the request's token with the current secret, and with the previous one if its signature differs.
+    """Verify the request's token with the current secret and, if the signature differs, the previous one.
 
-    There is no `kid` to say which: it would be one more field to check, and the signature tells it anyway.
-    A forged token is tried with both secrets, so the time that its refusal takes tells nothing about either.
+    No `kid` names the secret: it would be one more field to check, and the signature shows it anyway.
+    A forged token is tried with both secrets, so the time of its refusal reveals nothing about them.
     """
     *first, last = current_app.extensions["verifying_secrets"]
     for g.verifying_secret in first:
@@ -130,7 +130,7 @@ def _verify_with_each_secret() -> None:
 
 
 def _is_ours(header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Whether a token has what `issue` puts in, each of the right type (RFC 8725, 3.8 to 3.12)."""
+    """Whether a token has the claims that `issue` writes, of the right types (RFC 8725, 3.8 to 3.12)."""
     issued, expires, not_before = claims.get("iat"), claims.get("exp"), claims.get("nbf")
     return (
         header == _HEADER
