@@ -1,4 +1,4 @@
-"""What is asked of the database, for whom, and how it can fail: all that the data module's callers need."""
+"""All that callers of the data module need: who is signed in, what to run, and how it can fail."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ class SignedIn(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A statement of sql/ with its named parameters; `row` makes something of each row, otherwise a tuple."""
+    """A statement of sql/ with its named parameters; `row` converts each row, which is a tuple without it."""
 
     name: str
     parameters: dict[str, Any] = {}  # noqa: RUF012 (never changed)
@@ -20,9 +20,9 @@ class Call(NamedTuple):
 
 
 class Unavailable(Exception):
-    """The database can't answer now. Nothing was stored, or nobody can tell whether it was.
+    """The database can't answer now. Nothing was stored, or it is unknown whether something was.
 
-    The text is the kind of error, with its SQLSTATE if it has one.
+    The message is the kind of error, with its SQLSTATE if it has one.
     """
 
 
@@ -31,8 +31,8 @@ class SessionEnded(Exception):
 
 
 class UniqueViolated(Exception):
-    """A unique constraint, named by the message, holds the value already."""
+    """The value exists already; the message is the name of the unique constraint."""
 
 
 class StatementFailed(Exception):
-    """A bug: PostgreSQL refused a statement. Names it and the reason, never a value or the SQL."""
+    """A bug: PostgreSQL refused a statement. The message has its name and the reason, no value or SQL."""

@@ -1,4 +1,4 @@
-"""The data-access module: statements of sql/ on pooled connections, one request in one round trip."""
+"""The data-access module: statements of sql/ on pooled connections, one round trip per request."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ from todo_api.database.statements import load_statements
 
 
 class Load(NamedTuple):
-    """How busy the database's connections are; `errors` counts what raised Unavailable, by its text."""
+    """How busy the database's connections are; `errors` counts Unavailable by its message."""
 
     pool: PoolLoad
     errors: dict[str, int]
@@ -50,20 +50,20 @@ class Database:
         self._pool.close()
 
     def load(self) -> Load:
-        """How busy the connections are at this moment."""
+        """How busy the connections are now."""
         with self._lock:
             return Load(self._pool.load(), dict(self._errors))
 
     def as_user(self, who: SignedIn, *calls: Call) -> list[list[Any]]:
-        """Run `calls` as one transaction of the signed-in user; the rows of each.
+        """Run `calls` as one transaction of the signed-in user; returns the rows of each call.
 
-        Raises SessionEnded (then nothing has run), Unavailable or UniqueViolated.
+        Raises SessionEnded (then no call has run), Unavailable or UniqueViolated.
         """
         session = {"user_id": who.user_id, "session_id": who.session_id}
         return self._run(who.user_id, Call("before_sign_in/begin_session", session), calls)
 
     def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[list[Any]]:
-        """Run `calls` as one transaction of nobody or, once the password was proven, of `user_id`.
+        """Run `calls` as one transaction without a user or, after the password check, of `user_id`.
 
         Raises Unavailable or UniqueViolated.
         """
@@ -75,8 +75,8 @@ class Database:
         for call in (opening, *calls):
             statement = self._statements[call.name]
             bound.append(Bound(statement, statement.bind(user_id, call.parameters)))
-        # A read that lost its connection is sent again, once. A write is not: it may have happened.
-        # Nor is a read that waited ANSWER_TIMEOUT_S for a silent server: one such wait is enough.
+        # A read that lost its connection is retried once. A write is not: it may have been committed.
+        # Nor is a read that has already waited ANSWER_TIMEOUT_S for a silent server.
         began = time.monotonic()
         may_repeat = all(statement.reads_only for statement, _ in bound)
         lost_at = 0.0
@@ -96,7 +96,7 @@ class Database:
                     lost_at = time.monotonic()
                     continue
                 failure = self._counted(translated(error, calls))
-                # A bug's log line has a traceback, in which PostgreSQL's words may quote a client's.
+                # Without a cause for a bug: its traceback is logged, and PostgreSQL may quote a client.
                 raise failure from (None if isinstance(failure, StatementFailed) else error)
 
     def _counted(self, failure: Exception) -> Exception:
@@ -116,7 +116,7 @@ class Database:
             raise
         except psycopg.Error:
             if connection.on_citus and not connection.closed:
-                connection.rollback()  # what skipped the statements skipped the commit too
+                connection.rollback()  # the failed pipeline has skipped the COMMIT too
             raise
         finally:
             self._pool.give_back(connection)

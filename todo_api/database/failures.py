@@ -1,4 +1,4 @@
-"""What psycopg's errors mean to a caller: one map, by SQLSTATE and by the constraint's name."""
+"""Translates psycopg's errors into the exceptions of calls.py, by their class and SQLSTATE."""
 
 from collections.abc import Sequence
 
@@ -17,21 +17,21 @@ _SESSION_ENDED = "TD401"  # raised by begin_session
 # Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
-# These need a new connection. After a switchover the server of an old one may have become read-only, and
-# libpq chooses anew among the hosts. What an old one has prepared does not fit a table whose columns have
-# changed their type since.
+# These errors need a new connection. After a switchover the server of an old connection may be read-only; for
+# a new one libpq chooses among the hosts again. A statement that was prepared before a column changed its
+# type fails until it is prepared on a new connection.
 NEEDS_NEW_CONNECTION = (errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
 _TRANSIENT = (
     *NEEDS_NEW_CONNECTION,
     errors.LockNotAvailable,
-    errors.TransactionTimeout,  # the server's own, where a DBA has set it below ours
+    errors.TransactionTimeout,  # a DBA has set transaction_timeout below our timeouts
     errors.UndefinedTable,  # not migrated yet, or rolled back
     errors.UndefinedFunction,
 )
 
 
 def is_lost(error: psycopg.Error) -> bool:
-    """Whether the error ended the connection, so that nobody knows what the server has done."""
+    """Whether the error ended the connection, so that it is unknown what the server has done."""
     silent = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
     return silent or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
 
@@ -53,5 +53,5 @@ def translated(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
 
 
 def unavailable(error: psycopg.Error) -> Unavailable:
-    """Named by its kind, such as LockNotAvailable (55P03): PostgreSQL's own words may quote a client's."""
+    """Unavailable with the kind of error, as in LockNotAvailable (55P03): PostgreSQL may quote a client."""
     return Unavailable(type(error).__name__ + (f" ({error.sqlstate})" if error.sqlstate else ""))

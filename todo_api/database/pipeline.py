@@ -1,9 +1,9 @@
 """One request's statements, sent and answered in one network round trip, as one transaction.
 
-What is sent between two syncs of libpq's pipeline mode is one implicit transaction. psycopg's own
-pipeline does the same with a cursor and several generators for each statement. Through psycopg.pq, its
-layer on libpq, a request takes a quarter of the CPU (a get: 0.40 ms there, 0.10 here) and releases the
-GIL 7 times instead of 25. Each release can hand the GIL to another thread, and this thread then waits.
+In libpq's pipeline mode, all statements between two syncs are one implicit transaction. psycopg's own
+pipeline needs a cursor and several generators for each statement. Through psycopg.pq, its layer on libpq, a
+request takes a quarter of the CPU (a get: 0.10 ms instead of 0.40) and releases the GIL 7 times instead of
+25. After each release another thread may take the GIL, and this thread has to wait.
 """
 
 import time
@@ -28,16 +28,16 @@ class Bound(NamedTuple):
 
 
 def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[Any, ...]]]:
-    """Run the statements as one transaction; the rows of each, ids and times as PostgreSQL's text.
+    """Run the statements as one transaction; returns the rows of each, ids and times as PostgreSQL's text.
 
-    Raises the psycopg.Error of the first statement that failed; none has taken effect then. The connection
-    is closed when nobody can tell what the server will send on it next.
+    Raises the psycopg.Error of the first statement that failed; then no statement has taken effect. The
+    connection is closed when it is unknown what the server will send on it next.
     """
     values = [[_text(value) for value in bound.values] for bound in statements]
     pgconn = connection.pgconn
     try:
         pgconn.enter_pipeline_mode()
-        prepared = []  # by name; "" for a result with rows
+        prepared = []  # for each result the name that it prepares, or "" if it has rows
         for (statement, _), texts in zip(statements, values, strict=True):
             if not connection.prepares:
                 pgconn.send_query_params(statement.query, texts)
@@ -47,9 +47,9 @@ def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[An
                     prepared.append(statement.id)
                 pgconn.send_query_prepared(statement.id, texts)
             prepared.append(b"")
-        # Send nothing after the sync: a pooler may have lent the server to the next client by then.
-        # psycopg's own pipeline ends with a Flush, which took a server again that nothing gave back:
-        # every client waited 8 s.
+        # Send nothing after the sync: by then a pooler may have given the server connection to another
+        # client. psycopg's own pipeline ends with a Flush. For it the pooler took a server connection and
+        # never released it: every client waited 8 s.
         pgconn.pipeline_sync()
         results = _results(connection)
         pgconn.exit_pipeline_mode()
@@ -69,12 +69,12 @@ def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[An
 
 
 def _results(connection: Connection) -> list[PGresult]:
-    """What the server answers up to the sync."""
+    """The server's results up to the sync."""
     pgconn = connection.pgconn
     deadline = time.monotonic() + pool.ANSWER_TIMEOUT_S
     results: list[PGresult] = []
     try:
-        while pgconn.flush():  # more than the socket takes at once
+        while pgconn.flush():  # the socket could not take everything at once
             connection.wait_for_socket(deadline, to_write=True)
             pgconn.consume_input()
         while True:
@@ -85,9 +85,9 @@ def _results(connection: Connection) -> list[PGresult]:
                 if result is None or result.status == ExecStatus.PIPELINE_SYNC:
                     return results
                 results.append(result)
-                pgconn.get_result()  # the None that ends each statement's results, without a wait
+                pgconn.get_result()  # the None after each statement's results; never waits
     except OperationalError:
-        # What the server sent last says more than "the connection is gone".
+        # The server's last error explains more than "the connection is gone".
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result) from None
@@ -95,7 +95,7 @@ def _results(connection: Connection) -> list[PGresult]:
 
 
 def _text(value: Any) -> bytes | None:
-    """A value as PostgreSQL reads it; each placeholder has its type in the statement."""
+    """A value as text; the statement casts each placeholder to its type."""
     if value is None:
         return None
     text = str(value).encode()

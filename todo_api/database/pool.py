@@ -1,4 +1,4 @@
-"""The pool of connections: how long a request waits for one, and how a lost database is found again."""
+"""The connection pool: how long a request waits for a connection, and how the pool reconnects."""
 
 import time
 from contextlib import suppress
@@ -10,15 +10,15 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from todo_api.database.connection import Connection
 
-# A client hears 503 within 2 s when no connection can be had, on a busy machine too. The pool's second
-# attempt to connect comes after 1.1 s at the latest.
+# Without a connection a client gets 503 within 2 s, also on a busy machine. The pool's second attempt to
+# connect comes after 1.1 s at the latest.
 POOL_TIMEOUT_S = 1.2
 CONNECT_TIMEOUT_S = 2  # for each host
-# Longer than begin_request lets a statement take, so it only ends the wait for a silent server.
+# Longer than begin_request's statement_timeout, so it only ends the wait for a silent server.
 ANSWER_TIMEOUT_S = 8.0
-# A machine that fell off the network sends nothing, not even a refusal. With these the kernel closes its
-# connections within 6 s, idle ones too. Otherwise each would cost a request ANSWER_TIMEOUT_S after a
-# failover.
+# A server that is cut off from the network sends nothing, not even a reset. With these settings the kernel
+# closes the connections to it within 6 s, idle ones too. Otherwise each of them would make a request wait for
+# ANSWER_TIMEOUT_S after a failover.
 _KEEPALIVES = {
     "keepalives_idle": "3",
     "keepalives_interval": "1",
@@ -42,7 +42,7 @@ class Pool:
     """Connections for one process: open the pool after a fork."""
 
     def __init__(self, url: str, *, size: int, prepared_statements: bool, has_citus: str) -> None:
-        """Open up to `size` connections; `has_citus` is what each one is asked when it is new."""
+        """Open up to `size` connections; each new one runs the query `has_citus`."""
         self._prepares = prepared_statements
         self._has_citus = has_citus
         self._pool = ConnectionPool(
@@ -50,15 +50,15 @@ class Pool:
             connection_class=Connection,
             kwargs={
                 "autocommit": True,  # what is sent between two syncs is one implicit transaction
-                "client_encoding": "utf8",  # whatever the database's own is
-                "prepare_threshold": None,  # the pipeline prepares, by the statement's name
+                "client_encoding": "utf8",  # whatever the database's encoding is
+                "prepare_threshold": None,  # the pipeline itself prepares statements, by name
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "fallback_application_name": "todo-api",
             },
             min_size=min(2, size),
             max_size=size,
             timeout=POOL_TIMEOUT_S,
-            # Give up soon and try again (_ask_again), instead of backing off for minutes.
+            # Give up soon and retry (_ask_again), instead of backing off for minutes.
             reconnect_timeout=1,
             reconnect_failed=self._ask_again,
             configure=self._configure,
@@ -72,14 +72,14 @@ class Pool:
         self._pool.close()
 
     def take(self, made_since: float = 0.0) -> Connection:
-        """A connection for one request; give it back. Raises PoolTimeout after POOL_TIMEOUT_S.
+        """A connection for one request, to be given back. Raises PoolTimeout after POOL_TIMEOUT_S.
 
-        After one request has waited and got none, no request waits until there is a connection again.
-        Otherwise, while the database is away, every thread waits 1.2 s for each 503: 40 clients on
-        8 threads take 7 s, and health checks stand in the same line.
+        After one request's wait has timed out, later requests fail at once until there is a connection
+        again. Otherwise, while the database is down, every thread would wait 1.2 s for each 503: 40 clients
+        on 8 threads would take 7 s, and health checks would wait in the same queue.
 
-        `made_since` (monotonic seconds) is for a request whose connection was lost: when the server ends
-        all connections one by one, the older ones in the pool are the next to go.
+        `made_since` (monotonic seconds) is for a retry after a lost connection. A server that closes all
+        connections one by one will soon close the older ones in the pool too.
         """
         if self._is_empty and not self._pool.get_stats()["pool_available"]:
             raise PoolTimeout("there is no connection")
@@ -98,13 +98,13 @@ class Pool:
             self.give_back(connection)
 
     def give_back(self, connection: Connection) -> None:
-        """Let the next request have it; the pool replaces a closed one."""
+        """Return a connection to the pool, which replaces a closed one."""
         if not connection.closed:
             self._is_empty = False
         self._pool.putconn(connection)
 
     def load(self) -> PoolLoad:
-        """What the pool has counted anyway."""
+        """The pool's own statistics."""
         stats = self._pool.get_stats()
         return PoolLoad(
             in_use=stats["pool_size"] - stats["pool_available"],
@@ -116,22 +116,23 @@ class Pool:
         )
 
     def _ask_again(self, pool: ConnectionPool[Connection]) -> None:
-        """Have the pool try to connect once more: while no request waits, nothing else makes it try."""
+        """Make the pool connect again: while no request waits, nothing else does."""
         with suppress(PoolClosed):
-            # The pool's size counts an attempt too. On a busy machine a wait can end before it begins.
+            # pool_size also counts an attempt to connect. On a busy machine getconn can time out before it
+            # starts such an attempt.
             while not pool.get_stats()["pool_size"]:
                 with suppress(PoolTimeout):
                     self.give_back(pool.getconn(0.1))
 
     def _configure(self, connection: Connection) -> None:
-        """Prepare a new connection, before any request waits for it."""
+        """Set up a new connection before a request can get it."""
         [(has_citus,)] = connection.execute(self._has_citus)
         connection.get_ready(prepares=self._prepares, on_citus=has_citus)
         self._is_empty = False
 
 
 def why_unreachable(url: str) -> str | None:
-    """What libpq says when no connection can be had: the pool tells only that there was none in time."""
+    """libpq's reason why it can't connect: the pool reports only a timeout."""
     try:
         psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
     except psycopg.OperationalError as error:

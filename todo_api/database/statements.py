@@ -20,12 +20,12 @@ class Statement:
     text: str
     parameters: tuple[str, ...]
     reads_only: bool
-    # For libpq: the name to prepare it by, which pg_prepared_statements then shows, and the text.
+    # For libpq: the name of the prepared statement, which pg_prepared_statements shows, and the text.
     id: bytes
     query: bytes
 
     def bind(self, user_id: str | None, values: dict[str, Any]) -> list[Any]:
-        """Arrange `values` by placeholder; KeyError for a missing one, TypeError for one too many."""
+        """`values` in the order of the placeholders; KeyError for a missing, TypeError for an unknown one."""
         bound = [user_id if name == USER else values[name] for name in self.parameters]
         if len(values) + (USER in self.parameters) > len(bound):
             unknown = ", ".join(sorted(values.keys() - (set(self.parameters) - {USER})))
@@ -57,7 +57,7 @@ def compile_statement(name: str, source: str) -> Statement:
         )
     if USER in numbers and "user_id" in numbers:
         raise ValueError(f"sql/{name}.sql: only before_sign_in/ takes a user_id as a value")
-    # The leading comment leads from the server's log and pg_stat_statements back to the file.
+    # The comment names the file in the server's log and in pg_stat_statements.
     text = f"/* {name} */ {text}"
     return Statement(
         name=name,
@@ -72,7 +72,7 @@ def compile_statement(name: str, source: str) -> Statement:
 def load_statements(root: Traversable | None = None) -> dict[str, Statement]:
     """Compile every file in the folders of sql/ (or `root`), by its path without `.sql`.
 
-    What lies beside the folders are scripts for a DBA, not statements of the service.
+    Files outside these folders are scripts for a DBA, not statements of the service.
     """
     return {
         name: compile_statement(name, source.read_text(encoding="utf-8"))
