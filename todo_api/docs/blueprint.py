@@ -23,7 +23,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'"
 )
-# ReDoc searches in a worker that it makes from a blob. It has two inline styles: an empty element that its
+# ReDoc runs its search in a web worker made from a blob. It has two inline styles: an empty element that its
 # script fills rule by rule, and the style sheet of its scroll bars.
 _REDOC_POLICY = (
     _POLICY.replace(
@@ -33,13 +33,13 @@ _REDOC_POLICY = (
     )
     + "; worker-src blob:"
 )
-# Read once. No other file can be asked for.
+# Read once, at import. No other file can be requested.
 FILES = {
     file.relative_to(STATIC).as_posix(): file.read_bytes()
     for file in STATIC.rglob("*")
     if file.is_file()
 }
-# Not from the machine's own table of types: under nosniff a browser runs no script of another type.
+# Not from the system's MIME types: with nosniff a browser runs no script that has another type.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -54,7 +54,7 @@ _etag = lru_cache(generate_etag)
 
 
 def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
-    """Serve the document of `app`, whose blueprints are all registered; it is made at the first request."""
+    """Serve the document of `app`, made at the first request. Register all blueprints before."""
     app.extensions["openapi"] = cache(
         lambda: msgspec.json.encode(document(app.url_map, operations))
     )
@@ -62,7 +62,7 @@ def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
 
 @docs.get("/")
 def home() -> Response:
-    """Send people to the documentation."""
+    """Redirect browsers to the documentation."""
     # The status is written down: Flask 3.2 changes the default to 303.
     response = redirect("/docs", HTTPStatus.FOUND)
     assert isinstance(response, Response)  # noqa: S101 (werkzeug's type is wider)
@@ -108,11 +108,11 @@ def _page(content: bytes, policy: str) -> Response:
 
 
 def _cacheable(content: bytes, kind: str, lifetime: str) -> Response:
-    """An answer that clients may keep for its lifetime; 304 when the client has it already."""
+    """An answer that clients may cache for its lifetime; 304 when the client has it already."""
     request = current_request()
     response = Response(content, content_type=kind, headers={"Cache-Control": lifetime})
     response.set_etag(_etag(content))
-    # If-None-Match is the one condition that these answers know.
+    # The only condition that these answers support is If-None-Match.
     response.make_conditional(
         {
             "REQUEST_METHOD": request.method,

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, put together by apispec from the URL map and the classes that validate."""
+"""The OpenAPI 3.1 document, built by apispec from the URL map and the classes that validate bodies."""
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
@@ -26,7 +26,7 @@ Unknown query parameters are ignored, and so is the body of a call that takes no
 
 
 def document(url_map: Map, operations: Mapping[str, Operation]) -> dict[str, Any]:
-    """The whole document, ready for JSON. `operations` go by the endpoints of `url_map`."""
+    """The whole document, ready for JSON. The keys of `operations` are endpoints of `url_map`."""
     routes = routes_of(url_map, operations)
     spec = APISpec(
         title="Todo API",
@@ -56,7 +56,7 @@ def document(url_map: Map, operations: Mapping[str, Operation]) -> dict[str, Any
         spec.components.parameter(parameter.name, parameter.location, _described(parameter))
     for name, schema in _schemas(operations.values()).items():
         spec.components.schema(name, schema)
-    for code in CODES:  # also method-not-allowed, which is the answer of what is no operation
+    for code in CODES:  # also method-not-allowed, which no operation lists
         spec.components.response(code, failure(CODES[code].status, [code]))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes.values():
@@ -83,7 +83,7 @@ def _described(parameter: Parameter) -> dict[str, Any]:
 
 
 def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
-    """Every class of a body or an answer, with those inside it."""
+    """The schemas of all classes for bodies and answers, and of the classes inside them."""
     classes: list[type[msgspec.Struct]] = [ProblemAnswer]
     for operation in operations:
         kinds = [operation.body, *(answer.body for answer in operation.answers.values())]

@@ -1,4 +1,4 @@
-"""What the pages about the API answer, for the OpenAPI document."""
+"""The pages about the API, described for the OpenAPI document."""
 
 from typing import Any
 

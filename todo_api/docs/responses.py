@@ -36,7 +36,7 @@ _OF_ATTEMPTS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset
 def success(
     status: int, answer: Answer, operation: Operation, routes: Mapping[str, Route]
 ) -> dict[str, Any]:
-    """A success of a call."""
+    """A successful answer of a call."""
     described: dict[str, Any] = {
         "description": answer.description,
         "headers": _headers(status, *answer.headers, limited=operation.limited),
@@ -53,7 +53,7 @@ def success(
 
 
 def failure(status: int, codes: list[str], *, limited: bool = False) -> dict[str, Any]:
-    """A failure with one of these codes, which all have the status."""
+    """A failure with one of these codes, all of which have this status."""
     examples = {code: {"value": _problem(code)} for code in codes}
     return {
         "description": " · ".join(CODES[code].title for code in codes),
@@ -95,5 +95,5 @@ def _problem(code: str) -> dict[str, Any]:
 
 
 def reference(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """A class among the document's components."""
+    """A reference to a class in the document's components."""
     return {"$ref": COMPONENT.format(name=kind.__name__)}

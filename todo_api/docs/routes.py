@@ -1,4 +1,4 @@
-"""The described calls where the URL map has them: method, path, id and tag, by the call's endpoint."""
+"""The method, path, id and tag of each described call, found in the URL map by its endpoint."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from todo_api.docs.vocabulary import Operation
 
 @dataclass(frozen=True)
 class Route:
-    """A call where the URL map has it."""
+    """A described call with its method and path from the URL map."""
 
     endpoint: str
     method: str
@@ -20,7 +20,7 @@ class Route:
 
     @property
     def id(self) -> str:
-        """The view's name, in the spelling that generators of clients expect: tasks.get_task is getTask."""
+        """The view's name in camel case, as client generators expect it: getTask for tasks.get_task."""
         first, *others = self.endpoint.rpartition(".")[2].split("_")
         return first + "".join(map(str.capitalize, others))
 
@@ -30,7 +30,7 @@ class Route:
 
 
 def routes_of(url_map: Map, operations: Mapping[str, Operation]) -> dict[str, Route]:
-    """Each operation's route, by its endpoint. Raises ValueError where `url_map` has no single one."""
+    """Each operation's route, by endpoint. Raises ValueError if `url_map` has none, or more than one."""
     return {endpoint: _route(url_map, endpoint, one) for endpoint, one in operations.items()}
 
 

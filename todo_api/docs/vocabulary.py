@@ -1,4 +1,4 @@
-"""What each wing describes its calls with: Operation, Answer and Parameter, and what calls have in common."""
+"""The classes that each wing describes its calls with, and the values that calls have in common."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A success: what it means and what is in it."""
+    """A successful answer: its meaning and its content."""
 
     description: str
     body: type[msgspec.Struct] | None = None
@@ -27,14 +27,14 @@ class Answer:
     media_types: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     example: Any = None
-    links: tuple[str, ...] = ()  # endpoints that take the ids that come back
+    links: tuple[str, ...] = ()  # endpoints that take ids of this answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """A call. Its method, path, id and tag come from the URL map, by the call's endpoint.
 
-    `problems` are the codes it can fail with, beside those of EVERY_CALL.
+    `problems` are the codes that the call can fail with, in addition to EVERY_CALL.
     """
 
     summary: str
