@@ -1,1 +1,1 @@
-"""Where does PostgreSQL come from when there is none? A server of our own in DATA_DIR."""
+"""Which database is used when DATABASE_URL is unset? An embedded PostgreSQL in DATA_DIR."""

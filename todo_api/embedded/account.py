@@ -30,7 +30,7 @@ class Account:
 
 
 def choose_account(data: Path, data_dir: Path) -> Account | None:
-    """The account to run PostgreSQL as: none when the service is not root.
+    """The account to run PostgreSQL as; None when the service is not root.
 
     The owner of the cluster, else of the folder around it, else `postgres` or `nobody`.
     """
@@ -74,9 +74,9 @@ def _runs(folder: Path, account: Account) -> bool:
 
 
 def reachable(programs: Programs, account: Account | None) -> Programs:
-    """The programs, or a copy of them where `account` can reach it when it cannot reach these.
+    """The programs, or a copy of them that `account` can reach when it cannot reach the originals.
 
-    Copies are made once for each build, and appear complete or not at all.
+    Each build is copied once. A copy appears complete or not at all.
     """
     if account is None or _runs(programs.folder, account):
         return programs
@@ -84,7 +84,7 @@ def reachable(programs: Programs, account: Account | None) -> Programs:
     build = hashlib.sha256((source / "postgres").read_bytes()).hexdigest()[:12]
     home = COPIES / f"{programs.version}-{build}"
     prefix = source.parent
-    # Libraries are found relative to the programs, so the wheel's keep their place beside them.
+    # The programs find their libraries by a relative path, so the copy has the same folders as the wheel.
     copy = home / prefix.parent.name / prefix.name / source.name
     try:
         if not home.exists():
@@ -96,7 +96,7 @@ def reachable(programs: Programs, account: Account | None) -> Programs:
     if not ready:
         raise EmbeddedError(
             f"The account {account.name}, which is to run PostgreSQL, can reach neither "
-            f"{source} nor the copy in {copy}. Install them where it can, and set PG_BIN."
+            f"{source} nor the copy in {copy}. Install the programs where it can, and set PG_BIN."
         )
     return replace(programs, folder=copy)
 
@@ -109,7 +109,7 @@ def _copy(source: Path, home: Path, place: Path) -> None:
     guard = os.open(COPIES, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        if home.exists():  # another start made it while this one waited
+        if home.exists():  # another process made the copy while this one waited
             return
         for leftover in COPIES.glob(".new-*"):
             shutil.rmtree(leftover)

@@ -11,7 +11,7 @@ from todo_api.embedded.programs import EmbeddedError, Programs, environment
 
 
 def major_of(data: Path) -> int | None:
-    """The major version of PostgreSQL that made the cluster; none when there is no cluster."""
+    """The major version of PostgreSQL that made the cluster; None when there is no cluster."""
     try:
         return int((data / "PG_VERSION").read_text())
     except FileNotFoundError:
@@ -19,19 +19,19 @@ def major_of(data: Path) -> int | None:
 
 
 def create(home: Path, programs: Programs, account: Account | None, starting: int) -> None:
-    """Make the cluster `home`/data and its database aside, on disk, then rename it into place.
+    """Make the cluster and its database in `home`/new, flush it to disk, then rename it to `home`/data.
 
-    `starting` is the descriptor of the held start lock. Raises EmbeddedError when a program fails.
+    `starting` is the descriptor of the start lock, which is held. Raises EmbeddedError if a program fails.
     """
     new = home / "new"
     if new.exists():
-        shutil.rmtree(new)  # a first start that was killed
+        shutil.rmtree(new)  # left by a first start that was killed
     new.mkdir(mode=0o700)
     if account:
         os.chown(new, account.uid, account.gid, follow_symlinks=False)
     folder = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    # Byte order and no system locale: the order of an index must not change with the C library. From 17
-    # on PostgreSQL has a locale with byte order and Unicode's own upper and lower case.
+    # Sort by bytes, not by a system locale: the order of an index must not change with the C library.
+    # PostgreSQL 17 and later have a locale that sorts by bytes and knows Unicode's upper and lower case.
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     locale = ["--locale=C", *(builtin if programs.major >= 17 else ())]
     where = f"/proc/self/fd/{folder}" if account and sys.platform == "linux" else str(new)
@@ -56,7 +56,7 @@ def create(home: Path, programs: Programs, account: Account | None, starting: in
             raise EmbeddedError(f"PostgreSQL's {program} failed in {new}:\n{done.stderr.strip()}")
 
     try:
-        # Only root and the account itself get into the folder of the socket, hence trust.
+        # Only root and the account itself can enter the socket's folder, so no password is needed.
         trust = ["--username=todo", "--auth-local=trust", "--auth-host=reject"]
         run("initdb", "-D", where, "--no-sync", "--encoding=UTF8", *locale, *trust)
         create = "CREATE DATABASE todo;\n"

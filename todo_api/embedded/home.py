@@ -16,7 +16,7 @@ from todo_api.embedded.programs import EmbeddedError
 log = logging.getLogger("todo_api.embedded")
 
 SOCKET = ".s.PGSQL.5432"
-SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103  # bytes, without the closing zero
+SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103  # bytes, without the final NUL
 
 
 def make_home(home: Path) -> None:
@@ -35,11 +35,11 @@ def make_home(home: Path) -> None:
             "comma for the end of a host. Set DATA_DIR to a path without."
         )
     home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # As root, others may pass through: the cluster may belong to another account.
+    # As root, let other accounts pass through: the cluster may belong to one of them.
     with contextlib.suppress(FileExistsError):
         home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
         _give_to_owner_above(home)
-    if not stat.S_ISDIR(home.lstat().st_mode):  # root must not follow an account's link
+    if not stat.S_ISDIR(home.lstat().st_mode):  # root must not follow another account's link
         raise EmbeddedError(f"{home} must be a folder. Remove it, or set another DATA_DIR.")
 
 
@@ -62,7 +62,7 @@ def _give_to_owner_above(path: Path) -> None:
 
 @contextmanager
 def start_lock(home: Path) -> Iterator[int]:
-    """Hold start.lock, waiting for it if need be; yield its descriptor."""
+    """Wait for start.lock and hold it; yield its descriptor."""
     lock = open_file(home / "start.lock")
     try:
         if not try_lock(lock, fcntl.LOCK_EX):

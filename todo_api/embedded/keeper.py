@@ -4,8 +4,8 @@ running.py runs this file with `python -I -S`. It imports only a little of the s
 the process stays beside the server for as long as the server runs.
 
 Locks (flock) in the folder that holds the cluster:
-    users.lock   shared by every service; exclusive here means that the last one has gone
-    server.lock  held by the keeper; its text says how the server is: "", "ready" or "failed"
+    users.lock   held by every service as a shared lock; the keeper gets an exclusive one when all have gone
+    server.lock  held by the keeper; the file's text is the server's state: "", "ready" or "failed"
 """
 
 import ctypes
@@ -20,7 +20,7 @@ from pathlib import Path
 PID_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")
 READY, FAILED = b"ready", b"failed"
 
-# On the command line, where they win over the cluster's own files.
+# Given on the command line, where they override the cluster's configuration files.
 SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
@@ -37,7 +37,7 @@ SETTINGS = {
 
 
 def try_lock(fd: int, kind: int) -> bool:
-    """Take the flock `kind` (LOCK_EX or LOCK_SH) if that is possible at once."""
+    """Take the flock `kind` (LOCK_EX or LOCK_SH) without waiting; False if another process holds it."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -46,10 +46,10 @@ def try_lock(fd: int, kind: int) -> bool:
 
 
 def settle(data: Path) -> None:
-    """End a server left over in `data`; remove pid files that keep a new one from starting.
+    """Stop a leftover server in `data`, and remove pid files that would keep a new one from starting.
 
-    PostgreSQL believes a pid file when any process of that number and account is alive, and
-    refuses an empty file, which a power cut leaves behind.
+    PostgreSQL trusts a pid file if any process with this id and account is alive. It does not start with
+    an empty pid file, which a power cut can leave.
     """
     for file in (data / name for name in PID_FILES):
         try:
@@ -68,14 +68,14 @@ def settle(data: Path) -> None:
 
 
 def _is_postmaster(pid: int, data: Path) -> bool:
-    """Whether process `pid` is a PostgreSQL that works in `data`, not another process of that number."""
+    """Whether process `pid` is a PostgreSQL in `data`, not another process that got the same id."""
     if sys.platform == "linux":
         try:
             return (
                 Path(f"/proc/{pid}/cwd").samefile(data)
                 and Path(f"/proc/{pid}/exe").readlink().name.split(" ")[0] == "postgres"
             )
-        except OSError:  # gone, a zombie, or of another account: not ours
+        except OSError:  # ended, a zombie, or of another account
             return False
     shown = subprocess.run(
         ["/bin/ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=False
@@ -99,7 +99,7 @@ def _launch(postgres: str, data: Path, account: tuple[int, int] | None) -> subpr
     command += [word for pair in SETTINGS.items() for word in ("-c", "=".join(pair))]
     folder: tuple[int, ...] = ()
     if account and sys.platform == "linux":
-        # Through a descriptor opened by root the account gets into a folder whose parent is closed to it.
+        # A descriptor opened by root lets the account use a folder whose parent it can't enter.
         folder = (os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW),)
         command[2] = f"/proc/self/fd/{folder[0]}"
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -126,7 +126,7 @@ def _launch(postgres: str, data: Path, account: tuple[int, int] | None) -> subpr
 
 
 def _accepts(data: Path, pid: int) -> bool:
-    """Whether server `pid` takes connections: it says so in line 8 of its pid file."""
+    """Whether server `pid` accepts connections: then line 8 of its pid file is "ready"."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except OSError:
@@ -145,7 +145,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def report(lock: int, state: bytes) -> None:
-    """Write how the server is into the lock file, for those who wait for it."""
+    """Write the server's state into the lock file, where waiting services read it."""
     os.ftruncate(lock, 0)
     os.pwrite(lock, state, 0)
 
@@ -153,11 +153,11 @@ def report(lock: int, state: bytes) -> None:
 def _keep(
     home: Path, lock: int, postgres: str, account: tuple[int, int] | None, served: bool
 ) -> None:
-    """Run PostgreSQL while it has users; start it again when it dies under them."""
+    """Run PostgreSQL while a service uses it; restart it when it dies."""
     data = home / "data"
     users = os.open(home / "users.lock", os.O_RDWR | os.O_NOFOLLOW)
-    # The orphans of a killed server hold its shared memory until they notice its end. Without a trace of
-    # such an end, a server that does not start now will not start later either.
+    # Processes of a killed server hold its shared memory until they notice its end, so starts are retried for
+    # 30 s. Without a pid file no server was killed, and a retry would not help.
     patience = time.monotonic() + (30 if (data / "postmaster.pid").exists() else 0)
     pause = 0.1
     while not try_lock(users, fcntl.LOCK_EX):
@@ -168,7 +168,7 @@ def _keep(
         except OSError as error:
             sys.stderr.write(f"{postgres}: {error}\n")
             sys.stderr.flush()
-        # Polled: no call waits for a lock and a child at once without a race.
+        # Polling, because no call can wait for a lock and a child at once without a race.
         while server and server.poll() is None:
             if try_lock(users, fcntl.LOCK_EX):
                 report(lock, b"")
@@ -186,17 +186,17 @@ def _keep(
                 return
             time.sleep(pause)
             pause = min(pause * 2, 5)
-    # Release server.lock before users.lock, which ends with this process: a service that gets users.lock then
-    # finds that there is no keeper, and starts another.
+    # Release server.lock before users.lock, which is released when this process ends. A service that then
+    # gets users.lock finds that there is no keeper, and starts one.
     fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def main(home: str, lock: str, postgres: str, *account: str) -> None:
-    """Detach and keep the server of `home`; if the keeper itself is killed, take its place."""
+    """Detach and run the keeper for `home` in a child process; start another if it is killed."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # The keeper ends with its last user, not before: a service that drains still needs the server.
+        # Ignored: the keeper ends with the last service, since a service that drains still needs the server.
         signal.signal(signum, lambda *_: None)
-    if os.fork():  # so that the service does not get a child that it did not start
+    if os.fork():  # so that the keeper is not a child of the service
         os._exit(0)
     ids = (int(account[0]), int(account[1])) if account else None
     served = False

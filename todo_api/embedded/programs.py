@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL gets its programs from: the wheel, or PG_BIN."""
+"""Finds the programs of the embedded PostgreSQL: in the wheel, or in PG_BIN."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ OLDEST = 15
 
 
 class EmbeddedError(RuntimeError):
-    """A message for the operator: what is wrong and what to do."""
+    """The embedded PostgreSQL can't run; the message tells the operator why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Programs:
 
 
 def environment() -> dict[str, str]:
-    """The caller's environment without what would steer PostgreSQL."""
+    """The environment without the variables that would configure PostgreSQL."""
     steering = re.compile(r"PG|LC_|LANG")
     return {name: value for name, value in os.environ.items() if not steering.match(name)}
 
 
 def find_programs(pg_bin: Path | None, cluster_major: int | None) -> Programs:
-    """The programs of `pg_bin`, else of the wheel: the cluster's version if there, else the newest.
+    """The programs of `pg_bin`, else of the wheel: of the cluster's version, or the newest without a cluster.
 
-    Raises EmbeddedError when there are none, or none that fit the cluster.
+    Raises EmbeddedError when there are no programs, or none for the cluster's version.
     """
     if pg_bin is not None:
         found = [Programs(pg_bin.absolute(), _version(pg_bin.absolute()))]
@@ -48,13 +48,13 @@ def find_programs(pg_bin: Path | None, cluster_major: int | None) -> Programs:
     if not found:
         raise EmbeddedError(
             "There is no PostgreSQL to run: install one with `pip install 'todo-api[embedded]'`, "
-            f"or name the folder of one's programs (version {OLDEST} or later) in PG_BIN, "
+            f"or set PG_BIN to the folder of its programs (version {OLDEST} or later), "
             "or set DATABASE_URL to a database elsewhere."
         )
     newest = max(found, key=lambda programs: programs.major)
     if newest.major < OLDEST:
         raise EmbeddedError(
-            f"PG_BIN holds PostgreSQL {newest.version}, and it takes {OLDEST} or later."
+            f"PG_BIN holds PostgreSQL {newest.version}, but {OLDEST} or later is needed."
         )
     if cluster_major is None:
         return newest

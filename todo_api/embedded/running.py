@@ -1,9 +1,9 @@
-"""The embedded PostgreSQL: a server of our own in DATA_DIR, for when DATABASE_URL is unset.
+"""Runs the embedded PostgreSQL in DATA_DIR, when DATABASE_URL is unset.
 
-DATA_DIR/pg holds the cluster `data` (mode 0700, with the only socket in it), the server's log and three
-locks. A service holds users.lock, shared, for as long as it lives, however it ends. A keeper process
-(keeper.py) runs the server until that lock is free. A service holds start.lock while it starts or leaves,
-so that no two do so at once.
+DATA_DIR/pg has the cluster `data` (mode 0700, with the only socket in it), the server's log and three lock
+files. Each service holds users.lock as a shared lock until it ends, for whatever reason. A keeper process
+(keeper.py) holds server.lock and runs the server until users.lock is free. A service holds start.lock while
+it starts or leaves, so that only one service does so at a time.
 """
 
 import contextlib
@@ -33,10 +33,10 @@ log = logging.getLogger("todo_api.embedded")
 def embedded_postgres(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
     """Keep a PostgreSQL of `data_dir` running; yield the libpq URL of its database.
 
-    The superuser is called `todo`, and so is the database. `pg_bin` is the folder of the programs to use
-    instead of the wheel's. Services on one folder share one server; the last one that leaves waits until
-    the server has stopped. A process that is forked inside keeps the server running too, until it ends in
-    whatever way. Raises EmbeddedError when there can be no server.
+    The superuser and the database are both called `todo`. `pg_bin` is the folder of the programs to use
+    instead of the wheel's. Services on one folder share one server; the last service that leaves waits until
+    the server has stopped. A process that is forked inside the block also keeps the server running until
+    that process ends. Raises EmbeddedError when the server can't run.
     """
     home = data_dir.absolute() / "pg"
     try:
@@ -54,7 +54,7 @@ def embedded_postgres(data_dir: Path, pg_bin: Path | None = None) -> Iterator[st
 
 
 def _enter(home: Path, pg_bin: Path | None) -> int:
-    """Start the server unless it runs; the descriptor of users.lock, which makes this process a user."""
+    """Start the server unless it runs; returns the descriptor of users.lock, which is held from then on."""
     data = home / "data"
     make_home(home)
     with start_lock(home) as starting:
@@ -82,26 +82,26 @@ def _enter(home: Path, pg_bin: Path | None) -> int:
 
 
 def _leave(home: Path, users: int) -> None:
-    """Stop being a user; as the last one, wait until the server has stopped."""
+    """Release users.lock; as the last service, wait until the server has stopped."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(start_lock(home))
-        except FileNotFoundError:  # somebody has deleted the folder, and the keeper ends the server
+        except FileNotFoundError:  # the folder was deleted, and the keeper ends the server
             return
         finally:
             os.close(users)
         probe = open_file(home / "users.lock")
-        # Free, or held by a keeper that is already stopping.
+        # The lock is free, or held by a keeper that is already stopping.
         last = keeper.try_lock(probe, fcntl.LOCK_EX) or not keeper.try_lock(probe, fcntl.LOCK_SH)
         os.close(probe)
         if last:
             while kept(home):
                 time.sleep(0.01)
-            keeper.settle(home / "data")  # a server whose keeper was killed
+            keeper.settle(home / "data")  # stop a server whose keeper was killed
 
 
 def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | None) -> None:
-    """Run keeper.py as a process of its own, which inherits the held `lock`."""
+    """Run keeper.py as a separate process, which inherits the held `lock`."""
     keeper.report(lock, b"")
     with contextlib.suppress(FileNotFoundError):
         (home / "log").rename(home / "log.1")
@@ -124,7 +124,7 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
             stderr=server_log,
             cwd="/",
             env=environment(),
-            start_new_session=True,  # Ctrl-C is for the service, which then decides
+            start_new_session=True,  # Ctrl-C must reach only the service
             pass_fds=(lock,),
             check=True,
         )
@@ -135,7 +135,7 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
 
 
 def _wait_until_ready(home: Path) -> None:
-    """Wait without limit while a keeper runs: a large database can take long to recover."""
+    """Wait without a timeout while a keeper runs: a large database can take long to recover."""
     notice = time.monotonic() + 10
     while True:
         alive = kept(home)
