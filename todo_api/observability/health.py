@@ -1,4 +1,4 @@
-"""For load balancers and people at 3 a.m.: is the process alive, can it serve?"""
+"""Health checks for load balancers and operators: is the process alive, and can it serve?"""
 
 from http import HTTPStatus
 from typing import Literal
@@ -28,7 +28,7 @@ def live() -> Response:
 
 @health.get("/ready")
 def ready() -> Response:
-    """200 when the database answers and has every migration that this version ships, and maybe newer ones."""
+    """200 when the database answers and has every migration of this version; it may have newer ones too."""
     try:
         [applied] = database().before_sign_in(Call("before_sign_in/applied_migrations"))
     except Unavailable:

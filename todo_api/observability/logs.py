@@ -14,17 +14,17 @@ from flask import Response
 
 from todo_api.web.request import current_request
 
-# Libraries that log, in their own words, what this service answers and logs anyway.
+# Libraries whose log lines only repeat what this service logs itself.
 _QUIET = ("yoyo", "flask-limiter", "psycopg", "waitress.queue")
 
 access = logging.getLogger("todo_api.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; nothing that a client sent can begin a new line."""
+    """One JSON object per line; text from a client can't start a new line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """A line."""
+        """The line of a record."""
         line: dict[str, Any] = {
             "time": f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00",
             "level": record.levelname,
@@ -34,19 +34,19 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        with suppress(UnicodeEncodeError):  # half a character
+        with suppress(UnicodeEncodeError):  # a lone surrogate
             text = msgspec.json.encode(line, enc_hook=str)  # 0.6 µs; json takes 5
             if text.isascii():
                 return text.decode()
-        # json escapes the characters that some programs take for the end of a line
+        # json escapes the characters that some programs read as the end of a line
         return json.dumps(line, default=str)
 
 
 class TextFormatter(logging.Formatter):
-    """Short lines for people; control characters are shown, not sent to the terminal."""
+    """Short lines for people; control characters are escaped, so that they don't affect the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """A line, and a traceback below it where there is one."""
+        """The line of a record, with a traceback below it if there is one."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         fields = getattr(record, "fields", {}).items()
         words = [record.getMessage(), *(f"{k}={v}" for k, v in fields if v is not None)]
@@ -66,10 +66,10 @@ def _visible(text: str) -> str:
 
 
 def setup(level: str, form: str | None) -> None:
-    """Send all log lines to standard error; without a `form`, as text on a terminal and as JSON elsewhere.
+    """Send all log lines to standard error; without `form`, as text to a terminal and as JSON elsewhere.
 
-    `level` is for the service's own loggers. Libraries log from WARNING on: some of them log SQL and headers
-    at DEBUG. With DEBUG the connection pool also logs each connection that it opens and closes.
+    `level` is for the service's own loggers. Libraries log only WARNING and above: some of them log SQL and
+    headers at DEBUG. With DEBUG the connection pool also logs each connection that it opens or closes.
     """
     handler = logging.StreamHandler()
     text = form == "text" or (form is None and sys.stderr.isatty())
@@ -79,7 +79,7 @@ def setup(level: str, form: str | None) -> None:
     logging.captureWarnings(True)
     logging.getLogger("todo_api").setLevel(level)
     logging.getLogger("psycopg.pool").setLevel("INFO" if level == "DEBUG" else libraries)
-    # No format uses these fields, and a line costs a tenth less without them.
+    # No format uses these fields, and without them a line takes a tenth less time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -96,7 +96,7 @@ def log_request(
     address: str | None,
     auth_event: str | None = None,
 ) -> None:
-    """Write the line of a request; None stands for what the server did not get to know of the request."""
+    """Write the line of a request; None is for a value that the server does not know."""
     fields = {
         "method": method,
         "route": route,
@@ -109,7 +109,7 @@ def log_request(
     if auth_event:
         fields["auth_event"] = auth_event
     if access.isEnabledFor(logging.INFO):
-        # Not by info(): it looks up the line of code that calls it, which no format uses.
+        # Not through info(), which looks up the line of code that called it: no format uses that.
         record = logging.LogRecord(access.name, logging.INFO, "", 0, "request", None, None)
         record.fields = fields
         access.handle(record)

@@ -1,8 +1,8 @@
-"""The numbers for Prometheus: each process counts in files of its own, and one process adds them up.
+"""The metrics for Prometheus: each process counts in its own files, and one process adds them up.
 
 Imported only when METRICS_PORT is set. prometheus_client's multiprocess mode keeps the numbers of a process
-in memory-mapped files. Here the files are named by the worker's slot instead of its pid: a worker that
-replaces a dead one counts on from its numbers, and there are never more files than slots.
+in memory-mapped files. Here the files are named by the worker's slot instead of its pid. So a replacement
+continues the counters of the worker that died, and there are never more files than slots.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from flask import Flask, Response
     from prometheus_client import Counter, Histogram
 
-UNMATCHED = "(none)"  # the route of unknown paths, of which a client can make up any number
+UNMATCHED = "(none)"  # the route of all unknown paths: clients can invent any number of them
 OTHER = "(other)"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# In memory: a file mapped from a disk waits for the disk now and then, and a full disk would end the process.
-_MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own in it, for this account alone)
+# In memory: a file mapped from a disk sometimes waits for the disk, and a full disk would kill the process.
+_MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp makes a private folder in it)
 
 
 class Metrics:
-    """The numbers of one service, and where they are to be served. Made before there are workers."""
+    """The metrics of one service, and the address to serve them on. Made before the workers are forked."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host, self.port = host, port
@@ -59,11 +59,11 @@ class Metrics:
     # --- in the parent ---
 
     def workers_serve(self, number: int) -> None:
-        """Set the number of workers that serve at this moment."""
+        """Set the number of workers that serve now."""
         self._series.workers.set(number)
 
     def worker_ended(self, slot: int, *, is_replaced: bool) -> None:
-        """Remove what a worker said about its state; its counters stay."""
+        """Remove a worker's gauges; its counters stay."""
         multiprocess.mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]
         if is_replaced:
             self._series.lost.inc()
@@ -89,7 +89,7 @@ class Metrics:
             self._series.server_refusals.labels(status)
         self._series.database_errors.labels("PoolTimeout")
         self.read_load()
-        # Reserve the memory now, when a refusal is an error. Later a missing page would end the process.
+        # Reserve the memory now, while a failure raises OSError. Later a missing page would kill the process.
         if hasattr(os, "posix_fallocate"):  # not on macOS
             for file in Path(self._folder).glob(f"*_{self._process}.db"):
                 with file.open("r+b") as opened:
@@ -112,7 +112,7 @@ class Metrics:
         found[0].inc()
         found[1].observe(time.perf_counter() - request.began)
         event = request.auth_event
-        # An event is stored in the transaction of its cause: with a 5xx it may not have happened.
+        # An event is stored in the transaction of its cause: after a 5xx it may not be stored.
         if event and response.status_code < 500:
             self._series.events.labels(event).inc()
             if event == "rate_limited":
@@ -120,7 +120,7 @@ class Metrics:
         return response
 
     def count_server_refusal(self, status: int) -> None:
-        """Count an answer that the application did not give."""
+        """Count an answer that the server gave without the application."""
         self._series.server_refusals.labels(status).inc()
 
     def read_load(self) -> None:
@@ -145,7 +145,7 @@ class Metrics:
             counter.inc(total - self._seen.get(counter, 0))
             self._seen[counter] = total
 
-    # --- in the process that Prometheus asks ---
+    # --- in the process that serves the metrics ---
 
     def page(self) -> WSGIApplication:
         """The application that serves /metrics."""

@@ -1,4 +1,4 @@
-"""What the health checks answer, for the OpenAPI document."""
+"""The health checks, described for the OpenAPI document."""
 
 from todo_api.docs.vocabulary import JSON, Answer, Operation
 from todo_api.observability.health import Health

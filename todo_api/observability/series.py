@@ -1,4 +1,4 @@
-"""The series that Prometheus gets: their names, what they count, their labels."""
+"""The series that Prometheus gets: their names, meanings and labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from platform import python_version
 
 from prometheus_client import Counter, Gauge, Histogram
 
-# All series that can be known exist from the start: a series that begins at 1 has no increase.
+# All known series exist from the start at 0: for a series that begins at 1, Prometheus sees no increase.
 SERVER_REFUSALS = (400, 408, 413, 431, 500)
 EVENTS = (
     "signup", "signup_refused", "login", "login_refused", "logout", "token_refused",
@@ -18,7 +18,7 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 
 
 
 class Series:
-    """Every series of one process. Made once prometheus_client knows where its values are kept."""
+    """Every series of one process. Made after prometheus_client was told where to keep values."""
 
     def __init__(self) -> None:
         self._define_requests()
@@ -34,7 +34,7 @@ class Series:
         )  # fmt: skip
         self.durations = Histogram(
             "todo_api_http_request_duration_seconds",
-            "Seconds from the moment a thread takes up a request until its answer is made.",
+            "Seconds from the moment that a thread takes a request until its answer is ready.",
             ("method", "route"),
             buckets=BUCKETS_S,
             registry=None,
@@ -48,7 +48,9 @@ class Series:
             "rate_limit_refusals", "Attempts refused by the rate limit (429), by route.", "route"
         )
         self.events = _counter(
-            "auth_events", "What happened at the door, as in the table auth_events.", "event"
+            "auth_events",
+            "Sign-ups, logins, logouts and refusals, as in the table auth_events.",
+            "event",
         )
 
     def _define_database(self) -> None:
@@ -67,12 +69,12 @@ class Series:
         self.waits = _counter("database_waits", "Times that a request waited for a connection.")
         self.waited = _counter(
             "database_wait_seconds",
-            "Seconds that requests waited for a connection: a rate of 1 is one that waits all the time.",
+            "Seconds that requests waited for a connection: a rate of 1 is one request always waiting.",
         )
         self.database_errors = _counter(
             "database_errors",
-            "Times that the database could not answer, by kind of error and PostgreSQL's code, as the log "
-            "has it. Requests that it mattered to were answered 503.",
+            "Times that the database could not answer, by kind of error and PostgreSQL's code, as in the "
+            "log. Requests that failed because of it were answered 503.",
             "reason",
         )
 
