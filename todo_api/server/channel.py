@@ -1,4 +1,4 @@
-"""waitress's channel, one connection: the client's deadlines, how it ends, what the event loop sends."""
+"""waitress's channel, one connection: the client's deadlines, the close, and what the event loop sends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINGER_SECONDS = 2.0
 
 
 class TooSlow(BadRequest):  # type: ignore[misc]
-    """Why a request is refused that has not arrived in time."""
+    """The error of a request that did not arrive in time."""
 
     code = 408
 
@@ -30,7 +30,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     task_class = AppTask
     error_task_class = ProblemTask
     parser_class = RequestParser
-    request: Any  # the one that has not arrived whole yet, or None
+    request: Any  # the request that has not arrived completely yet, or None
     _lingers_until: float | None = None
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -44,17 +44,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return sent
 
     def ends_with_this_answer(self) -> bool:
-        """During the drain, unless the client has already sent (part of) another request."""
+        """True during the drain, unless the client has already sent (part of) another request."""
         return self.server.draining and len(self.requests) == 1 and not self._has_part_of_request()
 
     def is_idle(self) -> bool:
-        """Nothing to read, nothing read, nothing running, nothing left to send."""
+        """Whether no request is being received or executed, and no answer is being sent."""
         busy = self.requests or self.total_outbufs_len or self.close_when_flushed
         return not busy and not self._has_part_of_request() and not self._has_unread()
 
     def _has_unread(self) -> bool:
-        # What came since the event loop last polled: while the loop closes a thousand other connections
-        # (50 µs each), a whole request may arrive.
+        # Bytes that came after the event loop's last poll: while the loop closes a thousand other
+        # connections (50 µs each), a whole request may arrive.
         with contextlib.suppress(OSError):  # nothing has come, or the client is gone
             return bool(self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         return False
@@ -65,10 +65,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return part is not None and bool(part.headers_finished or part.header_plus.strip())
 
     def check_deadline(self, now: float, seconds: float) -> None:
-        """Refuse a request that is not complete in time, end a connection whose answer is not taken.
+        """Refuse a request that is not complete in time; close a connection whose client does not read.
 
-        The server calls this about once a second, in the event loop's thread. While a request runs nothing
-        is read from its connection, so the client that sends the next request is not late.
+        The server calls this about once a second, in the event loop's thread. While a request runs, its
+        connection is not read. So a client that already sends its next request is not late.
         """
         awaited: Any = self._answers.awaited(self.socket, self.total_outbufs_len)
         reads = not self.requests and not self.close_when_flushed
@@ -77,11 +77,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if not self._deadline.is_over(awaited, now, seconds):
             return
         if awaited is not self.request:
-            # Not by will_close: the loop would wait until it can write to a client that takes nothing.
+            # Not by will_close: the loop would wait until it can write, but this client reads nothing.
             discard_unsent(self.socket)
             self.handle_close()
             return
-        with self.requests_lock:  # from here on as received() does with a request that has an error
+        with self.requests_lock:  # the same as received() does with a request that has an error
             self.request.error = TooSlow("")
             self.request.completed = True
             self.requests.append(self.request)
@@ -91,15 +91,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def writable(self) -> bool:
         """Whether the event loop has to send (or close) here.
 
-        While a request runs, its own thread sends. waitress's loop would try to send that output too:
-        the socket is writable, but the thread holds the lock. So the loop would go through all channels as
-        fast as it can, and take the GIL from the very thread that it waits for. The loop only has to send
-        when the thread waits for it, from the high watermark on (the thread is woken below it). What a
-        thread could not send, the loop sends when the request has ended.
+        While a request runs, its own thread sends the output. waitress's loop would try to send it too: the
+        socket is writable, but the thread holds the lock. The loop would then poll without a pause, and take
+        the GIL from the thread that it waits for. While a request runs, the loop only has to send from the
+        high watermark on, where the thread waits until the loop has sent enough. After the request has ended,
+        the loop sends what the thread could not send.
 
-        Measured on 2 cores with a small Flask answer and send_bytes=1: 1 403 requests/s became
-        3 158 at 16 connections, 1 085 became 3 012 at 128. With our send_bytes only answers from
-        16 KiB on are sent by threads; there it is a gain of 0 to 25 %.
+        Measured on 2 cores with a small Flask answer and send_bytes=1: 1 403 requests/s became 3 158 at
+        16 connections, 1 085 became 3 012 at 128. With this service's send_bytes, threads send only answers
+        from 16 KiB on; for these the gain is 0 to 25 %.
         """
         if self._lingers_until is not None:
             return bool(self.will_close)
@@ -118,12 +118,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self.will_close or not self.close_when_flushed:
             super().handle_write()
             return
-        if self.requests:  # the thread is about to clear them
+        if self.requests:  # the thread is about to clear the list
             return
-        # The last answer. If we close while the client still sends (a body that was refused, the next
+        # The last answer. If the server closes while the client still sends (a refused body, the next
         # request), the kernel sends a reset, which can destroy an answer that the client has not read yet.
-        # So only our direction is closed. What still comes is read and thrown away (received() checks
-        # close_when_flushed) until the client closes too.
+        # So only the sending direction is closed. What still arrives is read and discarded (received()
+        # checks close_when_flushed) until the client closes too.
         self._flush_exception(self._flush_some)
         if self.will_close:
             self.handle_close()

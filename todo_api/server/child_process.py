@@ -1,4 +1,4 @@
-"""A forked child: from the fork to `os._exit`, with nothing of its parent's left in its way."""
+"""A forked child, from the fork to `os._exit`, without its parent's signal handlers and sockets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Child:
     pid: int
     slot: int  # its number in the service; a replacement gets the number of the child that it replaces
     role: Role
-    link: socket.socket  # READY or an error comes out of it; closing it tells the child to end
+    link: socket.socket  # the child sends READY or an error; closing it tells the child to end
     started: float = field(default_factory=time.monotonic)
     serves: bool = False
     error: str = ""
@@ -43,10 +43,10 @@ class Child:
 def start_child(slot: int, roles: Sequence[Role], others: Iterable[Child]) -> Child:
     """Fork a child for `roles[slot]` beside `others`. Raises OSError when the kernel refuses."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # or what is buffered would be written twice
+        stream.flush()  # otherwise parent and child would both write what is buffered
     ours, theirs = socket.socketpair()
     with theirs:
-        # Until the child has handlers of its own, a signal would run into its parent's.
+        # Until the child has its own handlers, a signal would run the parent's handlers.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             pid = os.fork()
@@ -72,17 +72,17 @@ def _run(
     status = 1
     try:
         signal.set_wakeup_fd(-1)
-        # The terminal sends Ctrl-C to all processes; the parent decides what it means. Until the child
-        # serves it has nothing to drain, so SIGTERM simply ends it.
+        # The terminal sends Ctrl-C to all processes; only the parent handles it. Until the child serves,
+        # there is nothing to drain, so SIGTERM ends the child at once.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        # A copy of another child's link would keep that child from noticing the parent's end.
+        # With a copy of its link here, another child would not notice the parent's end.
         for other in others:
             other.link.close()
         role = roles[slot]
-        for other_role in roles:  # or their addresses would stay in use until this process ends
+        for other_role in roles:  # otherwise their addresses stay in use until this process ends
             if other_role.listener is not role.listener:
                 other_role.listener.close()
         status = role.run(link, slot)
@@ -100,7 +100,7 @@ def _run(
 
 
 def _is_hung_up(link: socket.socket) -> bool:
-    """Whether the parent has closed its end; a process notices that before it gets another parent."""
+    """Whether the parent has closed its end of the link; os.getppid() would change only later."""
     poller = select.poll()
     poller.register(link, 0)
     return any(events & select.POLLHUP for _, events in poller.poll(0))

@@ -1,4 +1,4 @@
-"""How long a client may take: to send the rest of a request, and to take its answer."""
+"""How long a client may take to send the rest of a request, and to read its answer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from todo_api.server.machine import unsent_bytes
 if TYPE_CHECKING:
     import socket
 
-# What a client has to take of an answer within the time: 4 KiB/s at the default of 15 s. A slower client
-# holds memory (and, with pipelined requests, a thread) by taking byte after byte.
+# What a client has to read of an answer within the timeout: 4 KiB/s at the default of 15 s. A client that
+# reads byte by byte would hold memory and, with pipelined requests, a thread.
 LEAST_BYTES = 64 * 1024
 
 
 class Deadline:
-    """When a connection's client is too late. One check costs 3 µs.
+    """Whether a connection's client is too late. One check takes 3 µs.
 
-    waitress only knows how long nothing at all has come or gone: with one byte now and then a client keeps
-    its connection for ever. Checks come about once a second, so a request costs nothing: the first check
-    after the service began to wait starts the clock, which runs while each check finds the same wait.
+    waitress has only an idle timeout: a client that sends one byte now and then keeps its connection for
+    ever. Checks run about once a second, so requests cost nothing. The first check that finds the service
+    waiting starts the clock. The clock runs while every check finds it waiting for the same thing.
     """
 
     def __init__(self) -> None:
@@ -38,24 +38,24 @@ class Deadline:
 
 
 class AnswerProgress:
-    """How far a connection's client has come with taking its answers."""
+    """How many bytes of its answers a connection's client has read."""
 
     def __init__(self) -> None:
         self._sent = 0
         self._next = 0
 
     def count(self, sent: int) -> None:
-        """Note that the kernel took `sent` bytes."""
+        """Count `sent` bytes that the kernel took."""
         self._sent += sent
 
     def awaited(self, connection: socket.socket, unsent: int) -> int | None:
-        """How many bytes the client has to have taken next; None when it has taken all.
+        """The total number of bytes that the client has to read next; None when it has read everything.
 
-        The number stays the same until the client reaches it. The number of bytes left would not do: on a
-        connection that is busy all the time it may be the same small answer's size at each check. Bytes in
-        the kernel's buffer count as not taken: the kernel takes megabytes at once, so only then does the
-        steady progress of a slow client show, and an answer that left us whole but that nobody takes.
-        (TCP_USER_TIMEOUT, tried, also ends a client that steadily reads 20 KB/s.)
+        The total stays the same until the client reaches it. The number of bytes left would not work: on a
+        busy connection each check may find the size of the same small answer. Bytes in the kernel's buffer
+        count as unread, because the kernel takes megabytes at once. If they counted as read, a slow client
+        would seem to make no progress, and an answer that is only in the buffer would seem read.
+        (TCP_USER_TIMEOUT was tried: it also ends a client that steadily reads 20 KB/s.)
         """
         left = unsent + unsent_bytes(connection)
         if not left:

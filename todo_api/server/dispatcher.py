@@ -13,14 +13,14 @@ HASHING = {"/api/auth/signup", "/api/auth/login"}
 class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
     """waitress's threads. About half of them may hash, and only while no other request waits.
 
-    In a single queue a storm of logins stands in front of every task: with 200 logins at once the p95 of
+    In a single queue a burst of logins delays all requests for tasks: with 200 logins at once the p95 of
     tasks was 142 to 328 ms, with two queues 34 to 75 ms.
     """
 
     def __init__(self, threads: int) -> None:
         super().__init__()
-        # One thread more than hash at a time (Config.hashing_slots): it answers 503 to the requests that
-        # can't be hashed in time.
+        # One thread more than can hash at a time (Config.hashing_slots). The extra thread answers 503 to
+        # requests whose password can't be hashed in time.
         self.queue = self._queues = TwoQueues(self, threads // 2 + 1)
         self.set_thread_count(threads)
 
@@ -31,7 +31,7 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
 
 
 class TwoQueues:
-    """All that waitress's dispatcher uses of its deque, always with its lock held, over two queues."""
+    """Two queues behind the methods of the deque that waitress's dispatcher uses, always under its lock."""
 
     def __init__(self, dispatcher: Dispatcher, hashing_threads: int) -> None:
         self._dispatcher = dispatcher
@@ -59,10 +59,10 @@ class TwoQueues:
         return _Hashing(self._hashing.popleft(), self)
 
     def give_back(self) -> None:
-        """Note that a request that hashed has ended: the next one may start."""
+        """Release the slot of a request that hashed: the next one may start."""
         with self._dispatcher.lock:
             self._free_to_hash += 1
-            self._dispatcher.queue_cv.notify()  # this thread may find another request first
+            self._dispatcher.queue_cv.notify()  # for another thread: this one may take an ordinary request
 
 
 class _Hashing:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 # 192.0.2.1, 192.0.2.1:80, [2001:db8::1], [2001:db8::1]:80 or 2001:db8::1. No character class has
-# "%": a zone id means something on the machine that wrote it only.
+# "%": a zone id only has a meaning on the machine that wrote it.
 _HOP = re.compile(
     r"(?:([0-9.]+)|\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\])(?::[0-9]{1,5})?|([0-9A-Fa-f:.]+)"
 )
@@ -20,9 +20,9 @@ _HOP = re.compile(
 class Forwarded:
     """Put the client's address into REMOTE_ADDR; X-Forwarded-* counts from a trusted peer only.
 
-    waitress's own trusted_proxy knows one address and a fixed number of hops. This class knows networks and
-    goes along the chain of proxies, so waitress leaves the headers in place
-    (clear_untrusted_proxy_headers=False). The class removes them all: the application sees REMOTE_ADDR,
+    waitress's own trusted_proxy supports one address and a fixed number of hops. This class supports networks
+    and follows the chain of proxies, so waitress leaves the headers in place
+    (clear_untrusted_proxy_headers=False). This class removes all of them: the application sees REMOTE_ADDR,
     REMOTE_HOST and wsgi.url_scheme, and can't trust a header by mistake.
     """
 
@@ -51,9 +51,9 @@ class Forwarded:
         headers: dict[str, str],
     ) -> None:
         client = peer
-        # Each proxy appends the address that it was called from, so a client can't write the right end. The
-        # search ends at the first address that no trusted proxy has, or before the first hop that is no
-        # address: no trusted proxy has written what stands left of it.
+        # Each proxy appends the address of its caller, so a client can't forge the right end. From there the
+        # search goes left, to the first address that is not a trusted proxy's, or up to a hop that is not an
+        # address. No trusted proxy has written what is further left.
         for hop in reversed(headers.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             address = _address(hop.strip(" \t"))
             if address is None:
@@ -68,7 +68,7 @@ class Forwarded:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """The address in one hop, an IPv4 one for ::ffff:192.0.2.1; None if it is none."""
+    """The address in one hop, as IPv4 for ::ffff:192.0.2.1; None if the hop has no address."""
     match = _HOP.fullmatch(text)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""All that is asked of the kernel to be faster. Each call may be refused, and nothing depends on it.
+"""Calls to the kernel that make the service faster. Each call may fail, and nothing depends on it.
 
 A container's seccomp profile, systemd's filters or a changed cpuset can refuse any of these calls.
 """
@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-# Two services that don't know of each other may choose the same core, but not for long.
+# Two services on one machine may choose the same core, but only for this long.
 PERIOD_S = 10
-# Above the process's own. Not 10: bcrypt needs the GIL at its beginning and end, and on a busy machine a
-# thread that has the GIL but gets no core stops all others (200 logins: p95 of tasks 450 to 1 120 ms with
-# 10, 60 to 90 ms with 5).
+# Added to the process's own niceness. Not 10: bcrypt needs the GIL at its beginning and end, and on a busy
+# machine a thread that holds the GIL but gets no core blocks all others. (200 logins: p95 of tasks 450 to
+# 1 120 ms with 10, 60 to 90 ms with 5.)
 HASHING_NICENESS = 5
 SCRAPE_NICENESS = 10  # a scrape reads a thousand lines of JSON; requests come first
 _CORES: AbstractSet[int] = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
@@ -34,14 +34,14 @@ _CORES: AbstractSet[int] = os.sched_getaffinity(0) if hasattr(os, "sched_getaffi
 def pin_to_one_core(slot: int, service: int) -> None:
     """Keep this process's event loop and request threads on one core at a time; it is worker `slot`.
 
-    Only one thread of a process can hold the GIL. When its threads are spread over cores, each release of
-    the GIL wakes a thread on another core, which then often finds the GIL taken again or the core's caches
-    cold. A get with 16 connections: 802 and 834 requests/s with 1.2 ms of CPU each on two cores, 1 276 and
-    1 377 with 0.75 ms on one, in turn.
+    Only one thread of a process can hold the GIL. When the threads are spread over cores, each release of the
+    GIL wakes a thread on another core. Often that thread finds the GIL taken again, or the core's caches
+    cold. A get with 16 connections, in alternating runs: 802 and 834 requests/s with 1.2 ms of CPU each on
+    two cores, 1 276 and 1 377 with 0.75 ms on one.
 
-    SCHED_BATCH keeps a thread from interrupting the running one when PostgreSQL has answered it: it would
-    find the GIL taken and sleep again. That halves the context switches (an update: 18 to 9, and 705 and
-    923 requests/s become 942).
+    With SCHED_BATCH a thread that PostgreSQL has answered does not preempt the running thread: it would find
+    the GIL taken and sleep again. That halves the context switches (an update: 18 to 9, and 705 and 923
+    requests/s become 942).
     """
     if _CORES:
         threading.Thread(
@@ -50,20 +50,20 @@ def pin_to_one_core(slot: int, service: int) -> None:
 
 
 def hash_in_background() -> None:
-    """Prepare the calling thread for hashing passwords: every core, a lower priority than the requests."""
+    """Prepare the calling thread for hashing passwords: all cores, a lower priority than requests."""
     with suppress(OSError):
         if _CORES:
             os.sched_setaffinity(0, _CORES)
     with suppress(OSError):  # on Linux each thread has a priority of its own
         if hasattr(os, "setpriority"):
             thread = threading.get_native_id()
-            # Relative to the process's own: a higher priority takes a privilege.
+            # Relative to the process's own niceness: a higher priority needs a privilege.
             nice = os.getpriority(os.PRIO_PROCESS, thread) + HASHING_NICENESS  # 19 at most
             os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
 def lower_priority(niceness: int) -> None:
-    """Let other processes go before this one."""
+    """Give this process a lower priority than others."""
     with suppress(OSError):
         os.nice(niceness)
 
@@ -79,7 +79,7 @@ def raise_file_limit(wanted: int) -> None:
 
 
 def unsent_bytes(connection: socket.socket) -> int:
-    """How many bytes the kernel has taken from us but the client has not; 0 where nobody can tell."""
+    """How many bytes are in the kernel's send buffer; 0 where the kernel does not tell."""
     queued = 0
     with suppress(OSError):
         told = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
@@ -88,13 +88,13 @@ def unsent_bytes(connection: socket.socket) -> int:
 
 
 def discard_unsent(connection: socket.socket) -> None:
-    """Have the kernel drop, when the connection is closed, what the client has not taken."""
+    """Make the kernel drop its send buffer when the connection is closed."""
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def core_of(slot: int, service: int, period: int, cores: AbstractSet[int]) -> int:
-    """The core of a worker: another one for each slot, as far as there are enough, and for each period."""
+    """A worker's core: a different one for each slot, if there are enough, and for each period."""
     order = random.Random(f"{service} {period}").sample(sorted(cores), len(cores))  # noqa: S311
     return order[slot % len(order)]
 
@@ -103,7 +103,7 @@ def _move(slot: int, service: int) -> None:
     while True:
         period, passed_s = divmod(time.time(), PERIOD_S)
         core = core_of(slot, service, int(period), _CORES)
-        # The event loop's thread id is the process's; the main thread's native_id is still the parent's.
+        # The event loop's thread has the process's id; after the fork, native_id is still the parent's.
         serving = [t.native_id for t in threading.enumerate() if t.name.startswith("waitress-")]
         for tid in (
             os.getpid(),

@@ -6,7 +6,7 @@ import re
 
 from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
 
-# RFC 3986, 3.2.2 and 3.2.3. No blank: waitress joins two Host fields with one, and they are refused.
+# RFC 3986, 3.2.2 and 3.2.3. No space: waitress joins two Host fields with a space, so they are refused.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*", re.ASCII)
 _CODINGS = re.compile(rb"^transfer-encoding:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 
@@ -18,10 +18,10 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
 
     @property
     def expect_continue(self) -> bool:
-        """Whether the client waits for "100 Continue", and a body is to come.
+        """Whether the client waits for "100 Continue" before it sends a body.
 
-        After "100 Continue" waitress always reads a body. If none comes, or the head was refused, waitress
-        would read the connection's next request as this one's body.
+        After "100 Continue" waitress always reads a body. If there is none, or the head was refused, waitress
+        would read the connection's next request as the body.
         """
         return self._expects and self.body_rcv is not None and self.error is None
 
@@ -30,7 +30,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         self._expects = expects
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the head. Raises ParsingError for one that can be read in more ways than one."""
+        """Read the head. Raises ParsingError for an ambiguous head."""
         try:
             super().parse_header(header_plus)
         except ValueError:  # a length of 5 000 digits; an address such as http://[

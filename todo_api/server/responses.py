@@ -30,7 +30,7 @@ _ID_LINE = re.compile(rb"\r\nX-Request-ID:[ \t]*([A-Za-z0-9._-]{1,128})[ \t]*\r\
 
 
 class AppTask(WSGITask):  # type: ignore[misc]
-    """One answer of the application: says when it is the connection's last."""
+    """One answer of the application, with Connection: close if it is the connection's last."""
 
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
@@ -39,11 +39,11 @@ class AppTask(WSGITask):  # type: ignore[misc]
 
     def build_response_header(self) -> bytes:
         if self.channel.ends_with_this_answer():
-            # As if the client had asked for it; waitress does the rest, for HTTP/1.0 and 1.1.
+            # As if the client had sent this header; waitress does the rest, for HTTP/1.0 and 1.1.
             self.request.headers["CONNECTION"] = "close"
         if self.version == "1.1" and "CONNECTION" not in self.request.headers:
-            # The usual case: the client stays, and the answer has a length (the application's, or else
-            # waitress adds one below). waitress would spell each name anew and sort them, 3 µs a header.
+            # The usual case: the connection stays open, and the application has set the length (otherwise
+            # waitress adds one below). waitress would normalise and sort the names, 3 µs a header.
             lines = [f"{name}: {value}\r\n" for name, value in self.response_headers]
             head = f"HTTP/1.1 {self.status}\r\n{''.join(lines)}"
             if "\r\nContent-Length: " in head:
@@ -52,15 +52,15 @@ class AppTask(WSGITask):  # type: ignore[misc]
         return header
 
     def set_close_on_finish(self) -> None:
-        # waitress closes the connection after every answer without a length. 204 and 304 have none, but end
-        # with their head: a client would have to connect again after each DELETE.
+        # waitress closes the connection after every answer without a length. 204 and 304 have none and end
+        # after the head: a client would have to reconnect after each DELETE.
         wants = self.request.headers.get("CONNECTION", "").lower() == "close"
         if self.has_body or wants or self.version == "1.0":
             super().set_close_on_finish()
 
 
 class ProblemTask(ErrorTask):  # type: ignore[misc]
-    """The server's own refusals, and a 500 for an application that raised, as problem documents."""
+    """The server's own refusals, and a 500 when the application raised, as problem documents."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -68,10 +68,10 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         code = CODES[name]
         detail = None
         if name == "malformed-request":
-            # The parser's reason helps; the part of the request that it quotes does not.
+            # The parser's reason, without the part of the request that it quotes.
             reason = error.body.partition(' "')[0].rstrip(".")
             detail = f"This is not HTTP as the server reads it: {reason}."
-        # When the application raised, self.request is a stand-in that knows nothing of the request.
+        # When the application raised, self.request is a placeholder without the request's data.
         request = self.channel.requests[0]
         method, path = _request_line(request)
         found_id = chosen_id(_sent_id(request))
@@ -80,7 +80,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         own = {"Content-Type": MEDIA_TYPE, "X-Request-ID": found_id}
         self.response_headers.extend((own | ALWAYS | UNLESS_SET).items())
         log_request(
-            method=method if method in HTTPMethod.__members__ else None,  # not any word
+            method=method if method in HTTPMethod.__members__ else None,  # not any word of a client
             route=None,
             status=code.status,
             ms=None,
@@ -110,8 +110,8 @@ def _sent_id(request: Any) -> str:
 
 
 def _unread_head(request: Any) -> bytes:
-    """What has come of a head that was given up, too large or too late; nothing of one that was read."""
+    """The received part of a head that was too large or too late; empty for a head that was read."""
     too_large = request.error is not None and request.error.code == 431
-    # waitress replaces the head of a request that is too large with one of its own.
+    # waitress replaces the head of a too large request with its own text.
     head: bytes = request.header_plus if too_large or not request.headers_finished else b""
     return head.lstrip()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ServerError", "serve"]
 
 BACKLOG = 1024
-# One thread: however often somebody scrapes, that takes the spare time of one process, and no more.
+# One thread: even the most frequent scrapes take only the spare time of one process.
 METRICS_THREADS = 1
 METRICS_TIMEOUT_S = 10  # Prometheus's own default
 
@@ -43,12 +43,12 @@ def serve(
     ready: Callable[[str], None] | None = None,
     metrics: Metrics | None = None,
 ) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status, 1 if accepted requests had to be cut off.
+    """Serve until SIGTERM or SIGINT; returns the exit status, 1 if accepted requests had to be cut off.
 
     make_app runs in each worker process after the fork, so it is the place to open connections. `ready`
-    gets the URL once all workers serve. `metrics` are served by a process of its own, whose faults don't
-    reach the workers. Raises ServerError if an address can't be used or a worker can't start. Call it in
-    the main thread of a process without other threads.
+    gets the URL once all workers serve. `metrics` are served by a separate process, whose failures don't
+    affect the workers. Raises ServerError if an address can't be used or a worker can't start. Call this
+    function in the main thread of a process without other threads.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
@@ -65,7 +65,7 @@ def serve(
         if metrics is not None:
             roles.append(_metrics_role(metrics, stack))
         raise_file_limit(CONNECTIONS + SPARE_FILES)
-        # Objects that exist now stay shared with the workers: their garbage collector never writes to them.
+        # Objects that exist now stay in memory shared with the workers: garbage collection won't write there.
         gc.collect()
         gc.freeze()
         url = _url(listener)

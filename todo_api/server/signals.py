@@ -1,4 +1,4 @@
-"""Signals of the parent process as bytes on a socket, so that they can be waited for with everything else."""
+"""Delivers the parent's signals as bytes on a socket, so that a selector can wait for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 @contextlib.contextmanager
 def signals_on_a_socket() -> Iterator[socket.socket]:
-    """Give the numbers of the signals to a socket while inside; they have no other effect, then or later."""
+    """Yield a socket that gets the numbers of signals, which have no other effect, also after the block."""
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)
@@ -25,8 +25,8 @@ def signals_on_a_socket() -> Iterator[socket.socket]:
         try:
             yield reader
         finally:
-            # Only the process itself, and an embedded PostgreSQL that is stopping, are left to end. A
-            # second signal would end them half-way, with a status that says failure.
+            # Now only this process and an embedded PostgreSQL are still stopping. Another signal would
+            # interrupt that, and the exit status would be a failure.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -34,7 +34,7 @@ def signals_on_a_socket() -> Iterator[socket.socket]:
 
 
 def signal_name(number: int) -> str:
-    """SIGTERM for 15; a number that has no name stays one."""
+    """SIGTERM for 15; "signal 99" for a number without a name."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KILL_SECONDS = DRAIN_SECONDS + 1.0
 SHORT_LIFE_SECONDS = 5.0
-PAUSE_SECONDS = 1.0  # before a child that lived for less than that is replaced
+PAUSE_SECONDS = 1.0  # before a child that lived less than SHORT_LIFE_SECONDS is replaced
 SECOND_CTRL_C_SECONDS = 0.5
 
 logger = logging.getLogger("todo_api.server")
@@ -41,7 +41,7 @@ class Supervisor:
         self._roles = roles
         self._metrics = metrics
         self._children: dict[int, Child] = {}
-        self._due: list[float] = []  # when children are to be started
+        self._due: list[float] = []  # the times at which children have to be started
         self._is_up = False
         self._stopped_at: float | None = None
         self._failure: ServerError | None = None
@@ -49,7 +49,7 @@ class Supervisor:
         self._status = 0
 
     def run(self, ready: Callable[[], None]) -> int:
-        """The exit status; calls `ready` once all children serve. Raises ServerError."""
+        """Run and return the exit status; call `ready` once all children serve. Raises ServerError."""
         self._due = [time.monotonic()] * len(self._roles)
         try:
             with signals_on_a_socket() as wake:
@@ -143,7 +143,7 @@ class Supervisor:
             self._status = 1
 
     def _replace(self, why: str, pause: float) -> None:
-        """Have a lost child replaced after `pause` seconds, or give up when it is the first start."""
+        """Schedule a replacement in `pause` seconds, or give up if the service has never been up."""
         if self._is_up:
             logger.warning("%s; starting another%s", why, f" in {pause:g} s" if pause else "")
             self._due.append(time.monotonic() + pause)
@@ -161,9 +161,9 @@ class Supervisor:
             for pid, child in self._children.items():
                 os.kill(pid, signal.SIGTERM if child.role.serves_clients else signal.SIGKILL)
             if number is not None:
-                logger.info("%s: finishing what was accepted", number.name)
+                logger.info("%s: finishing the accepted requests", number.name)
         elif number == signal.SIGINT and now - self._stopped_at > SECOND_CTRL_C_SECONDS:
-            # Not earlier: some launchers pass on the Ctrl-C that the terminal has sent to all processes.
+            # Not earlier: some launchers forward a Ctrl-C that the terminal has sent to all processes anyway.
             self._kill("a second SIGINT")
 
     def _kill_overdue(self) -> None:

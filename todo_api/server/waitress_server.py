@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
 
 CONNECTIONS = 2000
-SPARE_FILES = 200  # database connections, logs, the modules' own
+SPARE_FILES = 200  # for database connections, logs and modules
 IDLE_SECONDS = 1.0
 
 logger = logging.getLogger("todo_api.server")
@@ -55,7 +55,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def maintenance(self, now: float) -> None:
-        """Once every cleanup_interval: end idle connections and slow clients, read the load for metrics."""
+        """At each cleanup_interval, end idle connections and slow clients, and read the load for metrics."""
         super().maintenance(now)
         moment = time.monotonic()
         for channel in list(self.active_channels.values()):
@@ -64,18 +64,18 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             self.metrics.read_load()
 
     def fix_addr(self, addr: tuple[Any, ...]) -> tuple[str, int]:
-        # On a socket that listens on "::" an IPv4 client has an address like ::ffff:192.0.2.1. Rate limits
-        # and TRUSTED_PROXIES treat the client as on "0.0.0.0".
+        # On a socket that listens on "::", an IPv4 client has an address like ::ffff:192.0.2.1. Without the
+        # prefix, rate limits and TRUSTED_PROXIES treat the client as on "0.0.0.0".
         return addr[0].removeprefix("::ffff:") if "." in addr[0] else addr[0], addr[1]
 
     def serve(self) -> bool:
-        """Serve, then drain; False if requests that were being executed had to be cut off."""
+        """Serve, then drain. Returns False if running requests had to be cut off."""
         while not self.draining:
             wasyncore.poll2(1.0, self._map)
         return self._finish(time.monotonic() + DRAIN_SECONDS)
 
     def drain(self) -> None:
-        """Accept what is in the listen backlog, stop listening; serve() then finishes."""
+        """Accept the connections in the listen backlog and stop listening; serve() then finishes."""
         if self.draining:
             return
         self.draining = True
@@ -83,7 +83,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         while connections < len(self.active_channels):
             connections = len(self.active_channels)
             self.handle_accept()
-        wasyncore.dispatcher.close(self)  # the listening socket alone: the trigger is still needed
+        wasyncore.dispatcher.close(self)  # only the listening socket: the trigger is still needed
 
     def _finish(self, deadline: float) -> bool:
         drained_at = time.time()
@@ -111,13 +111,13 @@ def _adjustments() -> Any:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     connections = CONNECTIONS
     if files != resource.RLIM_INFINITY:
-        # Without a free file accept() would fail and be tried again without end. At this limit
+        # Without a free file descriptor accept() would fail and be retried endlessly. At this limit, new
         # connections wait in the backlog instead.
         connections = min(connections, max(files - SPARE_FILES, files // 2))
     adjustments = Adjustments(
         connection_limit=connections,
-        # Proxies keep idle connections for 60 s as a rule. The side that closes later never closes a
-        # connection that the other side is about to use.
+        # Most proxies close idle connections after 60 s. The service closes later, so it never closes a
+        # connection that the proxy is about to use.
         channel_timeout=75,
         cleanup_interval=1,  # 3 ms of work for 1 000 connections
         max_request_header_size=16 * 1024,
@@ -132,6 +132,6 @@ def _adjustments() -> Any:
         clear_untrusted_proxy_headers=False,
     )
     # The event loop sends head and body of an answer in one piece: about a fifth more requests/s than with
-    # 1, waitress's default. Given as an argument, the setting warns that it is deprecated.
+    # 1, waitress's default. Not passed to Adjustments(), which would warn that the setting is deprecated.
     adjustments.send_bytes = 16 * 1024
     return adjustments

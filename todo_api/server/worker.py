@@ -35,9 +35,9 @@ def run_worker(
     core_pinning: bool = False,
     metrics: Metrics | None = None,
 ) -> int:
-    """Serve until SIGTERM or until the other end of `link` is closed; the exit status.
+    """Serve until SIGTERM or until the other end of `link` is closed; returns the exit status.
 
-    READY goes into `link` once the application is made, or the error's text if it can't be made.
+    Sends READY through `link` once the application is made, or the error's text if it can't be made.
     """
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each request
     try:
@@ -51,8 +51,8 @@ def run_worker(
     _Link(link, server)
 
     def drain(*_: object) -> None:
-        # To the event loop this looks like the parent's end: one way into the drain. And it wakes the
-        # loop, in which poll() would go on after a signal.
+        # To the event loop this looks as if the parent had ended, so there is only one path to the drain.
+        # It also wakes the loop: a signal alone would not interrupt poll().
         with contextlib.suppress(OSError):
             link.shutdown(socket.SHUT_RD)
 
@@ -64,7 +64,7 @@ def run_worker(
 
 
 class _Link(wasyncore.dispatcher):  # type: ignore[misc]
-    """The socket to the parent, which never writes: readable means closed."""
+    """The socket to the parent. The parent never writes, so readable means closed."""
 
     def __init__(self, link: socket.socket, server: Server) -> None:
         super().__init__(link, map=server._map)
