@@ -1,4 +1,4 @@
-"""The settings of the service, each with its reader, its default and a line about it."""
+"""The settings of the service, each with its reader, its default and its description."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +14,7 @@ from todo_api.settings.readers import Network
 
 
 def user_data() -> Path:
-    """The folder for this account's data; not absolute where the account has no home folder."""
+    """The folder for this account's data; a relative path if the account has no home folder."""
     with suppress(RuntimeError):
         return user_data_path("todo-api")
     return Path("todo-api")
@@ -36,7 +36,7 @@ def _setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Every setting. A field's name in capitals is its variable, in lower case with hyphens its option."""
+    """Every setting. For the field data_dir, DATA_DIR is the variable and --data-dir the option."""
 
     database_url: str | None = _setting(
         "libpq URL of the database; unset: the embedded PostgreSQL",
@@ -92,7 +92,7 @@ class Config:
         True,
     )
     request_timeout: int = _setting(
-        "seconds that a client may take to send a request, or keep from taking its answer",
+        "seconds that a client may take to send a request, or leave its answer unread",
         readers.whole_number(1, 3600),
         15,
     )
@@ -152,7 +152,7 @@ def variable(name: str) -> str:
 
 
 def default_text(name: str) -> str:
-    """A setting's default as it would be written; empty when it has none, or one of the machine's."""
+    """A setting's default as text; empty when it has none, or when it depends on the machine."""
     setting = next(setting for setting in fields(Config) if setting.name == name)
     if setting.default in (MISSING, None, ()):
         return ""

@@ -1,4 +1,4 @@
-"""Reads the settings from options, the environment and .env, and names everything that is wrong with them."""
+"""Reads the settings from options, the environment and .env, and reports all that is wrong at once."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -27,10 +27,9 @@ def load(
     *,
     serving: bool = True,
 ) -> Config:
-    """Read the settings: an option wins over the environment, that over `folder`/.env; empty is unset.
+    """Read the settings: options win over the environment, which wins over `folder`/.env; empty is unset.
 
-    Only for `serving` is JWT_SECRET required. Raises ConfigError, which names every bad or missing
-    setting.
+    JWT_SECRET is required only for `serving`. Raises ConfigError, which names every bad or missing setting.
     """
     problems: list[str] = []
     file = _read_file(folder / ".env", problems)
@@ -63,17 +62,17 @@ def load(
 
 
 def secrets_alike(config: Config) -> list[str]:
-    """The complaint about a former secret that is still the one in use; nothing when all is well."""
+    """A message if JWT_SECRET_PREVIOUS is the same as JWT_SECRET; otherwise an empty list."""
     if config.jwt_secret is None or config.jwt_secret != config.jwt_secret_previous:
         return []
     return ["JWT_SECRET_PREVIOUS must differ from JWT_SECRET"]
 
 
 def _read_file(file: Path, problems: list[str]) -> dict[str, str | None]:
-    """The settings in a .env file; none when there is no such file. $ has no meaning in it."""
+    """The settings in a .env file; empty without the file. $ has no special meaning in it."""
     try:
         text = file.read_text("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):  # a folder .env is a virtual environment
+    except (FileNotFoundError, IsADirectoryError):  # a folder .env may be a virtual environment
         return {}
     except OSError as error:
         problems.append(f".env can't be read: {error.strerror}")

@@ -1,4 +1,4 @@
-"""The JWT_SECRET that the service makes for itself beside an embedded PostgreSQL."""
+"""The JWT_SECRET that the service makes for itself when its PostgreSQL is embedded."""
 
 import contextlib
 import logging
@@ -21,9 +21,9 @@ class SecretError(Exception):
 
 
 def made_secret(data_dir: Path) -> str:
-    """The secret kept in `data_dir`, made at the first call: services on one folder share one.
+    """The secret kept in `data_dir`, made at the first call. Services on one folder share the secret.
 
-    Raises SecretError, rather than sign with a secret that is cut short or that others could choose.
+    Raises SecretError for a secret that is too short, or that another account could know or choose.
     """
     kept = data_dir / "jwt_secret"
     try:
@@ -32,10 +32,10 @@ def made_secret(data_dir: Path) -> str:
         return _read(kept)
     except OSError as error:
         raise SecretError(f"{kept} can't be used: {error.strerror}") from error
-    except ValueError as error:  # UnicodeDecodeError is one
+    except ValueError as error:  # also a UnicodeDecodeError
         wrong = "must be UTF-8" if isinstance(error, UnicodeError) else str(error)
         raise SecretError(
-            f"{kept} {wrong}. Restore it, or remove it to have one made: then all have to log in again"
+            f"{kept} {wrong}. Restore it, or remove it to have one made: then all users have to log in again"
         ) from error
 
 
@@ -52,7 +52,7 @@ def _make(kept: Path) -> None:
         Path(fresh).unlink()
     folder = os.open(kept.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)  # or a power cut would end all sessions
+        os.fsync(folder)  # or a power cut could lose the secret and so end all sessions
     finally:
         os.close(folder)
 
@@ -68,8 +68,8 @@ def _read(kept: Path) -> str:
         if found.st_mode & 0o077:
             os.fchmod(file.fileno(), 0o600)
             logger.warning(
-                "%s could be read by other accounts and is closed to them now. If one may have "
-                "read it, remove it and start again: all have to log in again then",
+                "%s could be read by other accounts; now it can't. If another account may have read "
+                "it, remove the file and restart: all users have to log in again then",
                 kept,
             )
         return secret(one_line(file.read(_MAX_BYTES).decode().strip()))

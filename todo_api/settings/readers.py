@@ -1,4 +1,4 @@
-"""How the text of a setting is read: each reader raises ValueError that says what it must be like.
+"""Readers of settings from text: each raises a ValueError that says what the text must be like.
 
 No message repeats a text that may hold a password.
 """
@@ -27,7 +27,7 @@ WELL_KNOWN_SECRETS = (
 
 _ORIGIN = re.compile(r"https?://([a-z0-9_-]+\.)*[a-z0-9_-]+\.?(:(?P<port>[1-9][0-9]{0,4}))?")
 _HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?")
-# One limit, of what limits.parse() takes: it also takes lists, nought, and windows of many years.
+# A single limit: limits.parse() would also accept lists, zero, and windows of many years.
 _RATE_LIMIT = re.compile(
     r"[1-9][0-9]{0,6} *(/|per) *([1-9][0-9]{0,2})? *(second|minute|hour|day)s?", re.I | re.A
 )
@@ -35,7 +35,7 @@ _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 
 
 def one_line(text: str) -> str:
-    """Any setting: characters that could be seen, and UTF-8."""
+    """Any setting: one line of UTF-8 without control characters."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("must be UTF-8")
     if any(character < " " or character == "\x7f" for character in text):
@@ -44,10 +44,10 @@ def one_line(text: str) -> str:
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """A reader of numbers in ASCII digits."""
+    """A reader of whole numbers in ASCII digits."""
 
     def read(text: str) -> int:
-        # The length first: int() has a limit of its own, and a message.
+        # Check the length first: int() refuses long texts with its own message.
         digits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
         if not (digits and low <= int(text) <= high):
             raise ValueError(f"must be a whole number from {low} to {high}")
@@ -108,7 +108,7 @@ def secret(text: str) -> str:
 
 def database_url(text: str) -> str:
     """What libpq connects to: a URL, or a list of name=value."""
-    # Imported only when there is one: it takes longer than all the rest of the settings.
+    # Imported only when needed: the import takes longer than all other settings.
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
@@ -119,8 +119,8 @@ def database_url(text: str) -> str:
             "must be a libpq URL, such as postgresql://user@host:5432/database, "
             "or a list of name=value"
         ) from None
-    # Where a password has an @ or a / of its own, libpq takes its end for a host or a database, and
-    # would show it in every message about a connection that fails.
+    # If the password contains @ or /, libpq takes its end for a host or a database, and would show it in
+    # every message about a failed connection.
     misread = "://" in text and any("@" in parts.get(name, "") for name in ("host", "dbname"))
     if misread or not all(map(_is_port, parts.get("port", "").split(","))):
         raise ValueError(
@@ -150,12 +150,12 @@ def rate_limit(text: str) -> str:
 
 
 def redis_uri(text: str) -> str:
-    """A Redis to count in. Of the other storages of `limits`, none counts exactly over all workers."""
+    """A Redis for the counters. No other storage of `limits` counts exactly over all workers."""
     try:
         parts = urlsplit(text)
         known = parts.scheme in _REDIS and text.startswith(f"{parts.scheme}://")
         if parts.scheme in ("redis", "rediss"):
-            known = known and parts.port != 0  # raises ValueError when it is no port
+            known = known and parts.port != 0  # raises ValueError for a bad port
     except ValueError:
         known = False
     if not known:
@@ -180,7 +180,7 @@ def _origin(text: str) -> str:
     match = _ORIGIN.fullmatch(text)
     default = {"http": "80", "https": "443"}
     if match is None or not _is_port(match["port"] or ""):
-        shown = text.rpartition("@")[2]  # what stands before it may be a password
+        shown = text.rpartition("@")[2]  # the text before @ may be a password
         raise ValueError(
             f"{shown!r} is not an origin as browsers send it, such as https://app.example.com or "
             "http://localhost:3000: lower case, no path, no final slash, no pattern, a host name"
