@@ -23,7 +23,7 @@ def task_list(
     *,
     next_cursor: str | UnsetType | None = UNSET,
 ) -> Response:
-    """Tasks and their number; of a page also the cursor of the next one."""
+    """Tasks and their number; for a page also the cursor of the next page."""
     meta = ListMeta(
         timestamp=answers.timestamp(),
         request_id=current_request().id,

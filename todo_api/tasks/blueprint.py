@@ -1,4 +1,4 @@
-"""The six calls on a user's tasks, only ever for the token's own user."""
+"""The six calls on a user's tasks, always for the token's own user."""
 
 import re
 from http import HTTPStatus
@@ -27,8 +27,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 @tasks.before_request
 def admit() -> None:
-    """Let only the token's own user in: 401, then 403."""
-    # The user of the path is dropped here: the handlers act for the token's user.
+    """Accept only the token's own user: first 401, then 403."""
+    # Remove the user of the path here: the views act for the token's user.
     request = current_request()
     path_user: str = request.view_args.pop("user_id")  # type: ignore[union-attr]
     if request.method == "OPTIONS":
@@ -40,9 +40,9 @@ def admit() -> None:
 
 
 class _SessionFirst:
-    """`with session_first:` A Problem in the block is answered only while the session is alive.
+    """`with session_first:` A Problem in the block is answered only if the session is alive.
 
-    So 401 comes before 400, 415 and 422, and nothing but a refusal costs the extra round trip.
+    So 401 comes before 400, 415 and 422, and only a refusal costs an extra round trip.
     """
 
     def __enter__(self) -> None:
@@ -92,7 +92,7 @@ def create_task() -> Response:
         task, is_replay = idempotency.create(database(), _who(), key, body, max_tasks)
         if is_replay:
             headers["Idempotent-Replayed"] = "true"
-    # This path and the id behind it: url_for would take 20 µs.
+    # The path of the request plus the id: url_for would take 20 µs.
     headers["Location"] = f"{_path()}/{task.id}"
     return one_task(task, HTTPStatus.CREATED, headers)
 
@@ -109,7 +109,7 @@ def get_task(task_id: str) -> Response:
 
 @tasks.put("/<task_id>")
 def update_task(task_id: str) -> Response:
-    """Change what the body names."""
+    """Change the fields that the body has."""
     with session_first:
         change = read_body(TaskChange)
     return one_task(_one("tasks/update", task_id, **unset_as_none(change)))
@@ -154,7 +154,7 @@ def _one(statement: str, task_id: str, **parameters: Any) -> Task:
 
 
 def _uuid(text: str) -> str:
-    """A task's id. What is no UUID is no task's id: 404 without a look for it, but 401 comes before 404."""
+    """A task's id. A text that is not a UUID gets 404 without a search, but after the check for 401."""
     with session_first:
         if not _UUID.fullmatch(text):
             raise _no_such_task()
@@ -167,7 +167,7 @@ def _no_such_task() -> Problem:
 
 def _who() -> SignedIn:
     who = current_request().signed_in
-    assert who  # noqa: S101 (admit has seen to it)
+    assert who  # noqa: S101 (admit has set it)
     return who
 
 

@@ -1,7 +1,7 @@
 """Conditional reads (RFC 9110, 13): the tag of an answer, and whether the client has that answer already.
 
-Tags are weak: each answer has a timestamp and a request id of its own. Every change of a task changes its
-updated_at, so a tag is made of nothing else.
+Tags are weak, because each answer has its own timestamp and request id. Tags are made of updated_at, which
+changes with every change of a task.
 """
 
 import hashlib
@@ -41,15 +41,16 @@ def of_list(state: str) -> str:
 def state_of(times: Iterable[str]) -> str:
     """The list's state, from each updated_at that tasks/list returns; tasks/list_state returns the same.
 
-    To find out that a list of 1 000 is unchanged takes 1.5 ms of CPU, PostgreSQL's included; to send its
-    300 KB takes 4.1 ms.
+    With PostgreSQL's part, it takes 1.5 ms of CPU to find that a list of 1 000 tasks is unchanged, and 4.1 ms
+    to send its 300 KB.
     """
     return hashlib.sha256(",".join(times).encode()).hexdigest()
 
 
 def of_page(tasks: list[Task], next_cursor: str | None) -> str:
     """The tag of a page: of its tasks, and of whether there are more."""
-    # With ids: tasks that were imported together share a time, and one may move up into another's place.
+    # With ids: tasks that were imported together have the same updated_at, and after a deletion one of them
+    # may take the position of another.
     parts = [part for task in tasks for part in (task.id, task.updated_at)]
     return f"{_SHAPE}.{_hash([*parts, str(next_cursor)])}"
 
@@ -66,5 +67,5 @@ def is_held(tag: str) -> bool:
 
 
 def headers(tag: str) -> dict[str, str]:
-    """The headers of a tagged answer: the client may keep it, and has to ask each time whether it changed."""
+    """The headers of a tagged answer: the client may cache it, and has to revalidate it each time."""
     return {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}

@@ -1,4 +1,4 @@
-"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a create sent again creates nothing."""
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a repeated create creates nothing."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from todo_api.tasks.schemas import NewTask, Task
 from todo_api.web.problems import Problem
 from todo_api.web.schemas import FieldError
 
-ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header, as WSGI has it
+ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header's name in WSGI
 IDEMPOTENCY_KEY = "[!-~]{1,255}"
 _KEY = re.compile(IDEMPOTENCY_KEY)
 
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 def key_of(sent: str) -> str:
-    """The key that was sent; taken as it stands, quotes included. Raises Problem."""
+    """The key that was sent, unchanged, quotes included. Raises Problem."""
     if not _KEY.fullmatch(sent):
         raise Problem(
             "malformed-request",
@@ -37,7 +37,7 @@ def key_of(sent: str) -> str:
 
 def create(database: Database, who: SignedIn, key: str, body: NewTask, max_tasks: int) -> Outcome:
     """Add a task, unless the key has made one already. Raises Problem."""
-    # of the parsed body: white space and escapes in the JSON make no other body
+    # of the parsed body: other white space or escapes in the JSON don't make it another body
     request_hash = hashlib.sha256(msgspec.json.encode(body)).hexdigest()
     values = {"key": key, "request_hash": request_hash, "title": body.title, "max_tasks": max_tasks}
     _, _, found = database.as_user(

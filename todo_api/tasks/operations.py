@@ -1,4 +1,4 @@
-"""What the calls on tasks take and answer, for the OpenAPI document."""
+"""The calls on tasks, described for the OpenAPI document."""
 
 from typing import Any
 

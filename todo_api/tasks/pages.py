@@ -1,4 +1,4 @@
-"""Pages of the list: the one that a request asks for, and the cursor of the next one."""
+"""Pages of the list: the requested page, and the cursor of the next page."""
 
 import base64
 import hashlib
@@ -18,11 +18,11 @@ _CURSOR = re.compile(CURSOR)
 _LIMIT = re.compile("[1-9][0-9]{0,3}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_CHECK_BYTES = 3  # with them a cursor has 27 bytes, which base64 needs no padding for
+_CHECK_BYTES = 3  # with them a cursor has 27 bytes, for which base64 needs no padding
 
 
 class Position(NamedTuple):
-    """A position in the list: right behind the task with this time and id, whether it still exists or not."""
+    """A position in the list: right after the task with this time and id, even if it is deleted."""
 
     created_at: str
     id: str
@@ -32,7 +32,7 @@ START = Position("infinity", str(UUID(int=0)))
 
 
 class Page(NamedTuple):
-    """What is asked for: up to `limit` tasks that follow a position."""
+    """A requested page: up to `limit` tasks that follow a position."""
 
     limit: int
     after: Position
@@ -41,7 +41,7 @@ class Page(NamedTuple):
 def requested_page() -> Page | None:
     """The page that the query asks for; None for the whole list. Raises Problem."""
     request = current_request()
-    if not request.query_string:  # the usual case: werkzeug takes 8 µs to parse an empty one
+    if not request.query_string:  # the usual case: werkzeug takes 8 µs to parse an empty query
         return None
     query = request.args
     if "limit" not in query and "cursor" not in query:
@@ -75,8 +75,8 @@ def cursor(last: Task) -> str:
 
 def _write_cursor(moment: datetime, task_id: UUID) -> str:
     position = ((moment - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True) + task_id.bytes
-    # No secret: a position tells nothing, and the statement only finds the user's own tasks. The checksum
-    # is against a cursor that was cut or changed on its way, which would skip tasks silently.
+    # Not a secret: a position reveals nothing, and the statement only finds the user's own tasks. The
+    # checksum detects a cursor that was cut or changed on its way, which would silently skip tasks.
     check = hashlib.blake2s(position, digest_size=_CHECK_BYTES).digest()
     return base64.urlsafe_b64encode(position + check).decode()
 

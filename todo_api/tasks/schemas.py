@@ -1,4 +1,4 @@
-"""What goes in and out of the calls on tasks: the classes that validate, become JSON, and are documented."""
+"""The bodies and answers of the calls on tasks: validation, JSON and JSON Schema from the same classes."""
 
 from typing import Annotated
 
@@ -72,7 +72,7 @@ class TaskChange(Struct, forbid_unknown_fields=True):
     is_completed: bool | UnsetType = UNSET
 
 
-class Task(Struct, gc=False):  # texts alone: the garbage collector need not walk a list of 1 000
+class Task(Struct, gc=False):  # only strings: the garbage collector need not visit a list of 1 000
     """A task of the user."""
 
     id: Id
