@@ -1,4 +1,4 @@
-"""The operator's command that ends sessions: every process refuses their tokens from that moment on."""
+"""The operator's command that ends sessions: from then on, every process refuses the sessions' tokens."""
 
 import uuid
 from functools import partial
@@ -16,10 +16,10 @@ class EndError(Exception):
 
 
 def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
-    """End all living sessions, or those of one account: how many, and of how many users. Raises EndError.
+    """End all living sessions, or those of one account; returns how many, and of how many users.
 
-    `url` has to be the login that migrates: no other may see everybody's sessions. One transaction, without
-    a request's limits of time: a million sessions take longer.
+    Raises EndError. `url` needs the login that migrates: no other login may see all sessions. Everything is
+    one transaction without the timeouts of a request: a million sessions take longer.
     """
     try:
         with psycopg.connect(
@@ -42,7 +42,7 @@ def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
             return sessions, users
     except errors.InsufficientPrivilege as error:
         raise EndError(
-            f"the database refused: {error.diag.message_primary}. It takes the login that migrates "
+            f"the database refused: {error.diag.message_primary}. It needs the login that migrates "
             "(MIGRATE_URL), after `todo-api migrate`"
         ) from error
     except psycopg.Error as error:

@@ -22,7 +22,7 @@ from todo_api.upkeep.yoyo_backend import Backend
 
 LOCK_WAIT_S = 60.0
 _POLL_S = 0.05
-# A migration waits for a table no longer than requests can wait behind it (lock_timeout), so it tries again.
+# A migration is retried: its lock_timeout is short, because requests queue behind its wait for a table.
 _TRIES = 8
 _PAUSE_S = 1.0
 
@@ -30,16 +30,16 @@ logger = logging.getLogger("todo_api.migrate")
 
 
 def migrate(url: str, folder: Path | None = None) -> list[str]:
-    """Apply what is missing, in order; the ids of what was applied. Raises MigrationError.
+    """Apply the missing migrations in order; returns their ids. Raises MigrationError.
 
     A migration that fails leaves the database as it was before that migration.
     """
     with _connected(url) as backend, migration_files(folder) as migrations:
         if not _differences(backend, migrations).missing:
-            return []  # without the lock: a newer version may hold it for as long as an index takes to build
+            return []  # without the lock, which a newer version may hold while it builds an index
         _lock(backend)
         unknown = _differences(backend, migrations).unknown
-        # Look for what is missing inside the lock: outside it two starts would both apply it.
+        # Look for missing migrations under the lock: without it two starts would both apply them.
         missing = backend.to_apply(migrations)
         if missing and unknown:
             raise MigrationError(
@@ -53,7 +53,7 @@ def migrate(url: str, folder: Path | None = None) -> list[str]:
 
 
 def rollback(url: str, count: int | None = None, folder: Path | None = None) -> list[str]:
-    """Roll back the newest `count` migrations, or all; their ids. Raises MigrationError."""
+    """Roll back the newest `count` migrations, or all; returns their ids. Raises MigrationError."""
     with _connected(url) as backend, migration_files(folder) as migrations:
         _lock(backend)
         applied = _to_roll_back(backend, migrations)[:count]
@@ -75,17 +75,19 @@ def _connected(url: str) -> Iterator[Backend]:
     try:
         backend = Backend(url, load_statements())
     except psycopg.ProgrammingError:
-        # libpq's own words repeat the URL, and with it the password
+        # libpq's message repeats the URL with the password
         raise MigrationError("the database's URL is not one that PostgreSQL understands") from None
     except psycopg.Error as error:
         raise MigrationError(f"the database can't be reached: {_one_line(error)}") from None
     try:
         if _shares_its_process(backend, url):
             raise MigrationError(
-                "migrating takes a connection of its own, and this one leads to a pooler in "
+                "migrating needs a direct connection, but this one leads to a pooler in "
                 "transaction mode: set MIGRATE_URL to a direct one"
             )
-        with suppress(errors.InvalidParameterValue):  # not on every platform of the server
+        with suppress(
+            errors.InvalidParameterValue
+        ):  # not supported on every platform of the server
             backend.ask("end_with_client")
         yield backend
     except psycopg.Error as error:
@@ -116,7 +118,7 @@ def _lock(backend: Backend) -> None:
 
 
 def _with_retries(work: Callable[[Migration], None], migration: Migration) -> None:
-    """Do the work. While a table is in use, try again after a pause in which its users get their turn."""
+    """Do the work. While a table is in use, retry after a pause in which waiting requests can run."""
     for tries_left in reversed(range(_TRIES)):
         try:
             with _explained(migration.id):
@@ -150,7 +152,7 @@ def _explained(migration_id: str) -> Iterator[None]:
 
 
 def _differences(backend: Backend, migrations: MigrationList) -> Differences:
-    """What sets the database apart from the files; MigrationError for an edited one."""
+    """How the database differs from the files. Raises MigrationError for an edited file."""
     begun = backend.ask("has_applied_migrations")[0][0]
     applied = dict(backend.ask("applied_migrations")) if begun else {}
     differences = compare(applied, checksums_of(migrations))

@@ -13,7 +13,7 @@ from yoyo.migrations import MigrationList
 
 from todo_api.database.shipped import shipped
 
-_PAGE = "schema"  # schema.sql shows what all of them make; it is none of them
+_PAGE = "schema"  # schema.sql shows the result of all migrations; it is not a migration
 
 
 class MigrationError(Exception):
@@ -22,7 +22,7 @@ class MigrationError(Exception):
 
 @dataclass(frozen=True)
 class Differences:
-    """Ids in order: what the database lacks, what was edited since, and what only the database knows."""
+    """Ids in order: what the database lacks, what was edited later, and what only the database has."""
 
     missing: list[str]
     edited: list[str]
@@ -30,7 +30,7 @@ class Differences:
 
     @property
     def complaint(self) -> str:
-        """Why nothing may be done with edited files."""
+        """The message about edited files."""
         return (
             f"already applied, but edited since: {', '.join(self.edited)}; "
             "restore the file and put the change into a new migration"
@@ -39,7 +39,7 @@ class Differences:
 
 @contextmanager
 def migration_files(folder: Path | None = None) -> Iterator[MigrationList]:
-    """The migrations that ship with the service, or those of `folder`; MigrationError for a lone one."""
+    """The shipped migrations, or those of `folder`. Raises MigrationError if a rollback file is missing."""
     with ExitStack() as stack:
         source = folder or stack.enter_context(as_file(shipped("migrations")))
         migrations = read_migrations(str(source)).filter(lambda one: one.id != _PAGE)
@@ -67,7 +67,7 @@ def shipped_checksums() -> Mapping[str, str]:
 
 
 def compare(applied: Mapping[str, str], files: Mapping[str, str]) -> Differences:
-    """Hold what a database has applied, with its checksums, against the files."""
+    """Compare the checksums of a database's migrations with those of the files."""
     return Differences(
         missing=sorted(files.keys() - applied.keys()),
         edited=sorted(one for one in files.keys() & applied.keys() if files[one] != applied[one]),

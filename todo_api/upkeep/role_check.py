@@ -19,9 +19,9 @@ class RoleError(Exception):
 
 
 def check_role(url: str) -> None:
-    """Raise RoleError when the service's role could get past row security, or can't be checked.
+    """Raise RoleError when the service's role could bypass row security, or can't be checked.
 
-    A newer schema is served, with a warning: in a rolling update old and new stand side by side.
+    A newer schema only leads to a warning: in a rolling update old and new versions run side by side.
     """
     try:
         # Not prepared: it runs once, and an old pooler may not support preparing.

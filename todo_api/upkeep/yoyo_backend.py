@@ -1,4 +1,4 @@
-"""yoyo on psycopg 3, with what yoyo lacks: a migration, its checksum and its mark commit together."""
+"""yoyo on psycopg 3, changed so that a migration, its checksum and its mark commit together."""
 
 import uuid
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from todo_api.upkeep.migration_files import MigrationError, checksum_of
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untyped
     """yoyo on one direct connection.
 
-    yoyo itself marks a migration in a second transaction: a process killed between the two leaves a
-    migration that is applied but not marked, and every later start applies it again. A file with
+    yoyo itself marks a migration in a second transaction. A process killed between the two leaves a migration
+    that is applied but not marked, and every later start applies it again. A file with
     `-- transactional: false` (for CREATE INDEX CONCURRENTLY) is marked after its last statement. If the
-    process is killed before, the file is repeated; migrations/README.md says how to write it for that.
+    process is killed before, the file runs again; migrations/README.md says how to write such a file.
     """
 
     def __init__(self, url: str, statements: dict[str, Statement]) -> None:
-        # yoyo's parser of URLs knows neither sockets nor several hosts; libpq's knows both
+        # yoyo's URL parser supports neither sockets nor several hosts; libpq's supports both
         uri = DatabaseURI("postgresql+psycopg", None, None, None, None, "", {"conninfo": url})
         super().__init__(uri, "_yoyo_migration")
         self._statements = statements
@@ -42,15 +42,15 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
 
     @contextmanager
     def lock(self, timeout: float = 10) -> Iterator[None]:
-        """No lock row of yoyo's, which a killed process leaves for good: `_lock` holds an advisory lock."""
+        """Not yoyo's lock row, which a killed process never releases: `_lock` holds an advisory lock."""
         yield
 
     def copy(self) -> "Backend":
-        """Stay on the connection that holds the lock and the transaction."""
+        """Keep using the connection that holds the lock and the transaction."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Keep the connection: `connected` closes it."""
+        """Keep the connection: `_connected` closes it."""
 
     def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:
         """Apply one migration, all or nothing; outside a transaction statement by statement."""
