@@ -1,4 +1,4 @@
-"""Answers that are a success: `{"data": …, "meta": …}`, written by msgspec, or no body at all."""
+"""Successful answers: `{"data": …, "meta": …}`, written by msgspec, or no body."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Reads a request's JSON body: 415, then 400, then 422 with every problem of every field."""
+"""Reads a request's JSON body: checks for 415, then 400, then 422 with every problem of every field."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def _require_json() -> None:
     headers = current_request().headers
     header = headers.get("Content-Type", "").lower()
     media_type, options = parse_options_header(header)
-    # a charset that can't be read is left out of `options`, and is another one than UTF-8
+    # an unreadable charset is left out of `options`, and is not UTF-8
     in_utf8 = "charset" not in header or options.get("charset") == "utf-8"
     if media_type != "application/json" or not in_utf8:
         raise Problem("unsupported-media-type")
@@ -62,7 +62,7 @@ def _parse(raw: bytes) -> Any:
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        # RFC 8259, 4: readers differ in which of the values they take
+        # RFC 8259, 4: parsers differ in which of the values they use
         raise Problem("malformed-request", "The body names a key twice in one object.")
     return found
 
@@ -83,7 +83,7 @@ def _too_deep() -> Problem:
 
 
 def _depth(value: Any) -> int:
-    """How many arrays and objects are inside each other, counted without recursion."""
+    """How deeply arrays and objects are nested, counted without recursion."""
     depth, level = 0, [value]
     while level := [item for item in level if isinstance(item, list | dict)]:
         depth += 1
@@ -101,7 +101,7 @@ def _validate(value: Any, kind: type[Body]) -> Body:
         )
     known = _fields(kind)
     errors = [
-        # a name may hold lone surrogates, which no answer can carry
+        # a name may have lone surrogates, which UTF-8 can't encode
         FieldError(field=name.encode("utf-8", "replace").decode(), message="is not a known field")
         for name in value
         if name not in known
@@ -129,7 +129,7 @@ class _Field(NamedTuple):
     )  # of a text; raises ValueError that says what is wrong with it
 
 
-@cache  # msgspec takes 50 µs to find them out
+@cache  # msgspec takes 50 µs to find the fields
 def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
     return {
         field.name: _Field(field.required, field.type, next(_cleaners(field.type), None))
@@ -138,7 +138,7 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
 
 
 def _cleaners(kind: Any) -> Iterator[Callable[[str], str]]:
-    """What the annotations of a type name under `clean`."""
+    """The `clean` functions in the annotations of a type."""
     for meta in getattr(kind, "__metadata__", ()):
         if meta.extra:
             yield meta.extra["clean"]

@@ -1,4 +1,4 @@
-"""What the application that answers the current request owns."""
+"""What belongs to the current request's application."""
 
 from flask import current_app
 

@@ -1,4 +1,4 @@
-"""Headers that every answer carries, and those that let scripts of other origins read it."""
+"""The headers of every answer, with those for CORS."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ API_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 UNLESS_SET = {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
 _ALL = [*ALWAYS.items(), *UNLESS_SET.items()]
 HSTS = "max-age=31536000"
-PREFLIGHT_S = 7200  # as long as Chromium keeps one
+PREFLIGHT_S = 7200  # Chromium caches a preflight no longer
 
 
 def completer(config: Config) -> Callable[[Response], Response]:
-    """A function that adds the missing headers: a page may have a policy and a lifetime of its own."""
+    """A function that adds the missing headers: a page may have set its own policy and lifetime."""
 
     @cross_origin(
         origins=list(config.cors_origins),
@@ -46,7 +46,7 @@ def completer(config: Config) -> Callable[[Response], Response]:
         if request.is_secure:
             headers["Strict-Transport-Security"] = HSTS
         if config.cors_origins:
-            # also where no Origin was sent, or a cache would answer one origin with another's copy
+            # also without an Origin, or a cache would answer one origin with another origin's copy
             response.vary.add("Origin")
             if request.headers.get("Origin"):
                 response = for_listed_origins(response)

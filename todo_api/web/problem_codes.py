@@ -1,4 +1,4 @@
-"""The kinds of failure that a client is told about: the one table of codes, which /problems shows too."""
+"""The kinds of failure that a client can get: the only table of codes, which /problems shows too."""
 
 from dataclasses import dataclass
 

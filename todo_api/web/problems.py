@@ -1,4 +1,4 @@
-"""Every answer that is an error: one shape (RFC 9457), and the one place that makes them."""
+"""Error answers: all of them have one format (RFC 9457) and are made here."""
 
 import logging
 from http import HTTPStatus
@@ -70,7 +70,7 @@ def document(problem: Problem, instance: str, request_id: str) -> bytes:
 
 
 def init_app(app: Flask) -> None:
-    """Answer every exception that a request can end with."""
+    """Register an answer for every exception that a request can raise."""
     app.register_error_handler(Problem, answer)
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(HTTPException, _http_exception)
@@ -99,6 +99,6 @@ def _http_exception(error: HTTPException) -> Any:
 
 
 def _bug(error: Exception) -> Response:
-    """An exception that nobody expected: the log has all of it, the client nothing from the inside."""
+    """An unexpected exception: the log has the traceback, the client gets no internal detail."""
     logger.error("bug: %s", type(error).__name__, exc_info=error)
     return answer(Problem("internal-error"))

@@ -1,4 +1,4 @@
-"""A request as this service sees it: with an id, and the moment at which it came."""
+"""Flask's request, extended with an id, its start time and its user."""
 
 import random
 import re
@@ -9,15 +9,15 @@ from werkzeug.utils import cached_property
 
 from todo_api.database.calls import SignedIn
 
-HASHING_WAITS = "todo_api.hashing_waits"  # in the environ, by the server
+HASHING_WAITS = "todo_api.hashing_waits"  # set in the environ by the server
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Request(flask.Request):
-    """Flask's request and what its answer, its log line and its auth events have in common."""
+    """Flask's request with the data that its answer, its log line and its auth events share."""
 
-    signed_in: SignedIn | None = None  # whose verified token came with it
-    auth_event: str | None = None  # what it left in auth_events
+    signed_in: SignedIn | None = None  # the user of its verified token
+    auth_event: str | None = None  # the event that it recorded
 
     def __init__(self, *arguments: object, **named: object) -> None:
         self.began = time.perf_counter()
@@ -31,7 +31,7 @@ class Request(flask.Request):
 
     @cached_property
     def id(self) -> str:
-        """What the client sent, when it is fit to be logged, otherwise a new UUID."""
+        """The client's X-Request-ID if it is safe to log, otherwise a new UUID."""
         return chosen_id(self.environ.get("HTTP_X_REQUEST_ID", ""))
 
 
@@ -41,11 +41,11 @@ def current_request() -> Request:
 
 
 def chosen_id(sent: str) -> str:
-    """What a client sent, when it is fit to be logged, otherwise a new UUID."""
+    """`sent` if it is safe to log, otherwise a new UUID."""
     return sent if _ACCEPTABLE.fullmatch(sent) else _new_id()
 
 
 def _new_id() -> str:
-    # An id need not be a secret: no system call, which would release the GIL to another thread.
+    # An id need not be secret, so this avoids a system call, which would release the GIL.
     digits = f"{random.getrandbits(128):032x}"  # uuid.uuid4 takes three times as long
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -1,4 +1,4 @@
-"""What bodies and answers of all wings have in common, as the classes that msgspec reads and writes."""
+"""The classes that bodies and answers of all wings share, read and written by msgspec."""
 
 from typing import Annotated, Any
 
@@ -69,7 +69,7 @@ class ProblemAnswer(Struct, omit_defaults=True):
 
 
 def unset_as_none(body: Struct) -> dict[str, Any]:
-    """A body's fields with None for what is absent, as the statements take them."""
+    """A body's fields as parameters of a statement, with None for absent ones."""
     return {
         name: None if (value := getattr(body, name)) is UNSET else value
         for name in body.__struct_fields__

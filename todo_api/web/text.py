@@ -1,4 +1,4 @@
-"""Kinds of characters that texts are judged by, in Python and in the JSON Schema of the document."""
+"""Character classes that validate texts, in Python and in the JSON Schema of the document."""
 
 import re
 
@@ -19,7 +19,7 @@ INVISIBLE_ASTRAL = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0
 CONTROL_CHARACTER = re.compile(f"[{CONTROL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}{INVISIBLE_ASTRAL}]")
-# A document can't trim: its patterns let white space stand around what they count.
+# JSON Schema can't trim: its patterns allow white space around the text that they count.
 AROUND = f"[{WHITE_SPACE}]*"
 
 
@@ -37,6 +37,6 @@ def trimmed(text: str) -> str:
 
 
 def refuse_surrogates(text: str) -> None:
-    """Raise ValueError for half a character, which UTF-8 can't carry."""
+    """Raise ValueError for a lone surrogate, which UTF-8 can't encode."""
     if _SURROGATE.search(text):
         raise ValueError("must not contain lone surrogates")
