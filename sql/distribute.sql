@@ -1,36 +1,36 @@
--- Spread the users over the workers of a Citus cluster: users becomes a reference table, whole on every node;
+-- Spread the users over the workers of a Citus cluster. users becomes a reference table, copied to every node;
 -- sessions, tasks, task_counts and idempotency_keys are distributed by user_id, all rows of a user on one worker.
 -- Not a statement of the service: a DBA runs it on the coordinator, as a superuser, after `todo-api migrate`:
 --
 --     psql "$COORDINATOR" -v ON_ERROR_STOP=1 -f sql/distribute.sql
 --
--- When:     one server, however big, is not enough for the writes or the size. It makes no single statement
---           quicker, and SCALING.md beside this file has the measurements.
--- Before:   the extension on every node, the nodes known to the coordinator, and lines in pg_hba.conf: the
---           coordinator gets into the workers as the tables' owner and as todo_app. SCALING.md has the commands.
---           Partitions have to be undone first (partition.sql).
--- Locks:    what create_distributed_table takes: writes to the five tables wait until the end, or are answered 503
---           after 2 s. It gives up when it can't have a lock within 5 s, and can be run again.
+-- When:     even a big server is not enough for the writes or the size. No single statement gets faster;
+--           SCALING.md beside this file has the measurements.
+-- Before:   install the extension on every node, register the nodes at the coordinator, and let the coordinator
+--           connect to the workers as the tables' owner and as todo_app (pg_hba.conf). SCALING.md has the commands.
+--           Undo partitions first (partition.sql).
+-- Locks:    those of create_distributed_table: writes to the five tables wait until the end, or are answered 503
+--           after 2 s. It gives up if it can't get a lock within 5 s, and can be run again.
 -- How long: every row is copied to a worker: 7 s for 500 000 tasks on a small machine.
--- Safe:     one transaction, so all of it or nothing. It can be run again, and has to be after a migration that
---           touches a policy, a grant or begin_request: tables that are distributed already are left alone.
+-- Safe:     one transaction: all or nothing. It can be run again, and has to be run again after a migration that
+--           changes a policy, a grant or begin_request. Tables that are distributed already are not changed.
 -- Back:     undistribute_table; SCALING.md has the commands.
 --
 -- auth_events (whose user may be unknown), rate_limits and applied_migrations stay ordinary tables of the
--- coordinator. The service needs no restart: its connections are ended below, and each new one asks for the
--- extension.
+-- coordinator. The service needs no restart: its connections are ended below, and each new connection checks for
+-- the extension.
 
 BEGIN;
 
 SET LOCAL lock_timeout = '5s';
 
--- Rows are copied all or, if row security would hide some, not at all.
+-- If row security would hide rows, the copy fails instead of leaving them out.
 SET LOCAL row_security = off;
 
--- The coordinator talks to the workers as the role that a request takes.
+-- The coordinator connects to the workers as the role of the request.
 ALTER ROLE todo_app LOGIN;
 
--- A policy with a sub-select can't be propagated, so here it is the bare expression.
+-- Citus can't propagate a policy with a sub-select, so these have only the expression.
 ALTER POLICY users_own ON users
 USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
 WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
@@ -51,18 +51,18 @@ ALTER POLICY idempotency_keys_own ON idempotency_keys
 USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
 WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
 
--- With a foreign key to a reference table auth_events would become a table of Citus's too, and what is inserted by
--- SELECT into such a table on the coordinator is not held to row security (tried). Without it it stays PostgreSQL's
--- own. Whoever deletes a user deletes the user's events as well.
+-- With a foreign key to a reference table auth_events would become a Citus table too. On the coordinator, INSERT …
+-- SELECT into such a table ignores row security (tried). Without the foreign key it stays an ordinary table, and
+-- a DBA who deletes a user has to delete the user's events too.
 ALTER TABLE auth_events DROP CONSTRAINT IF EXISTS auth_events_user_id_fkey;
 
--- Citus writes the defaults into the statement that it sends to a worker, so they have to be allowed.
+-- Citus writes column defaults into the statement that it sends to a worker, so these columns need grants.
 GRANT INSERT (created_at) ON users, sessions TO todo_app;
 GRANT INSERT (id, created_at, updated_at) ON tasks TO todo_app;
 GRANT USAGE ON SEQUENCE auth_events_id_seq TO todo_app;
 
--- As in the migration, but by SET LOCAL, which Citus sends on to the workers; set_config it does not. The role is
--- not sent: the coordinator connects to the workers as that role.
+-- As in the migration, but by SET LOCAL, which Citus sends to the workers, unlike set_config. The role is not sent:
+-- the coordinator connects to the workers as that role.
 CREATE OR REPLACE FUNCTION begin_request(acting_user uuid)
 RETURNS void
 LANGUAGE plpgsql
@@ -91,7 +91,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_dist_node WHERE groupid <> 0 AND isactive AND shouldhaveshards) THEN
         RAISE EXCEPTION 'there is no worker' USING HINT = 'SELECT citus_add_node(''its address'', 5432)';
     END IF;
-    -- for the same reason as auth_events: no user's rows on the coordinator itself
+    -- for the same reason as with auth_events: the coordinator itself must not have rows of users
     IF EXISTS (SELECT FROM pg_dist_node WHERE groupid = 0 AND shouldhaveshards) THEN
         RAISE EXCEPTION 'the coordinator would hold shards'
             USING HINT = 'SELECT citus_set_node_property(nodename, nodeport, ''shouldhaveshards'', false) '

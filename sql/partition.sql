@@ -1,34 +1,34 @@
--- Split sessions, tasks, task_counts and idempotency_keys into 16 hash partitions by user_id. Plain PostgreSQL; not
--- a statement of the service: a DBA runs it once, as the owner of the tables or a superuser, after `todo-api
--- migrate`:
+-- Split sessions, tasks, task_counts and idempotency_keys into 16 hash partitions by user_id, on plain PostgreSQL.
+-- Not a statement of the service: a DBA runs it once, as the owner of the tables or a superuser, after
+-- `todo-api migrate`:
 --
 --     psql "$MIGRATE_URL" -v ON_ERROR_STOP=1 -f sql/partition.sql
 --
--- When:     vacuum, index builds or backups of tasks take too long in one piece. It makes no single statement
---           quicker; SCALING.md beside this file has the measurements.
+-- When:     vacuum, index builds or backups of tasks take too long in one piece. No single statement gets faster;
+--           SCALING.md beside this file has the measurements.
 -- Locks:    ACCESS EXCLUSIVE on the four tables and users until the end; meanwhile requests are answered 503.
---           It gives up when it can't have the locks within 5 s, and can be run again.
--- How long: every row and index is written anew: 7 s for a million tasks on a small machine. It needs as much disk
---           once more.
--- Safe:     one transaction, so all of it or nothing. A table that is partitioned already is left alone.
--- Back:     the same file with 0 where 16 stands below.
+--           It gives up if it can't get the locks within 5 s, and can be run again.
+-- How long: every row and index is written again: 7 s for a million tasks on a small machine. It needs as much
+--           disk space as the tables have already.
+-- Safe:     one transaction: all or nothing. A table that is partitioned already is not changed.
+-- Back:     the same file with 0 in place of 16 below.
 --
--- All is taken over as the catalogue has it: columns, constraints and indexes with their names, grants,
--- policies, forced row security. The partitions themselves are guarded too and nobody is granted anything on
--- them: all ways lead through the table. The service needs no restart. Later migrations change the tables as
--- before, and a rollback drops them with their partitions.
+-- Everything is copied from the catalogue: columns, constraints and indexes with their names, grants, policies,
+-- forced row security. The partitions have row security too and no grants, so they can only be used through the
+-- table. The service needs no restart. Later migrations change the tables as before, and a rollback drops them
+-- with their partitions.
 
 BEGIN;
 
 SET LOCAL lock_timeout = '5s';
 SELECT set_config('todo.partitions', '16', FALSE);
 
--- Rows are copied all or, if row security would hide some, not at all.
+-- If row security would hide rows, the copy fails instead of leaving them out.
 SET LOCAL row_security = off;
 
 LOCK TABLE users, sessions, tasks, task_counts, idempotency_keys IN ACCESS EXCLUSIVE MODE;
 
--- The foreign keys are checked with the owner's eyes. Nobody else sees users before it is as it was, below.
+-- Foreign keys are checked as the owner. The lock keeps others out of users until this is undone, below.
 ALTER TABLE users NO FORCE ROW LEVEL SECURITY;
 
 DO $partition$
@@ -36,14 +36,14 @@ DECLARE
     wanted    CONSTANT integer := current_setting('todo.partitions');
     kept      text;     -- the table's name
     former    regclass; -- the table as it was
-    parts     integer;  -- of those it has
+    parts     integer;  -- how many partitions it has
     owned_by  regrole;
-    settings  text;     -- fillfactor and the like: a table has them, or each of its partitions
+    settings  text;     -- storage parameters such as fillfactor, of the table or of each partition
     columns   text;
     made      text[];   -- the new table and its partitions
     one       text;
     called    text;
-    later     text[];   -- what is made once the rows are there
+    later     text[];   -- statements to run after the rows are copied
     found     bigint;
     copied    bigint;
 BEGIN
@@ -70,7 +70,7 @@ BEGIN
         FROM pg_attribute
         WHERE attrelid = former AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
 
-        -- Everything that CREATE TABLE … LIKE does not take over, in PostgreSQL's own words.
+        -- Everything that CREATE TABLE … LIKE does not copy, as PostgreSQL prints it.
         SELECT array_agg(line ORDER BY step, line) INTO later
         FROM (
             SELECT
@@ -103,7 +103,7 @@ BEGIN
             SELECT 3, format('COMMENT ON TABLE public.%I IS %L', kept, obj_description(former, 'pg_class'))
         ) AS lines;
 
-        -- The table as it was steps aside, and its indexes, whose names are wanted again.
+        -- Rename the old table and its indexes, because the new ones get their names.
         FOR one IN SELECT relname FROM pg_index INNER JOIN pg_class ON oid = indexrelid WHERE indrelid = former LOOP
             EXECUTE format('ALTER INDEX public.%I RENAME TO %I', one, one || '_former');
         END LOOP;
@@ -167,11 +167,11 @@ ALTER TABLE users FORCE ROW LEVEL SECURITY;
 
 COMMIT;
 
--- So that the next statements are planned with what is there.
+-- The next statements should be planned with statistics of the new tables.
 ANALYZE sessions, tasks, task_counts, idempotency_keys;
 
--- A generic plan finds its one partition as it starts. PostgreSQL, left to itself, takes it for dearer than it
--- is and plans anew every time, for twice the CPU (SCALING.md). Holds for new connections.
+-- A generic plan finds its one partition when it starts. By default, PostgreSQL estimates too high a cost for such
+-- a plan and plans again every time, for twice the CPU (SCALING.md). The setting is for new connections.
 DO $mode$
 BEGIN
     EXECUTE format(

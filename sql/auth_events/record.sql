@@ -1,11 +1,11 @@
 -- Record what a known user did, or was refused.
 --
 -- Parameters: event        see the constraint auth_events_event_known
---             reason       a word for it, or null
+--             reason       a short text, or null
 --             address      the client's address
 --             user_agent   at most 256 characters, or null
 --             request_id   the request's id, as in its answer and its log line
---             bounded      true: leave no row when the client left 60 within a minute
+--             bounded      true: add no row if the client has caused 60 within a minute
 -- Returns:    nothing
 -- Index:      users_pkey; auth_events_of_network inside auth_event_room
 -- Locks:      the user's row against deletion; when bounded, an advisory lock of the client's

@@ -1,8 +1,8 @@
--- Which migrations this database has, and what they looked like.
+-- Which migrations this database has, with the checksums of their files.
 --
--- Why here:   readiness and start-up ask it; nobody is signed in
+-- Why here:   for readiness and start-up; nobody is signed in
 -- Parameters: none
--- Returns:    one row a migration
+-- Returns:    one row for each migration
 -- Index:      none: a handful of rows
 -- Locks:      none
 SELECT

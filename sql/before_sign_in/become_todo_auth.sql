@@ -1,4 +1,4 @@
--- Work as todo_auth until the end of the transaction. Who may not, is not the owner of the schema.
+-- Work as todo_auth until the end of the transaction. Only the owner of the schema may do that.
 --
 -- Why here:   an operator's command; nobody is signed in
 -- Parameters: none

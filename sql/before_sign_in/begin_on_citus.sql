@@ -1,5 +1,5 @@
--- Open a transaction on Citus, in the same message as what follows. What begin_request sets reaches the
--- workers in a transaction by name only; plain PostgreSQL does with the implicit one.
+-- Open a transaction on Citus, in the same message as the statements that follow. The settings of begin_request
+-- only reach the workers in an explicit transaction; plain PostgreSQL needs only the implicit one.
 --
 -- Why here:   it runs before anyone is signed in
 -- Parameters: none

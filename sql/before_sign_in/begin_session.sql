@@ -1,7 +1,7 @@
--- Open a transaction for a token's user: as begin_request, and the session must be alive. A dead one
--- raises TD401, and nothing that was sent after it runs.
+-- Open a transaction for a token's user, like begin_request, if the session is alive. Otherwise it
+-- raises TD401, and no statement that was sent after it runs.
 --
--- Why here:   it is what signs the user in, for this transaction
+-- Why here:   it signs the user in, for this transaction
 -- Parameters: user_id      from the verified token
 --             session_id   its jti
 -- Returns:    nothing of interest

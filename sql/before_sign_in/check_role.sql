@@ -1,11 +1,11 @@
--- Who this transaction works as, and what would let it past row security.
+-- The role of this transaction, and everything that would let it bypass row security.
 --
--- Why here:   start-up checks it and refuses to serve; nobody is signed in
+-- Why here:   start-up checks it, and serves only if it is safe; nobody is signed in
 -- Parameters: none
--- Returns:    role        who this transaction works as
---             bypasses    the roles that it is, or could become, and that get past row security or the
---                         grants: superusers, BYPASSRLS, todo_auth, PostgreSQL's predefined pg_ roles
---             owns        the tables that it, or a role that it could become, owns
+-- Returns:    role        the role of this transaction
+--             bypasses    of this role and the roles that it could become, those that bypass row security or
+--                         the grants: superusers, BYPASSRLS, todo_auth, PostgreSQL's predefined pg_ roles
+--             owns        the tables that this role, or a role that it could become, owns
 --             unguarded   the tables with a user_id whose row security is off or not forced
 -- Index:      none: catalogues
 -- Locks:      none

@@ -3,7 +3,7 @@
 -- Why here:   a counter belongs to a client, not to a user
 -- Parameters: none
 -- Returns:    one row for each counter
--- Index:      none: every row goes
+-- Index:      none: every row is deleted
 -- Locks:      all rows, until commit
 DELETE FROM rate_limits
 RETURNING key

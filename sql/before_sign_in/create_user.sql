@@ -6,6 +6,6 @@
 --             password_hash   bcrypt
 -- Returns:    nothing
 -- Index:      users_email_key
--- Locks:      the address, until commit: a parallel sign-up with it waits for the outcome
+-- Locks:      the address, until commit: a parallel sign-up with the same address waits
 INSERT INTO users (user_id, email, password_hash)
 VALUES (%(user_id)s::uuid, %(email)s::text, %(password_hash)s::text)

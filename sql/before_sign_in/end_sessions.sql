@@ -1,11 +1,11 @@
--- End the living sessions of one user or of all, and record a logout of each of these users.
+-- End the living sessions of one user or of all users, and record a logout for each of these users.
 --
--- Why here:   an operator's command, run as todo_auth, who sees all sessions; nobody is signed in
--- Parameters: user_id      whose sessions, or null for all
---             request_id   one id for all that this leaves in auth_events
--- Returns:    sessions   how many have ended
+-- Why here:   an operator's command, run as todo_auth, which sees all sessions; nobody is signed in
+-- Parameters: user_id      whose sessions, or null for all users
+--             request_id   one id for all rows that this adds to auth_events
+-- Returns:    sessions   how many sessions have ended
 --             users      how many users had them
--- Index:      sessions_pkey for one user; for all every row is read
+-- Index:      sessions_pkey for one user; for all users every row is read
 -- Locks:      the removed rows, and the users' rows against deletion, until commit
 WITH ended AS (
     DELETE FROM sessions

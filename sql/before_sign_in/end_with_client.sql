@@ -1,5 +1,5 @@
--- Let a statement end soon after its client is gone, for this connection: a killed process must not
--- hold the migration lock until a long statement has run to its end.
+-- For this connection, end a statement soon after its client is gone: a killed process must not hold
+-- the migration lock until a long statement has finished.
 --
 -- Why here:   start-up; nobody is signed in
 -- Parameters: none

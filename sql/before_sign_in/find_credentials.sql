@@ -1,7 +1,7 @@
 -- Find the account of an address, for login.
 --
--- Why here:   login has to know the user before anyone is signed in. The function is the only
---             way to a password hash; it answers for one address.
+-- Why here:   login needs the user before anyone is signed in. The function is the only way to read
+--             a password hash, for one address at a time.
 -- Parameters: email   trimmed, NFC, lower case
 -- Returns:    the account, or no row
 -- Index:      users_email_key, inside the function

@@ -1,6 +1,6 @@
 -- Whether this database has ever been migrated.
 --
--- Why here:   start-up asks it; nobody is signed in
+-- Why here:   for start-up; nobody is signed in
 -- Parameters: none
 -- Returns:    found   true or false
 -- Index:      none

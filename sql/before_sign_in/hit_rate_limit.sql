@@ -1,5 +1,5 @@
--- Count an attempt against a moving window, and remove a few counters that are out of date.
--- Only accepted attempts count, so a client that keeps trying gets in as soon as its window allows.
+-- Count an attempt against a moving window, and remove a few expired counters.
+-- Only accepted attempts count, so a client that keeps trying is accepted as soon as its window allows.
 --
 -- Why here:   the limit comes before sign-in; a counter belongs to a client, not to a user
 -- Parameters: key        the limited client and route

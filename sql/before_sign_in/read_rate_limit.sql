@@ -4,7 +4,7 @@
 -- Parameters: key      the limited client and route
 --             window   seconds
 -- Returns:    started   Unix time of the oldest attempt in the window; now, when there is none
---             used      how many are in it
+--             used      how many attempts are in it
 -- Index:      rate_limits_pkey
 -- Locks:      none
 SELECT

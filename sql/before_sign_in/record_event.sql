@@ -1,13 +1,13 @@
 -- Record a refusal of somebody who is not signed in.
 --
--- Why here:   there is no signed-in user; user_id is whom a refused attempt was about, if known
+-- Why here:   there is no signed-in user; user_id is the user of the refused attempt, if known
 -- Parameters: event        see the constraint auth_events_event_known
---             reason       a word for it, or null
---             user_id      whom it was about, or null; a user who is gone counts as null
+--             reason       a short text, or null
+--             user_id      the user of the attempt, or null; a deleted user counts as null
 --             address      the client's address
 --             user_agent   at most 256 characters, or null
 --             request_id   the request's id, as in its answer and its log line
---             bounded      true: leave no row when the client left 60 within a minute
+--             bounded      true: add no row if the client has caused 60 within a minute
 -- Returns:    nothing
 -- Index:      users_pkey; auth_events_of_network inside auth_event_room
 -- Locks:      the user's row against deletion; when bounded, an advisory lock of the client's

@@ -1,4 +1,4 @@
--- Remember what a migration looked like when it was applied.
+-- Record an applied migration, with the checksum of its file.
 --
 -- Why here:   runs as the owner of the schema, in the migration's own transaction
 -- Parameters: id         the file's name without .sql

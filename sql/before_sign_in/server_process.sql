@@ -1,5 +1,5 @@
--- Which process of PostgreSQL answers. When two open connections get the same one, a pooler is in between
--- that lends it out for a transaction at a time, and a migration lock taken there would be anybody's.
+-- Which process of PostgreSQL answers. If two open connections get the same process, there is a pooler in
+-- transaction mode between, and other clients would share a migration lock that is taken there.
 --
 -- Why here:   start-up; nobody is signed in
 -- Parameters: none

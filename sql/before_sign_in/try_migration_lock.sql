@@ -1,5 +1,5 @@
--- Try to become the only one that migrates this database. The lock ends with the connection, so a
--- killed process blocks nobody. Polled: to wait inside PostgreSQL deadlocks with CREATE INDEX CONCURRENTLY.
+-- Try to become the only process that migrates this database. The lock ends with the connection, so a
+-- killed process blocks nobody. Polled: waiting in PostgreSQL deadlocks with CREATE INDEX CONCURRENTLY.
 --
 -- Why here:   start-up; nobody is signed in
 -- Parameters: none

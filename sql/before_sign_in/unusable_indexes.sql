@@ -1,6 +1,6 @@
--- Which indexes PostgreSQL can't use: what CREATE INDEX CONCURRENTLY leaves behind when it fails or is killed.
+-- Which indexes PostgreSQL can't use: CREATE INDEX CONCURRENTLY leaves one behind when it fails or is killed.
 --
--- Why here:   a migration asks it, as the owner of the schema; nobody is signed in
+-- Why here:   a migration runs it, as the owner of the schema; nobody is signed in
 -- Parameters: none
 -- Returns:    index   its name
 -- Index:      none: catalogues

@@ -1,10 +1,10 @@
--- Remove the user's oldest keys that are older than 24 hours, and the one that is about to be used if it is.
--- Each create with a key does it in passing: it adds one and removes up to ten, so that they can't pile up.
--- By a range of time, which the index bounds: by a list of keys PostgreSQL may read all keys of the user.
+-- Remove the user's oldest keys that are older than 24 hours, and the request's own key if it is older too.
+-- Each create with a key runs it: it adds one key and removes up to ten, so that keys can't pile up.
+-- The oldest are found by a range of time in the index: for a list of keys PostgreSQL may read all the user's keys.
 --
 -- Parameters: key   the key of the request
--- Returns:    one row for each of the oldest
--- Index:      idempotency_keys_oldest_first for the oldest, idempotency_keys_pkey for the other
+-- Returns:    one row for each of the oldest keys
+-- Index:      idempotency_keys_oldest_first for the oldest keys, idempotency_keys_pkey for the request's key
 -- Locks:      the removed rows, until commit
 WITH asked AS (
     DELETE FROM idempotency_keys

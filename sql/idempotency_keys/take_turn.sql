@@ -1,5 +1,5 @@
--- Wait until no other create of the user with a key is under way: what comes after it in the transaction
--- then sees every key that there is. It writes nothing, so that a replay leaves nothing to be flushed.
+-- Wait until no other create of the user with a key is running: later statements of the transaction then
+-- see every key. It writes nothing, so that a replay has nothing to flush to disk.
 --
 -- Parameters: none beyond the user
 -- Returns:    nothing of interest

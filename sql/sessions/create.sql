@@ -1,8 +1,8 @@
 -- Start a session of the user, who must exist.
 --
 -- Parameters: session_id   a new id, which becomes the token's jti
---             lifetime     seconds until it ends by itself
--- Returns:    one row, or none when the user is gone
+--             lifetime     seconds until the session expires
+-- Returns:    one row, or none if the user does not exist
 -- Index:      users_pkey
 -- Locks:      the user's row against deletion, until commit (foreign key)
 INSERT INTO sessions (user_id, id, expires_at)

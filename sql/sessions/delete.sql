@@ -1,7 +1,7 @@
--- End one session of the user: its token is dead from the commit on.
+-- End one session of the user: its token is refused from the commit on.
 --
 -- Parameters: session_id   the token's jti
--- Returns:    one row, or none when it was gone already
+-- Returns:    one row, or none if there is no such session
 -- Index:      sessions_pkey
 -- Locks:      the session's row, until commit
 DELETE FROM sessions

@@ -1,8 +1,8 @@
--- Remove those sessions of the user that ended by themselves. Every login does it in passing.
+-- Remove the user's expired sessions. Every login runs it.
 --
 -- Parameters: none beyond the user
 -- Returns:    one row for each
--- Index:      sessions_pkey (a user has a handful of sessions)
+-- Index:      sessions_pkey (a user has a few sessions)
 -- Locks:      the removed rows, until commit
 DELETE FROM sessions
 WHERE user_id = %s

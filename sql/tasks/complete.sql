@@ -1,10 +1,10 @@
 -- Complete a task. Completing it again changes nothing, and writes nothing.
 --
--- Parameters: task_id   the task; another user's finds nothing
+-- Parameters: task_id   the task; another user's task is not found
 -- Returns:    the task as it is now, or no row
 -- Index:      tasks_pkey
--- Locks:      the task's row, until commit; none when it was complete already. One that another
---             transaction completed since this statement began keeps that moment
+-- Locks:      the task's row, until commit; none when it was complete already. If another transaction
+--             completed the task since this statement began, the task keeps that time
 WITH found AS MATERIALIZED (
     SELECT
         id,

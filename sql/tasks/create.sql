@@ -5,7 +5,7 @@
 -- Returns:    the new task, or no row when the quota is used up
 -- Index:      users_pkey, task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit: parallel creates of one user
---             take turns, so that the count they judge by is never stale
+--             take turns, so that none checks a stale count
 WITH counted AS (
     INSERT INTO task_counts AS held (user_id, tasks)
     SELECT

@@ -1,14 +1,14 @@
--- Add a task and keep the key that came with it, unless the key is there already: then find what was made with
--- it. Only after idempotency_keys/take_turn, or two of the same key could both find none.
+-- Add a task and store the key that came with it. If the key exists already, find the task that was made with it.
+-- Only after idempotency_keys/take_turn: otherwise two requests with the same key could both find no key.
 --
 -- Parameters: key            the client's key
 --             request_hash   SHA-256 of the request's body, in hexadecimal digits
 --             title          1 to 500 characters, trimmed
 --             max_tasks      how many tasks a user may hold
--- Returns:    is_replay      whether the key was there already; no row when it was not and the quota is used up
---             is_same        whether it was kept with the same request_hash
---             task_id        the task that was made with it
---             created_at     when
+-- Returns:    is_replay      whether the key existed; no row for a new key when the quota is used up
+--             is_same        whether the key was stored with the same request_hash
+--             task_id        the task that was made with the key
+--             created_at     when the task was made
 -- Index:      idempotency_keys_pkey, users_pkey, task_counts_pkey
 -- Locks:      as tasks/create, and only if the key is new
 WITH known AS (

@@ -1,7 +1,7 @@
--- Delete a task, and count it out: if there is a counter, which a user has none of whose tasks all were
--- added by hand.
+-- Delete a task, and subtract it from the user's counter. A user whose tasks were all added by hand has no
+-- counter.
 --
--- Parameters: task_id   the task; another user's finds nothing
+-- Parameters: task_id   the task; another user's task is not found
 -- Returns:    one row when a task was deleted, otherwise none
 -- Index:      tasks_pkey, task_counts_pkey
 -- Locks:      the task's row, then the user's row of task_counts, until commit

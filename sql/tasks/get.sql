@@ -1,6 +1,6 @@
 -- One task of the user.
 --
--- Parameters: task_id   the task; another user's finds nothing
+-- Parameters: task_id   the task; another user's task is not found
 -- Returns:    the task, or no row
 -- Index:      tasks_pkey
 -- Locks:      none

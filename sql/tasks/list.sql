@@ -1,7 +1,7 @@
 -- All tasks of the user, newest first.
 --
 -- Parameters: none beyond the user
--- Returns:    one row a task
+-- Returns:    one row for each task
 -- Index:      tasks_newest_first, which is in this order already: no sort
 -- Locks:      none
 SELECT

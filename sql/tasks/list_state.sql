@@ -1,9 +1,9 @@
--- What the list's tag is made of, for a client that has the list already and asks whether it still holds.
--- Every change of a task moves its updated_at. The latest of them would not do: a transaction that began earlier
--- may commit later.
+-- The state for the list's ETag, when a client that has the list asks whether it has changed.
+-- Every change of a task changes its updated_at. The latest updated_at alone is not enough: a transaction that
+-- began earlier may commit later.
 --
 -- Parameters: none beyond the user
--- Returns:    state   SHA-256 of each updated_at in the order of the list, with commas between
+-- Returns:    state   SHA-256 of all updated_at in the order of the list, with commas between
 -- Index:      tasks_newest_first, which is in this order already: no sort
 -- Locks:      none
 SELECT encode(sha256(convert_to(coalesce(string_agg(updated_at::text, ','), ''), 'UTF8')), 'hex') AS state

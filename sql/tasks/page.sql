@@ -1,10 +1,10 @@
--- A page of the user's tasks, newest first: those that follow a given place in the list.
+-- A page of the user's tasks, newest first: those that follow a given position in the list.
 --
--- Parameters: last_created_at   where the page before ended; 'infinity': before the newest task
---             last_id           which of the tasks of that moment
+-- Parameters: last_created_at   of the previous page's last task; 'infinity' for the first page
+--             last_id           of the same task
 --             page_size         how many tasks the page holds
--- Returns:    one row a task, and one more than page_size when there is a next page
--- Index:      tasks_newest_first, entered at that place and left after the page: no sort, no OFFSET
+-- Returns:    one row for each task, and one more than page_size when there is a next page
+-- Index:      tasks_newest_first, read from that position to the end of the page: no sort, no OFFSET
 -- Locks:      none
 SELECT
     id,

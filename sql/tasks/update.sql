@@ -1,9 +1,9 @@
--- Change a task's title, its completion, or both. What is null keeps its value, and updated_at
--- moves only when something really changes.
+-- Change a task's title, its completion, or both. Null means no change, and updated_at changes only
+-- when something really changes.
 --
--- Parameters: task_id        the task; another user's finds nothing
---             title          1 to 500 characters, trimmed; null: as it is
---             is_completed   true sets completed_at once, false clears it; null: as it is
+-- Parameters: task_id        the task; another user's task is not found
+--             title          1 to 500 characters, trimmed; null: no change
+--             is_completed   true sets completed_at once, false clears it; null: no change
 -- Returns:    the task as it is now, or no row
 -- Index:      tasks_pkey
 -- Locks:      the task's row, until commit
