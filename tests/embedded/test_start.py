@@ -30,6 +30,7 @@ class TestStart:
         assert query(first.url, "SHOW server_encoding") == "UTF8"
         assert query(first.url, "SELECT lower('ÄÖÜ ΣΔ Ж')") == "äöü σδ ж"
         assert query(first.url, "SHOW fsync") == "on"
+        assert query(first.url, "SHOW jit") == "off"
         query(first.url, "CREATE TABLE kept AS SELECT 1 AS it")
         first.leave()
 

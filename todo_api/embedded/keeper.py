@@ -33,6 +33,8 @@ SETTINGS = {
     # PostgreSQL's error texts quote what users sent, and the service logs errors itself.
     "log_min_messages": "log",
     "log_checkpoints": "off",
+    # Compiled queries need memory that is writable and executable, which systemd units and SELinux forbid.
+    "jit": "off",
 }
 
 
