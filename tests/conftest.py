@@ -30,9 +30,9 @@ from support.postgres.embedded_server import embedded_server
 from support.postgres.pgbouncer import PgBouncer, pgbouncer
 from support.scheduling import OnePiece, Pieces
 from support.watched import watching
-from todo_api import create_app
-from todo_api.config import Config
-from todo_api.migrate import migrate
+from todo_api.app import create_app
+from todo_api.settings.config import Config
+from todo_api.upkeep.migrate import migrate
 
 CACHE = Path(".pytest_cache", "bytecode")
 _numbers = itertools.count(1)

@@ -4,20 +4,34 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 
-from todo_api import headers, limits, logs, problems, tokens
-from todo_api.application import Application
-from todo_api.auth import auth
-from todo_api.bodies import MAX_BODY_BYTES
-from todo_api.config import Config
-from todo_api.data import Database
-from todo_api.docs import docs
-from todo_api.health import health
-from todo_api.passwords import Hasher
-from todo_api.tasks import tasks
+import todo_api.auth.operations
+import todo_api.docs.operations
+import todo_api.observability.operations
+import todo_api.tasks.operations
+from todo_api.auth import rate_limit, tokens
+from todo_api.auth.blueprint import auth
+from todo_api.auth.passwords import Hasher
+from todo_api.database.data import Database
+from todo_api.docs.blueprint import docs, serve_document
+from todo_api.observability import logs
+from todo_api.observability.health import health
+from todo_api.server.machine import hash_in_background
+from todo_api.settings.config import Config
+from todo_api.tasks.blueprint import tasks
+from todo_api.web import headers, problems
+from todo_api.web.bodies import MAX_BODY_BYTES
+from todo_api.web.flask_app import Application
 
 if TYPE_CHECKING:
-    from todo_api.metrics import Metrics
+    from todo_api.observability.metrics import Metrics
 
+BLUEPRINTS = (auth, tasks, health, docs)
+OPERATIONS = {
+    **todo_api.auth.operations.OPERATIONS,
+    **todo_api.tasks.operations.OPERATIONS,
+    **todo_api.observability.operations.OPERATIONS,
+    **todo_api.docs.operations.OPERATIONS,
+}
 CONNECTIONS_PER_THREAD = 0.5  # a thread holds a connection for a part of its time only
 
 
@@ -35,10 +49,12 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
         prepared_statements=config.prepared_statements,
     )
     app.extensions["database"] = database
-    app.extensions["hasher"] = Hasher(config.bcrypt_rounds, config.hashing_slots)
+    app.extensions["hasher"] = Hasher(
+        config.bcrypt_rounds, config.hashing_slots, hash_in_background
+    )
     complete = headers.completer(config)
 
-    @app.after_request  # one for all: each costs more than what it calls
+    @app.after_request  # one function for all: each costs more than what it calls
     def finish(response: Response) -> Response:
         response = complete(response)
         logs.log_answer(response)
@@ -46,9 +62,10 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
 
     problems.init_app(app)
     tokens.init_app(app, config.jwt_secret, config.jwt_secret_previous)
-    for blueprint in (auth, tasks, health, docs):
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    limits.init_app(app, config, database, endpoints=("auth.signup", "auth.login"))
+    serve_document(app, OPERATIONS)
+    rate_limit.init_app(app, config, database, endpoints=("auth.signup", "auth.login"))
     if metrics is not None:
         metrics.init_app(app)
     return app

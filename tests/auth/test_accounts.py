@@ -7,7 +7,7 @@ import bcrypt
 import jwt
 import pytest
 
-from todo_api.passwords import Saturated
+from todo_api.auth.passwords import Saturated
 
 pytestmark = pytest.mark.contract
 CREDENTIALS = {"email": "ann@example.com", "password": "correct horse battery"}
@@ -136,7 +136,7 @@ def test_only_a_bcrypt_hash_of_the_set_cost_is_stored(client, ann, superuser):
 
 
 def test_the_default_cost_is_12(make_app):
-    from todo_api.config import Config
+    from todo_api.settings.config import Config
 
     assert Config().bcrypt_rounds == 12
 

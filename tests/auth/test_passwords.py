@@ -10,13 +10,14 @@ import bcrypt
 import pytest
 
 from support.waiting import until
-from todo_api import passwords
-from todo_api.passwords import Hasher, Saturated
+from todo_api.auth import passwords
+from todo_api.auth.passwords import Hasher, Saturated
+from todo_api.server.machine import hash_in_background
 
 
 @pytest.fixture
 def hasher():
-    made = Hasher(rounds=4, slots=2)
+    made = Hasher(rounds=4, slots=2, prepare_thread=hash_in_background)
     yield made
     made.close()
 
@@ -141,11 +142,12 @@ def test_a_service_that_yields_itself_needs_no_privilege_to_hash():
     """From nice 15 to a lower number takes one, and without it nobody could sign in."""
     script = """
 import os
-from todo_api.passwords import Hasher
+from todo_api.auth.passwords import Hasher
+from todo_api.server.machine import hash_in_background
 os.nice(15)
 if os.geteuid() == 0:
     os.setresuid(65534, 65534, 65534)
-hasher = Hasher(rounds=4, slots=1)
+hasher = Hasher(rounds=4, slots=1, prepare_thread=hash_in_background)
 assert hasher.check("x", None) is False
 hasher.close()
 """

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from todo_api.data import SignedIn
-from todo_api.verified_tokens import Verified
+from todo_api.auth.token_cache import TokenCache
+from todo_api.database.calls import SignedIn
 
 ANN = SignedIn("00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-0000000000aa")
 NOW = 1_800_000_000
@@ -23,7 +23,7 @@ def clock(monkeypatch):
 
 
 def test_a_token_is_found_until_it_expires(clock):
-    verified = Verified()
+    verified = TokenCache()
     verified.remember("Bearer a.b.c", ANN, NOW + 10)
     clock(NOW + 9.99)
     assert verified.find("Bearer a.b.c") == ANN
@@ -32,7 +32,7 @@ def test_a_token_is_found_until_it_expires(clock):
 
 
 def test_any_other_header_is_not_found(clock):
-    verified = Verified()
+    verified = TokenCache()
     verified.remember("Bearer a.b.c", ANN, NOW + 10)
     for header in (
         "",
@@ -47,13 +47,13 @@ def test_any_other_header_is_not_found(clock):
 
 
 def test_the_oldest_makes_room(clock):
-    verified = Verified(size=2)
+    verified = TokenCache(size=2)
     for token in "xyz":
         verified.remember(token, ANN, NOW + 10)
     assert [verified.find(token) for token in "xyz"] == [None, ANN, ANN]
 
 
 def test_a_token_itself_is_not_kept(clock):
-    verified = Verified()
+    verified = TokenCache()
     verified.remember("Bearer a.b.c", ANN, NOW + 10)
     assert "a.b.c" not in repr(vars(verified))

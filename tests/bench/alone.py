@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from todo_api.config import Config
+from todo_api.settings.config import Config
 
 from .load import Load, Request
 from .processes import children, settle, unique_mib_of

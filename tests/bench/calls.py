@@ -15,9 +15,10 @@ from types import FrameType
 from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from todo_api import create_app, logs
-from todo_api.config import Config
-from todo_api.forwarded import Forwarded
+from todo_api.app import create_app
+from todo_api.observability import logs
+from todo_api.server.forwarded import Forwarded
+from todo_api.settings.config import Config
 
 from .client import CALLS, WsgiClient, send
 

@@ -7,7 +7,7 @@ import sys
 
 from flask import Flask, Response
 
-from todo_api.server import serve
+from todo_api.server.serve import serve
 
 _TASK = (
     b'{"data":{"id":"ef684739-8c0b-4dfb-8c63-5b825bf303a6","user_id":"a4bade81-d9c2-4918-ad97-3b410e99f30e",'

@@ -18,10 +18,13 @@ import pytest
 from flask import Flask
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from todo_api import answers, logs, tokens
-from todo_api.data import Call, Database, SignedIn
-from todo_api.schemas import Task
-from todo_api.verified_tokens import Verified
+from todo_api.auth import tokens
+from todo_api.auth.token_cache import TokenCache
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.observability import logs
+from todo_api.tasks.answers import one_task, task_list
+from todo_api.tasks.schemas import Task
 
 from .client import WsgiClient, send
 
@@ -77,7 +80,7 @@ def test_the_first_verification_of_a_token(
     benchmark: BenchmarkFixture, app: Flask, signed: Signed
 ) -> None:
     def forget() -> None:
-        app.extensions["verified_tokens"] = Verified()
+        app.extensions["token_cache"] = TokenCache()
 
     with app.test_request_context(headers=signed.header):
         who = benchmark.pedantic(tokens.verify, setup=forget, rounds=2000, warmup_rounds=100)  # type: ignore[no-untyped-call]
@@ -91,12 +94,12 @@ def test_a_remembered_token(benchmark: BenchmarkFixture, app: Flask, signed: Sig
 
 def test_a_task_to_json(benchmark: BenchmarkFixture, app: Flask, signed: Signed) -> None:
     with app.test_request_context():
-        assert benchmark(answers.one_task, signed.tasks[0]).status_code == 200
+        assert benchmark(one_task, signed.tasks[0]).status_code == 200
 
 
 def test_1000_tasks_to_json(benchmark: BenchmarkFixture, app: Flask, signed: Signed) -> None:
     with app.test_request_context():
-        assert benchmark(answers.task_list, signed.tasks).status_code == 200
+        assert benchmark(task_list, signed.tasks).status_code == 200
 
 
 def test_a_transaction_that_gets_a_task(

@@ -13,9 +13,9 @@ import httpx
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from support.live_service import live_service
+from support.live_service import SERVE, live_service
 from support.started import started
-from todo_api.migrate import migrate
+from todo_api.upkeep.migrate import migrate
 
 # All that a measured service is spared: its rate limit, and its quota.
 SETTINGS = {"AUTH_RATE_LIMIT": "1000000 per minute", "MAX_TASKS_PER_USER": "1000000000"}
@@ -48,6 +48,7 @@ def service(database_url: str, workers: int = 1) -> Iterator[MeasuredService]:
         live_service(
             database_url,
             Path(folder),
+            command=SERVE,
             looked_through=False,
             BCRYPT_ROUNDS="12",
             WORKERS=str(workers),

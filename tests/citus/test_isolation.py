@@ -16,10 +16,11 @@ from psycopg import errors
 from support.postgres.dba_scripts import distribute
 from support.postgres.proxy import proxied
 from support.signed_up import HASH, create, create_once, event, sign_up
-from todo_api.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
-from todo_api.migrate import migrate, rollback
-from todo_api.roles import check_role
-from todo_api.rows import as_task
+from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
+from todo_api.database.data import Database
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate, rollback
+from todo_api.upkeep.role_check import check_role
 
 pytestmark = pytest.mark.citus
 DISTRIBUTED = ["idempotency_keys", "sessions", "task_counts", "tasks"]
@@ -361,7 +362,7 @@ def test_an_error_takes_everything_back_and_the_connection_is_used_again(
             with pytest.raises(StatementFailed):
                 single.as_user(a, create("taken back"), create(""))
             account = {"user_id": a.user_id, "email": f"{a.user_id}@example.com"}
-            with pytest.raises(Taken):
+            with pytest.raises(UniqueViolated):
                 single.before_sign_in(
                     Call("before_sign_in/create_user", account | {"password_hash": HASH}),
                     user_id=a.user_id,

@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from support.postgres.proxy import Proxy, proxied
-from todo_api.data import Database
+from todo_api.database.data import Database
 
 
 @pytest.fixture(scope="module")

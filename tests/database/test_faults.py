@@ -14,13 +14,16 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
+import todo_api
 from support.at_once import at_once
 from support.postgres.proxy import Proxy
 from support.signed_up import create, sign_up
 from support.waiting import until
-from todo_api import connections
-from todo_api.data import Call, Database, SignedIn, Unavailable
-from todo_api.rows import as_task
+from todo_api.database import pool
+from todo_api.database.calls import Call, SignedIn, Unavailable
+from todo_api.database.connection import Connection
+from todo_api.database.data import Database
+from todo_api.tasks.rows import as_task
 
 pytestmark = [pytest.mark.pooled, pytest.mark.partitioned]
 LIST = Call("tasks/list", row=as_task)
@@ -178,7 +181,7 @@ def test_of_a_crowd_that_asks_for_an_absent_database_nobody_waits_twice(proxy: P
         who = sign_up(database)
         proxy.refuse()
         seconds_until_refused(0)
-        assert sum(at_once(8, seconds_until_refused)) < connections.POOL_TIMEOUT_S
+        assert sum(at_once(8, seconds_until_refused)) < pool.POOL_TIMEOUT_S
 
 
 def test_an_absent_database_is_found_again_while_nobody_asks(
@@ -189,18 +192,18 @@ def test_an_absent_database_is_found_again_while_nobody_asks(
         proxy.refuse()
         with pytest.raises(Unavailable):
             database.as_user(who, LIST)
-        pool = database._connections._pool
-        getconn, too_late = pool.getconn, [True, True]  # as on a machine that is very busy
+        psycopg_pool = database._pool._pool
+        getconn, too_late = psycopg_pool.getconn, [True, True]  # as on a machine that is very busy
 
-        def getconn_late(timeout: float) -> connections.Connection:
+        def getconn_late(timeout: float) -> Connection:
             if too_late:
                 raise PoolTimeout(too_late.pop())
             return getconn(timeout)
 
-        monkeypatch.setattr(pool, "getconn", getconn_late)
+        monkeypatch.setattr(psycopg_pool, "getconn", getconn_late)
         until(lambda: not too_late)
         proxy.accept()
-        until(lambda: pool.get_stats()["pool_available"])
+        until(lambda: psycopg_pool.get_stats()["pool_available"])
         assert database.as_user(who, LIST) == [[]]
 
 
@@ -309,7 +312,7 @@ def test_a_server_that_falls_silent_holds_a_request_for_a_bounded_time(
     proxy: Proxy, single: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = sign_up(single)
-    monkeypatch.setattr(connections, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(pool, "ANSWER_TIMEOUT_S", 0.5)
     proxy.frozen = True
     began = time.monotonic()
     with pytest.raises(Unavailable):
@@ -324,7 +327,7 @@ def seconds_until_a_dead_network_is_noticed(url: str) -> list[float]:
     """On an idle connection, and on one that has sent something."""
     with (
         closing(Database(url, connections=1)) as database,
-        closing(database._connections.take()) as connection,
+        closing(database._pool.take()) as connection,
         socket.socket(fileno=os.dup(connection.fileno())) as link,
     ):
         idle, interval, count, unanswered = (
@@ -339,7 +342,7 @@ def seconds_until_a_dead_network_is_noticed(url: str) -> list[float]:
 
 
 def test_a_machine_that_fell_off_the_network_is_given_up_before_a_request_is(proxy: Proxy) -> None:
-    assert max(seconds_until_a_dead_network_is_noticed(proxy.url)) < connections.ANSWER_TIMEOUT_S
+    assert max(seconds_until_a_dead_network_is_noticed(proxy.url)) < pool.ANSWER_TIMEOUT_S
     chosen = make_conninfo(
         proxy.url,
         keepalives_idle=60,
@@ -356,7 +359,7 @@ def test_a_read_is_not_asked_again_after_silence(
     who = sign_up(single)
     send, sent = single._send, []
     monkeypatch.setattr(single, "_send", lambda *given: sent.append(given) or send(*given))
-    monkeypatch.setattr(connections, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(pool, "ANSWER_TIMEOUT_S", 0.5)
     proxy.frozen = True
     with pytest.raises(Unavailable):
         single.as_user(who, LIST)
@@ -367,7 +370,7 @@ def test_a_read_is_not_asked_again_after_silence(
 def test_every_bound_is_shorter_than_the_next_one_out(
     database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
-    """A lock, a statement, an abandoned transaction, our own patience, the proxy's of the README."""
+    """A lock, a statement, an abandoned transaction, our own patience, the proxy's of nginx.conf."""
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
     with superuser.transaction():
         superuser.execute("SELECT begin_request(NULL)")
@@ -377,10 +380,10 @@ def test_every_bound_is_shorter_than_the_next_one_out(
             ).fetchall()[0][0]
             for one in names
         )
-    readme = (Path(connections.__file__).parent.parent / "README.md").read_text("utf-8")
-    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", readme)
+    nginx = (Path(todo_api.__file__).parent / "deploy" / "nginx.conf").read_text("utf-8")
+    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", nginx)
     assert 0 < lock_s < statement_s
-    assert statement_s + 2 < connections.ANSWER_TIMEOUT_S  # room for the way there and back
-    assert int(proxy_s) > connections.POOL_TIMEOUT_S + connections.ANSWER_TIMEOUT_S
+    assert statement_s + 2 < pool.ANSWER_TIMEOUT_S  # room for the way there and back
+    assert int(proxy_s) > pool.POOL_TIMEOUT_S + pool.ANSWER_TIMEOUT_S
     assert 0 < idle_s < int(proxy_s)
     assert superuser.execute("SHOW statement_timeout").fetchall() == [("0",)]  # nothing stays

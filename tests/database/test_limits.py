@@ -12,10 +12,11 @@ from support.at_once import at_once
 from support.postgres.proxy import Proxy
 from support.signed_up import create, create_once, event, sign_up
 from support.waiting import until
-from todo_api import idempotency
-from todo_api.data import Call, Database, StatementFailed, Unavailable
-from todo_api.rows import as_task
-from todo_api.schemas import NewTask
+from todo_api.database.calls import Call, StatementFailed, Unavailable
+from todo_api.database.data import Database
+from todo_api.tasks import idempotency
+from todo_api.tasks.rows import as_task
+from todo_api.tasks.schemas import NewTask
 
 pytestmark = [pytest.mark.pooled, pytest.mark.partitioned]
 LIST = Call("tasks/list", row=as_task)

@@ -13,8 +13,9 @@ import pytest
 from support.postgres.proxy import SYNC, Proxy
 from support.signed_up import HASH, create, create_once, event, logout, sign_up
 from support.waiting import until
-from todo_api.data import Call, Database, SessionEnded, SignedIn, StatementFailed, Taken
-from todo_api.rows import as_task
+from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
+from todo_api.database.data import Database
+from todo_api.tasks.rows import as_task
 
 pytestmark = [pytest.mark.pooled, pytest.mark.partitioned]
 FLUSH = b"H\x00\x00\x00\x04"
@@ -212,7 +213,7 @@ def test_an_address_in_use_is_taken_by_the_name_of_its_constraint(database: Data
         "email": f"{who.user_id}@EXAMPLE.com",
         "password_hash": HASH,
     }
-    with pytest.raises(Taken, match=r"^users_email_key$"):
+    with pytest.raises(UniqueViolated, match=r"^users_email_key$"):
         database.before_sign_in(Call("before_sign_in/create_user", account), user_id=other)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-STATIC = Path(__file__).resolve().parents[2] / "todo_api" / "static"
+STATIC = Path(__file__).resolve().parents[2] / "todo_api" / "docs" / "static"
 PACKAGES: list[dict[str, Any]] = json.loads((STATIC / "ASSETS.json").read_text(encoding="utf-8"))
 FILES: dict[str, dict[str, Any]] = {
     entry["file"]: entry for package in PACKAGES for entry in package["files"]

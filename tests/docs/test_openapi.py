@@ -18,13 +18,12 @@ from werkzeug.test import TestResponse
 from support.accounts import Account
 from support.leaks import Scan
 from support.live_service import live_service
-from support.openapi_document import Document, Operation
+from support.openapi_document import Document, Operation, current_document
 from support.watched import had_a_bug
-from todo_api.openapi import document as write
-from todo_api.problems import CODES
+from todo_api.web.problem_codes import CODES
 
 pytestmark = pytest.mark.contract
-DOCUMENT = Document(write())
+DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
 PAIRS = [(name, status) for name, operation in OPERATIONS.items() for status in operation.statuses]
 LIMITED = {"signup", "login"}
@@ -230,7 +229,7 @@ class Provoke:
             raise RuntimeError("a bug")
 
         if operation.id in LIMITED:  # behind the count of attempts
-            self.monkeypatch.setattr("todo_api.auth.read_body", fail)
+            self.monkeypatch.setattr("todo_api.auth.blueprint.read_body", fail)
         else:
             path = url_of(operation, user_id=self.account.id, task_id=self.task["id"])
             endpoint, _ = self.app.url_map.bind("localhost").match(path, operation.method)
@@ -240,7 +239,7 @@ class Provoke:
         return answer
 
     def unavailable(self, operation: Operation) -> TestResponse:
-        self.monkeypatch.setattr("todo_api.connections.POOL_TIMEOUT_S", 0.05)
+        self.monkeypatch.setattr("todo_api.database.pool.POOL_TIMEOUT_S", 0.05)
         away = self.make_app(database_url="postgresql://127.0.0.1:1/nowhere")
         return self.send(operation, away.test_client())
 

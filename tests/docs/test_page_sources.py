@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).resolve().parents[2] / "todo_api" / "static"
+STATIC = Path(__file__).resolve().parents[2] / "todo_api" / "docs" / "static"
 PAGES = sorted(path.name for path in STATIC.glob("*.html"))
 OWN = sorted(path.name for path in STATIC.iterdir() if path.suffix in {".html", ".css", ".js"})
 

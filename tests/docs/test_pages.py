@@ -7,8 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from todo_api import docs
-from todo_api.problems import CODES
+from todo_api.docs import blueprint as docs
+from todo_api.web.problem_codes import CODES
 
 pytestmark = pytest.mark.contract
 STATIC = Path(docs.__file__).parent / "static"

@@ -29,16 +29,16 @@ from schemathesis.core.parameters import ParameterLocation
 
 from support.accounts import Account
 from support.credentials import PASSWORD, SECRET
+from support.openapi_document import Document, current_document
 from support.watched import watching
-from todo_api import create_app
-from todo_api.config import Config
-from todo_api.openapi import document
-from todo_api.openapi_parts import PARAMETERS
-from todo_api.operations import OPERATIONS
+from todo_api.app import create_app
+from todo_api.settings.config import Config
 
 pytestmark = [pytest.mark.contract, pytest.mark.slow, pytest.mark.timeout(3600)]
 
-CURSOR = PARAMETERS["cursor"]["example"]  # a good one
+DOCUMENT = Document(current_document())
+OPERATIONS = DOCUMENT.operations
+CURSOR = DOCUMENT.content["components"]["parameters"]["cursor"]["example"]  # a good one
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 _GENERATION = GenerationConfig(
     max_examples=EXAMPLES,
@@ -66,7 +66,7 @@ class Called:
 
 
 service = Called()
-schema = schemathesis.openapi.from_dict(document(), config=_CONFIG)
+schema = schemathesis.openapi.from_dict(DOCUMENT.content, config=_CONFIG)
 schema.app = service
 
 

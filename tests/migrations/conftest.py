@@ -19,7 +19,7 @@ from migrations.trial import (
     drop_roles,
 )
 from support.postgres.embedded_server import embedded_server
-from todo_api.migrate import migrate
+from todo_api.upkeep.migrate import migrate
 
 _numbers = itertools.count(1)
 

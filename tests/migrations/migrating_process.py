@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from todo_api.migrate import MigrationError, migrate
+from todo_api.upkeep.migrate import MigrationError, migrate
 
 
 def answer(line: str) -> None:

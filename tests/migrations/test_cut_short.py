@@ -10,8 +10,8 @@ import pytest
 
 from migrations.trial import IDS, add, applied, migrators, snapshot
 from support.waiting import until
-from todo_api import migrate as migrating
-from todo_api.migrate import MigrationError, migrate, rollback
+from todo_api.upkeep import migrate as migrating
+from todo_api.upkeep.migrate import MigrationError, migrate, rollback
 
 # --- killed ---
 

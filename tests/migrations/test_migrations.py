@@ -24,10 +24,11 @@ from migrations.trial import (
 from support.postgres.catalogue import roles
 from support.postgres.schema_dump import PAGE, dump
 from support.waiting import until
-from todo_api import migrate as migrating
-from todo_api.data import Call, Database
-from todo_api.migrate import MigrationError, migrate, newest, rollback
-from todo_api.roles import check_role
+from todo_api.database.calls import Call
+from todo_api.database.data import Database
+from todo_api.upkeep import migrate as migrating
+from todo_api.upkeep.migrate import MigrationError, migrate, newest, rollback
+from todo_api.upkeep.role_check import check_role
 
 # --- up and down ---
 

@@ -25,8 +25,8 @@ from migrations.trial import (
     snapshot,
 )
 from support.waiting import until
-from todo_api.embedded_programs import find_programs
-from todo_api.migrate import MigrationError, migrate, rollback
+from todo_api.embedded.programs import find_programs
+from todo_api.upkeep.migrate import MigrationError, migrate, rollback
 
 
 @contextmanager

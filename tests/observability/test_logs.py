@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from support.live_service import live_service
-from todo_api import logs
+from todo_api.observability import logs
 
 NASTY = (
     'a "quote", a \\ backslash,\n a line,\r a return,\x1b[31m red,'

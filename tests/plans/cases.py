@@ -7,7 +7,7 @@ from typing import Any
 
 import todo_api
 from support.rules.user_rule import opens_or_ends
-from todo_api.statements import Statement, load_statements
+from todo_api.database.statements import Statement, load_statements
 
 from .fill import Filled, FilledUser
 

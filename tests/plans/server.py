@@ -8,7 +8,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from support.postgres.embedded_server import embedded_server
-from todo_api.migrate import migrate
+from todo_api.upkeep.migrate import migrate
 
 
 def own_server() -> AbstractContextManager[str]:

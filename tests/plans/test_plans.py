@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from todo_api.statements import compile_statement, load_statements
+from todo_api.database.statements import compile_statement, load_statements
 
 from .cases import FOLDER, Case, cases
 from .fill import Filled, fill

@@ -1,4 +1,4 @@
-"""SECURITY.md: every requirement of ASVS level 1 has its row, and every test that a row names exists."""
+"""ASVS.md: every requirement of ASVS level 1 has its row, and every test that a row names exists."""
 
 import ast
 import csv
@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from project.markdown_pages import anchors_of
+
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
-PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+ASVS = TESTS / "ASVS.md"
+PAGE = ASVS.read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+\.\d+\.\d+) \| (\d) \| (.+) \|$", re.MULTILINE)
 NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 with (TESTS / "data" / "asvs" / "levels.csv").open(encoding="utf-8", newline="") as _file:
@@ -76,11 +79,11 @@ def test_a_named_test_exists(file: str, name: str) -> None:
     assert not name or name in functions_of(file)
 
 
-def test_a_link_leads_somewhere() -> None:
-    headings = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
-    anchors = {f"#{heading.lower().replace(' ', '-')}" for heading in headings}
-    for address in re.findall(r"\]\(([^)]+)\)", PAGE):
-        if address.startswith("#"):
-            assert address in anchors
-        elif not address.startswith("https://"):
-            assert (ROOT / address).exists()
+@pytest.mark.parametrize("page", [ASVS, ROOT / "SECURITY.md"], ids=lambda page: page.name)
+def test_a_link_leads_somewhere(page: Path) -> None:
+    for address in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if not address.startswith("https://"):
+            file, _, anchor = address.partition("#")
+            target = (page.parent / file) if file else page
+            assert target.exists()
+            assert not anchor or anchor in anchors_of(target.read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 SHIPPED = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", "todo_api", "sql", "migrations")
+LOCKS = ("requirements/build.lock", "requirements/service.lock")
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_image_is_built_from_what_is_shipped_alone():
     """No .git, .env or test gets into it."""
     everything, *but, compiled = (CHECKOUT / ".dockerignore").read_text().splitlines()
     assert (everything, compiled) == ("*", "**/__pycache__")
-    assert sorted(but) == sorted(f"!{name}" for name in SHIPPED)
+    assert sorted(but) == sorted(f"!{name}" for name in SHIPPED + LOCKS)
 
 
 @pytest.fixture
@@ -76,8 +77,13 @@ def test_the_installed_wheel_serves_from_another_folder(todo_api, elsewhere):
             answer.read()
             assert (path, answer.status) == (path, status)
         connection.close()
-        [monitoring] = todo_api.parents[1].glob("lib/python3*/site-packages/todo_api/monitoring")
+        [monitoring] = todo_api.parents[1].glob(
+            "lib/python3*/site-packages/todo_api/observability/monitoring"
+        )
         assert {file.name for file in monitoring.iterdir()} == {"alerts.yml", "dashboard.json"}
+        [deploy] = todo_api.parents[1].glob("lib/python3*/site-packages/todo_api/deploy")
+        shipped = {file.name for file in deploy.iterdir()}
+        assert shipped == {"README.md", "nginx.conf", "Caddyfile", "todo-api.service"}
         service.send_signal(signal.SIGINT)
         assert service.wait(20) == 0
     finally:

@@ -1,7 +1,8 @@
-"""A worker's threads keep to one core; what computes without the interpreter has them all."""
+"""A worker's threads stay on one core; threads that hash without the GIL have all cores."""
 
 import os
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import httpx
 
 from support.live_service import live_service
 from support.waiting import until
-from todo_api.affinity import core_of
+from todo_api.server.machine import core_of
 
 CORES = os.sched_getaffinity(0)
 NICE_OF_HASHING = str(min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19))
@@ -38,6 +39,50 @@ def test_request_threads_share_a_core_and_hashing_threads_have_all(
         assert len(workers) == 2
         # Between two looks at the threads they may all move on, so they have to be found together once.
         assert until(lambda: _kept_together(workers))
+
+
+def test_without_core_pinning_every_thread_has_all_cores(database_url: str, tmp_path: Path) -> None:
+    with live_service(database_url, tmp_path, THREADS="5", CORE_PINNING="false") as service:
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
+        [worker] = re.findall(r"worker (\d+) started", service.log())
+        # The thread that pins starts before the worker serves, and pins at once.
+        threads = [int(task.name) for task in Path(f"/proc/{worker}/task").iterdir()]
+        assert len(threads) > 5
+        assert {frozenset(os.sched_getaffinity(tid)) for tid in threads} == {frozenset(CORES)}
+        assert {os.sched_getscheduler(tid) for tid in threads} == {os.SCHED_OTHER}
+
+
+REFUSING = """
+import errno, os, resource, sys
+
+def refuse(*arguments):
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+for name in ("sched_setaffinity", "sched_setscheduler", "setpriority", "nice"):
+    setattr(os, name, refuse)
+resource.setrlimit = refuse
+import fcntl
+fcntl.ioctl = refuse
+from todo_api.cli import main
+sys.exit(main(["serve"]))
+"""
+
+
+def test_a_kernel_that_refuses_every_call_is_served_all_the_same(
+    database_url: str, tmp_path: Path
+) -> None:
+    """As seccomp profiles and systemd's filters do: slower maybe, but nothing is 500 for it."""
+    metrics = {"METRICS_PORT": "0", "LOG_FORMAT": "json"}
+    with live_service(
+        database_url, tmp_path, command=[sys.executable, "-c", REFUSING], **metrics
+    ) as service:
+        account = {"email": "a@example.com", "password": "correct horse"}
+        answer = httpx.post(f"{service.url}/api/auth/signup", json=account)
+        assert answer.status_code == 201
+        assert httpx.post(f"{service.url}/api/auth/login", json=account).status_code == 200
+        log = service.log()
+        [address] = re.findall(r"metrics on (http://[\w.:]+/metrics)", log)
+        assert "todo_api_http_requests_total" in httpx.get(address).text
 
 
 def _kept_together(workers: list[int]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from todo_api.forwarded import Forwarded
+from todo_api.server.forwarded import Forwarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

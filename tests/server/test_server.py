@@ -20,7 +20,7 @@ import pytest
 
 from support.small_service import GET, PATIENCE, SmallService, StartSmall, answers, read_all
 from support.waiting import until
-from todo_api.problems import CODES
+from todo_api.web.problem_codes import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

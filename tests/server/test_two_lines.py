@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from support.small_service import StartSmall, answers
 from support.waiting import until
-from todo_api.dispatcher import HASHING, Dispatcher
-from todo_api.request import HASHING_WAITS
+from todo_api.server.dispatcher import HASHING, Dispatcher
+from todo_api.web.request import HASHING_WAITS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,9 @@ from pathlib import Path
 import limits
 import pytest
 
-from todo_api import config
-from todo_api.config import Config, ConfigError, default_text, load, variable
+from todo_api.settings import cores as cores_of_machine
+from todo_api.settings.config import Config, default_text, variable
+from todo_api.settings.load import ConfigError, load
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SECRET = "0123456789abcdefghijklmnopqrstuv"  # 32 bytes
@@ -175,6 +176,7 @@ class TestProblems:
             ("TRUSTED_PROXIES", "*"),
             ("MIGRATE_ON_START", "maybe"),
             ("PREPARED_STATEMENTS", "5"),
+            ("CORE_PINNING", "often"),
             ("LOG_LEVEL", "LOUD"),
             ("LOG_FORMAT", "xml"),
         ],
@@ -623,7 +625,7 @@ def test_the_defaults_suit_the_cores_that_a_machine_or_container_gives(
     slots: int,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
-    monkeypatch.setattr(config, "CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(cores_of_machine, "CPU_QUOTA", tmp_path / "cpu.max")
     if quota:
         (tmp_path / "cpu.max").write_text(f"{quota}\n")
     assert (Config().workers, Config().hashing_slots) == (workers, slots)

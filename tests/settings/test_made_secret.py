@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from todo_api.made_secret import SecretError, made_secret
+from todo_api.settings.made_secret import SecretError, made_secret
 
 
 @pytest.fixture

@@ -18,10 +18,11 @@ from psycopg.rows import dict_row
 import todo_api
 from support.signed_up import create, sign_up
 from support.waiting import until
-from todo_api import embedded
-from todo_api.data import Call, Database, SignedIn
-from todo_api.migrate import migrate
-from todo_api.rows import as_task
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.embedded.running import embedded_postgres
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate
 
 pytestmark = pytest.mark.partitioned
 README = Path(todo_api.__file__).parent.parent / "sql" / "README.md"
@@ -68,6 +69,7 @@ def test_the_page_has_the_questions_that_come_up_at_night() -> None:
     assert list(QUERIES) == [
         "Slowest statements, by file",
         "Sessions of a user",
+        "What happened, newest first",
         "Failed logins by address, in the last hour",
         "Lock waits",
         "Connections and open transactions",
@@ -84,6 +86,25 @@ def test_sessions_of_a_user(database: Database, ask: Callable[..., list[dict[str
     assert str(session["id"]) == who.session_id
     assert (session["opened_by"], str(session["address"])) == ("signup", "192.0.2.1")
     assert session["user_agent"] == "curl/8"
+
+
+def test_what_happened_newest_first(
+    database: Database, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    _, email = sign_up(database)
+    refused = _event("login_refused", "192.0.2.9", "unknown email", user_id=None)
+    database.before_sign_in(Call("before_sign_in/record_event", refused), user_id=None)
+    newest, before = ask("What happened, newest first")[:2]
+    assert (newest["event"], newest["reason"], newest["who"]) == (
+        "login_refused",
+        "unknown email",
+        "(unknown)",
+    )
+    assert (before["event"], before["who"], str(before["address"])) == (
+        "signup",
+        email,
+        "192.0.2.1",
+    )
 
 
 def test_failed_logins_by_address(
@@ -214,11 +235,11 @@ def test_pg_stat_statements_names_the_file() -> None:
     programs = Path(os.environ.get("PG_BIN", DEBIAN))
     try:
         with (
-            embedded.running(folder, programs) as url,
+            embedded_postgres(folder, programs) as url,
             psycopg.connect(url, autocommit=True) as one,
         ):
             one.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
-        with embedded.running(folder, programs) as url:
+        with embedded_postgres(folder, programs) as url:
             migrate(url)
             with psycopg.connect(url, autocommit=True) as superuser:
                 superuser.execute("CREATE EXTENSION pg_stat_statements")

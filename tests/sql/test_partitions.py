@@ -15,11 +15,12 @@ from psycopg.conninfo import make_conninfo
 from support.postgres.catalogue import catalogue
 from support.postgres.dba_scripts import partition
 from support.signed_up import create, create_once, sign_up
-from todo_api.data import Call, Database, SignedIn
-from todo_api.migrate import migrate, rollback
-from todo_api.roles import check_role
-from todo_api.rows import as_task
-from todo_api.statements import USER, load_statements
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.database.statements import USER, load_statements
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate, rollback
+from todo_api.upkeep.role_check import check_role
 
 pytestmark = pytest.mark.partitioned
 TABLES = ("idempotency_keys", "sessions", "task_counts", "tasks")

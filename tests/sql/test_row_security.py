@@ -12,10 +12,11 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from support.signed_up import HASH, create_once, event, sign_up
-from todo_api.data import Call, Database, SignedIn
-from todo_api.migrate import migrate
-from todo_api.roles import RoleError, check_role
-from todo_api.rows import as_task
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.tasks.rows import as_task
+from todo_api.upkeep.migrate import migrate
+from todo_api.upkeep.role_check import RoleError, check_role
 
 pytestmark = pytest.mark.partitioned
 KEYS = {

@@ -13,16 +13,16 @@ import psycopg
 import pytest
 from pglast import ast as grammar
 
-import todo_api
 from support.rules.statement_header import first_words, header, sections
-from todo_api.data import Call, Database, SignedIn
-from todo_api.rows import as_task
-from todo_api.schemas import Task
-from todo_api.statements import USER, compile_statement, load_statements
+from support.source_files import PACKAGE, sources, tree
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.database.statements import USER, compile_statement, load_statements
+from todo_api.tasks.rows import as_task
+from todo_api.tasks.schemas import Task
 
 pytestmark = pytest.mark.partitioned
-SOURCES = Path(todo_api.__file__).parent
-FOLDER = SOURCES.parent / "sql"
+FOLDER = PACKAGE.parent / "sql"
 STATEMENTS = load_statements()
 EVERY = pytest.mark.parametrize("name", sorted(STATEMENTS))
 # what a DBA runs, not the service
@@ -112,18 +112,19 @@ def literals() -> set[str]:
     """Every string in the sources."""
     return {
         node.value
-        for file in SOURCES.glob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for file in sources()
+        for node in ast.walk(tree(file))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
 
 
 def asked() -> set[str]:
-    """What migrate.py asks for by its last name."""
-    tree = ast.parse((SOURCES / "migrate.py").read_text(encoding="utf-8"))
+    """What the migrations ask for by its last name."""
     return {
         f"before_sign_in/{node.args[0].value}"
-        for node in ast.walk(tree)
+        for file in sources()
+        if file.parent.name == "upkeep"
+        for node in ast.walk(tree(file))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "ask"

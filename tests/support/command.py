@@ -18,7 +18,7 @@ from typing import Any
 
 import todo_api
 from support.waiting import until
-from todo_api.config import Config, variable
+from todo_api.settings.config import Config, variable
 
 PATIENCE = 60.0
 SECRET = "a secret that only these tests know, 0123456789"

@@ -144,9 +144,17 @@ class LiveService:
         return self.scan.found
 
 
+SERVE = [sys.executable, "-m", "todo_api", "serve"]
+
+
 @contextmanager
 def live_service(
-    database_url: str, folder: Path, *, looked_through: bool = True, **settings: str
+    database_url: str,
+    folder: Path,
+    *,
+    command: list[str] = SERVE,
+    looked_through: bool = True,
+    **settings: str,
 ) -> Iterator[LiveService]:
     """Serve on a free port until the block ends, which may end the process itself. The log is in `folder`.
 
@@ -163,7 +171,6 @@ def live_service(
         **settings,
     }
     log = folder / "service.log"
-    command = [sys.executable, "-m", "todo_api", "serve"]
     with started(command, chosen, log) as (process, announced):
         assert announced.startswith("Todo API on http"), log.read_text()
         service = LiveService(process, announced.split()[3], database_url, log)

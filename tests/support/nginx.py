@@ -1,6 +1,5 @@
-"""nginx with the configuration that the README shows: only addresses and files are put in."""
+"""nginx with the nginx.conf that operators get: only addresses and files are put in."""
 
-import re
 import shutil
 import socket
 import ssl
@@ -9,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import todo_api
 from support.certificates import make_authority, make_certificate
 from support.waiting import until
 
-README = Path(__file__).parents[2] / "README.md"
+SHOWN = Path(todo_api.__file__).parent / "deploy" / "nginx.conf"
 HOST = "todo.example.com"
 # In the foreground, with all its files in one folder.
 _AROUND = """daemon off;
@@ -22,7 +22,7 @@ error_log {folder}/error.log info;
 {user}
 events {{ }}
 http {{
-    ssl_ciphers DEFAULT:@SECLEVEL=0;  # so that only what the README shows keeps old TLS out
+    ssl_ciphers DEFAULT:@SECLEVEL=0;  # so that only nginx.conf keeps old TLS out
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -55,46 +55,52 @@ class Nginx:
         return f'"{first_line} HTTP/1.1"' in (self.folder / "access.log").read_text()
 
 
-def shown() -> str:
-    """The configuration in the README."""
-    [found] = re.findall(r"```nginx\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    return found
-
-
-def _replaced(text: str, *pairs: tuple[str, str]) -> str:
+def replaced(text: str, *pairs: tuple[str, str]) -> str:
+    """The text with each first part, which stands there once, replaced by the second."""
     for old, new in pairs:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     return text
 
 
-@contextmanager
-def nginx(service_port: int, folder: Path) -> Iterator[Nginx]:
-    """Run one before the service at `service_port`."""
+def find_nginx() -> str:
+    """The program, which is not on everybody's PATH."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin")
     assert program, "there is no nginx to run: install nginx-light"
+    return program
+
+
+def configuration(folder: Path, port: int, service_port: int) -> Path:
+    """A file with nginx.conf in it, for certificates that are made in `folder` beside `authority.crt`."""
     authority = make_authority(folder, "authority")
     certificate = make_certificate(folder, authority, HOST)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    configuration = _AROUND.format(
+    file = folder / "nginx.conf"
+    text = _AROUND.format(
         folder=folder,
         user="user root;" if Path(folder).owner() == "root" else "",
-        shown=_replaced(
-            shown(),
+        shown=replaced(
+            SHOWN.read_text(encoding="utf-8"),
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
             ("127.0.0.1:8000", f"127.0.0.1:{service_port}"),
             (f"/etc/ssl/{HOST}.pem", str(certificate.file)),
             (f"/etc/ssl/{HOST}.key", str(certificate.key)),
         ),
     )
-    (folder / "nginx.conf").write_text(configuration)
+    file.write_text(text)
+    return file
+
+
+@contextmanager
+def nginx(service_port: int, folder: Path) -> Iterator[Nginx]:
+    """Run one before the service at `service_port`."""
+    program = find_nginx()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    file = configuration(folder, port, service_port)
     with (folder / "stderr").open("wb") as stderr:
-        process = subprocess.Popen(
-            [program, "-p", folder, "-c", folder / "nginx.conf"], stderr=stderr
-        )
+        process = subprocess.Popen([program, "-p", folder, "-c", file], stderr=stderr)
     try:
-        running = Nginx(port, folder, authority.file)
+        running = Nginx(port, folder, folder / "authority.crt")
 
         def answers() -> bool:
             assert process.poll() is None, (folder / "stderr").read_text()

@@ -5,9 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask import Flask
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
+from todo_api.app import BLUEPRINTS, OPERATIONS
+from todo_api.docs.openapi import document
 
 # What HTTP itself and the server add.
 _PLUMBING = {"content-type", "content-length", "connection", "date", "server"}
@@ -127,3 +131,11 @@ class Document:
         value = json.loads(body) if "json" in sent["content-type"] else body.decode()
         assert self.errors(value, media["schema"]) == []
         return value
+
+
+def current_document() -> dict[str, Any]:
+    """The document of the service, without one that runs."""
+    app = Flask("document", static_folder=None)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return document(app.url_map, OPERATIONS)

@@ -3,8 +3,9 @@
 import uuid
 from typing import Any
 
-from todo_api.data import Call, Database, SignedIn
-from todo_api.rows import as_task
+from todo_api.database.calls import Call, SignedIn
+from todo_api.database.data import Database
+from todo_api.tasks.rows import as_task
 
 HASH = "$2b$04$" + "a" * 53
 

@@ -1,4 +1,4 @@
-"""A small WSGI application under todo_api.server, for test_server.py: JSON options in argv[1]."""
+"""A small WSGI application under todo_api.server.serve, for test_server.py: JSON options in argv[1]."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from todo_api.channel import Channel
-from todo_api.request import HASHING_WAITS
-from todo_api.server import ServerError, serve
+from todo_api.server.channel import Channel
+from todo_api.server.serve import ServerError, serve
+from todo_api.web.request import HASHING_WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

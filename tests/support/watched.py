@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from support.credentials import PASSWORD
 from support.leaks import Scan
-from todo_api.logs import JsonFormatter
+from todo_api.observability.logs import JsonFormatter
 
 texts = 0  # looked through so far
 

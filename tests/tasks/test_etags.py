@@ -2,8 +2,8 @@
 
 import msgspec
 
-from todo_api import etags
-from todo_api.schemas import Task
+from todo_api.tasks import etags
+from todo_api.tasks.schemas import Task
 
 
 def test_another_member_of_a_task_makes_other_tags() -> None:

@@ -7,7 +7,7 @@ import on_path  # noqa: F401
 
 from support.postgres.embedded_server import embedded_server
 from support.postgres.schema_dump import PAGE, dump
-from todo_api.migrate import migrate
+from todo_api.upkeep.migrate import migrate
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Renew the documentation pages' third-party files in todo_api/static.
+"""Renew the documentation pages' third-party files in todo_api/docs/static.
 
     python tests/tools/vendor_assets.py
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-STATIC = Path(__file__).resolve().parents[2] / "todo_api" / "static"
+STATIC = Path(__file__).resolve().parents[2] / "todo_api" / "docs" / "static"
 
 
 @dataclass(frozen=True)

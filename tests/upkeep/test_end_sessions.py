@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 
 from support.accounts import Account
 from todo_api import cli
-from todo_api.end_sessions import EndError, end_sessions
-from todo_api.migrate import migrate
+from todo_api.upkeep.end_sessions import EndError, end_sessions
+from todo_api.upkeep.migrate import migrate
 
 _numbers = itertools.count(1)
 

@@ -17,8 +17,9 @@ from support.accounts import Account
 from support.live_service import live_service
 from support.postgres.pgbouncer import PgBouncer, pgbouncer
 from support.postgres.server import a_server
-from todo_api.data import Call, Database, Unavailable
-from todo_api.migrate import MigrationError, migrate
+from todo_api.database.calls import Call, Unavailable
+from todo_api.database.data import Database
+from todo_api.upkeep.migrate import MigrationError, migrate
 
 pytestmark = pytest.mark.programs
 

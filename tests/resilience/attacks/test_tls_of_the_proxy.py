@@ -1,4 +1,4 @@
-"""TLS as the README's nginx speaks it: nothing older than 1.2, and nothing without."""
+"""TLS as nginx speaks it with nginx.conf: nothing older than 1.2, and nothing without."""
 
 import ssl
 import warnings

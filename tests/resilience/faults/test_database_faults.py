@@ -19,7 +19,7 @@ from resilience.faults.writers import Writers
 from support.live_service import LiveClient, LiveService, LiveUser, live_service
 from support.postgres.server import Server, a_server
 from support.waiting import until
-from todo_api.migrate import migrate
+from todo_api.upkeep.migrate import migrate
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3")) * 5 // 2
 WRITERS = 20  # more than the service has connections

@@ -23,7 +23,7 @@ from resilience.faults.writers import Writers
 from support.live_service import LiveClient, LiveService, LiveUser, StartLive
 from support.waiting import until
 from support.wire import head
-from todo_api.worker import IDLE_SECONDS
+from todo_api.server.waitress_server import IDLE_SECONDS
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 CLIENTS = 50

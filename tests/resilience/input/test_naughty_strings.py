@@ -11,7 +11,8 @@ import pytest
 
 from resilience.input.naughty import has_control, naughty_strings, shows_something
 from support.live_service import LiveClient, LiveService, LiveUser
-from todo_api.schemas import TITLE_MAX, WHITE_SPACE
+from todo_api.tasks.schemas import TITLE_MAX
+from todo_api.web.text import WHITE_SPACE
 
 STRINGS = naughty_strings()
 TRIMMED = re.compile(f"^[{WHITE_SPACE}]+|[{WHITE_SPACE}]+$")

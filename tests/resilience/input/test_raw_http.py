@@ -174,9 +174,7 @@ def test_a_pipeline_is_answered_in_order_through_nginx(
     service: LiveService, before: Nginx, figure: Any
 ) -> None:
     pipelined(before.open, service)
-    figure(
-        4, "the same through nginx with the README's configuration", "no 5xx but its own 501, 505"
-    )
+    figure(4, "the same through nginx with nginx.conf", "no 5xx but its own 501, 505")
 
 
 @pytest.mark.programs

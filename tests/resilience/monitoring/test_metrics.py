@@ -21,7 +21,7 @@ from resilience.monitoring.scrape import ON, Scraper, Sums, files, log_lines, pr
 from support.live_service import LiveClient, LiveService, live_service
 from support.postgres.proxy import proxied
 from support.waiting import until
-from todo_api.connections import POOL_TIMEOUT_S
+from todo_api.database.pool import POOL_TIMEOUT_S
 
 WORKERS = 3
 TASKS = "/api/<user_id>/tasks"

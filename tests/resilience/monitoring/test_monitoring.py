@@ -14,7 +14,7 @@ import todo_api
 from resilience.monitoring.scrape import scraped
 from support.postgres.proxy import proxied
 
-FILES = Path(todo_api.__file__).parent / "monitoring"
+FILES = Path(todo_api.__file__).parent / "observability" / "monitoring"
 RULES = FILES / "alerts.yml"
 DASHBOARD = FILES / "dashboard.json"
 NAME = re.compile(r"\btodo_api_\w+")

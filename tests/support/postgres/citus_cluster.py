@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from support.postgres.dba_scripts import distribute
-from todo_api.migrate import migrate, rollback
+from todo_api.upkeep.migrate import migrate, rollback
 
 URL = os.environ.get("CITUS_URL", "")
 # Ours to empty: a run that was killed leaves it behind, and nobody else makes it.

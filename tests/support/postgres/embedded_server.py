@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from todo_api import embedded
+from todo_api.embedded.running import embedded_postgres
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def embedded_server(**settings: str) -> Iterator[str]:
     folder.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get in
     programs = os.environ.get("PG_BIN")
     try:
-        with embedded.running(folder, Path(programs) if programs else None) as url:
+        with embedded_postgres(folder, Path(programs) if programs else None) as url:
             with psycopg.connect(url, autocommit=True) as connection:
                 for name, value in settings.items():
                     connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())

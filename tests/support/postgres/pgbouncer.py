@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from todo_api.embedded_account import choose_account
+from todo_api.embedded.account import choose_account
 
 PATIENCE_S = 20
 _KEEPS_TRACK = (1, 21)  # since then it knows each client's prepared statements

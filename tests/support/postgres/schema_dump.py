@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from todo_api.embedded_programs import environment, find_programs
+from todo_api.embedded.programs import environment, find_programs
 
 PAGE = Path(__file__).parents[3] / "migrations" / "schema.sql"
 HEADER = """\

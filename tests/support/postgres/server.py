@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from todo_api.embedded_account import Account, choose_account, reachable
-from todo_api.embedded_programs import environment, find_programs
+from todo_api.embedded.account import Account, choose_account, reachable
+from todo_api.embedded.programs import environment, find_programs
 
 PATIENCE_S = 60
 

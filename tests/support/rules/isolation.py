@@ -20,7 +20,7 @@ from psycopg import errors
 
 from support.rules.user_rule import TABLES, opens_or_ends, walk
 from support.signed_up import HASH
-from todo_api.statements import USER, load_statements
+from todo_api.database.statements import USER, load_statements
 
 # What row security, the grants, a key or a dead session say; anything else is a mistake of the proof.
 REFUSALS = (errors.InsufficientPrivilege, errors.UniqueViolation)

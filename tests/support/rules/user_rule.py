@@ -15,7 +15,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType, OnConflictAction
 from pglast.parser import ParseError
 
 from support.rules.statement_header import parameters
-from todo_api.statements import USER, compile_statement
+from todo_api.database.statements import USER, compile_statement
 
 # Tables of the schema, and whether they have a user_id; a test holds this against the catalogue.
 TABLES = {

@@ -1,0 +1,1 @@
+"""Who is asking? Sign-up, login, logout; tokens, passwords, the rate limit."""

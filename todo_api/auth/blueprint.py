@@ -1,0 +1,99 @@
+"""The calls under /api/auth: sign-up, login, logout."""
+
+import uuid
+from http import HTTPStatus
+
+from flask import Blueprint, Response, current_app
+
+from todo_api.auth import events, tokens
+from todo_api.auth.passwords import Hasher, Saturated
+from todo_api.auth.schemas import Credentials, Session, SessionAnswer
+from todo_api.database.calls import Call, SignedIn, UniqueViolated
+from todo_api.web import answers, problems
+from todo_api.web.bodies import read_body
+from todo_api.web.current import database
+from todo_api.web.problems import Problem
+from todo_api.web.request import current_request
+
+auth = Blueprint("auth", __name__, url_prefix="/api/auth")
+
+
+@auth.post("/signup")
+def signup() -> Response:
+    """Open an account and its first session."""
+    body = read_body(Credentials)
+    who = SignedIn(user_id=str(uuid.uuid4()), session_id=str(uuid.uuid4()))
+    account = {
+        "user_id": who.user_id,
+        "email": body.email,
+        "password_hash": _hasher().hash(body.password, current_request().hashing_waits),
+    }
+    try:
+        database().before_sign_in(
+            Call("before_sign_in/create_user", account),
+            _new_session(who),
+            events.event("signup"),
+            user_id=who.user_id,
+        )
+    except UniqueViolated:
+        events.record("signup_refused", "email taken")
+        raise Problem("email-taken") from None
+    return _session_answer(who, body.email, HTTPStatus.CREATED)
+
+
+@auth.post("/login")
+def login() -> Response:
+    """Start a session. An unknown address and a wrong password look alike and cost the same."""
+    body = read_body(Credentials)
+    [found] = database().before_sign_in(
+        Call("before_sign_in/find_credentials", {"email": body.email})
+    )
+    user_id, stored = found[0] if found else (None, None)
+    if not _hasher().check(body.password, stored, current_request().hashing_waits):
+        events.record("login_refused", "wrong password" if found else "unknown email", user_id)
+        raise Problem("invalid-credentials")
+    who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))
+    _, started, _ = database().before_sign_in(
+        Call("sessions/delete_expired"),
+        _new_session(who),
+        events.event("login"),
+        user_id=who.user_id,
+    )
+    if not started:  # deleted while the password was checked
+        raise Problem("invalid-credentials")
+    return _session_answer(who, body.email)
+
+
+@auth.post("/logout")
+def logout() -> Response:
+    """End the token's session, at once and on every process."""
+    who = tokens.verify()
+    database().as_user(
+        who, Call("sessions/delete", {"session_id": who.session_id}), events.event("logout")
+    )
+    return answers.no_content()
+
+
+@auth.errorhandler(Saturated)
+def saturated(error: Saturated) -> Response:
+    """Refuse what could not be hashed in time."""
+    return problems.answer(Problem("unavailable", "Too many sign-ins at this moment."))
+
+
+def _new_session(who: SignedIn) -> Call:
+    return Call("sessions/create", {"session_id": who.session_id, "lifetime": tokens.LIFETIME_S})
+
+
+def _hasher() -> Hasher:
+    return current_app.extensions["hasher"]  # type: ignore[no-any-return]
+
+
+def _session_answer(who: SignedIn, email: str, status: int = HTTPStatus.OK) -> Response:
+    session = Session(
+        user_id=who.user_id,
+        email=email,
+        access_token=tokens.issue(who),
+        token_type="Bearer",  # noqa: S106 (RFC 6750's name of the kind, not a secret)
+        expires_in=tokens.LIFETIME_S,
+    )
+    return answers.json_answer(SessionAnswer(data=session, meta=answers.meta()), status)

@@ -1,0 +1,103 @@
+"""What goes in and out of sign-up and login: the classes that validate, become JSON, and are documented."""
+
+import re
+import unicodedata
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from todo_api.web.schemas import AnswerMeta, Id
+from todo_api.web.text import (
+    AROUND,
+    CONTROL,
+    WHITE_SPACE,
+    for_json_schema,
+    refuse_surrogates,
+    trimmed,
+)
+
+EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+PASSWORD_MIN, PASSWORD_MAX = 8, 1024
+_EMAIL_PART = f"[^@{WHITE_SPACE}{CONTROL}]+"
+_DOMAIN_LABEL = f"[^@.{WHITE_SPACE}{CONTROL}]+"
+_EMAIL = re.compile(rf"{_EMAIL_PART}@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})+")
+
+
+def clean_email(text: str) -> str:
+    """The address as it is stored and looked up; ValueError says what is wrong with it."""
+    text = trimmed(text)
+    refuse_surrogates(text)
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    if len(text) > EMAIL_MAX:
+        raise ValueError(f"must have at most {EMAIL_MAX} characters")
+    if not _EMAIL.fullmatch(text):
+        raise ValueError("must be an e-mail address, such as ann@example.com")
+    return text
+
+
+def clean_password(text: str) -> str:
+    """The password exactly as sent; ValueError says what is wrong with it."""
+    if not PASSWORD_MIN <= len(text) <= PASSWORD_MAX:
+        raise ValueError(f"must have {PASSWORD_MIN} to {PASSWORD_MAX} characters")
+    refuse_surrogates(text)
+    return text
+
+
+Email = Annotated[
+    str,
+    Meta(
+        description="Trimmed of white space, NFC, lower-cased, then at most 254 characters; unique in any "
+        "letter case.",
+        examples=["ann@example.com"],
+        extra={"clean": clean_email},
+        extra_json_schema={
+            "pattern": for_json_schema(
+                f"^{AROUND}{_EMAIL_PART}@{_DOMAIN_LABEL}(\\.{_DOMAIN_LABEL})+{AROUND}$"
+            ),
+            "not": {"pattern": for_json_schema(f"[^{WHITE_SPACE}]{{{EMAIL_MAX + 1}}}")},
+        },
+    ),
+]
+Password = Annotated[
+    str,
+    Meta(
+        description="Any characters, used exactly as sent.",
+        examples=["correct horse battery"],
+        extra={"clean": clean_password},
+        extra_json_schema={
+            "minLength": PASSWORD_MIN,
+            "maxLength": PASSWORD_MAX,
+            "format": "password",
+        },
+    ),
+]
+
+
+class Credentials(Struct, forbid_unknown_fields=True):
+    """Who signs up or logs in."""
+
+    email: Email
+    password: Password
+
+
+class Session(Struct):
+    """An account and the token of its new session."""
+
+    user_id: Id
+    email: Annotated[str, Meta(examples=["ann@example.com"])]
+    access_token: Annotated[
+        str,
+        Meta(
+            description="Send it as `Authorization: Bearer <token>`.",
+            examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoi…"],
+        ),
+    ]
+    token_type: Literal["Bearer"]
+    expires_in: Annotated[int, Meta(description="Seconds.", examples=[86400])]
+
+
+class SessionAnswer(Struct):
+    """A new session."""
+
+    data: Session
+    meta: AnswerMeta

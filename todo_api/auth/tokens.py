@@ -1,0 +1,156 @@
+"""Tokens: issued and verified by flask-jwt-extended; each claim has to be as this service writes it."""
+
+import re
+import uuid
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Response, current_app, g
+from flask_jwt_extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended.exceptions import (
+    InvalidHeaderError,
+    JWTDecodeError,
+    NoAuthorizationError,
+)
+from jwt import InvalidSignatureError
+
+from todo_api.auth import events
+from todo_api.auth.token_cache import TokenCache
+from todo_api.database.calls import SessionEnded, SignedIn
+from todo_api.web import problems
+from todo_api.web.problems import Problem
+from todo_api.web.request import current_request
+
+LIFETIME_S = 24 * 60 * 60
+ISSUER = AUDIENCE = "todo-api"
+_HEADER = {"alg": "HS256", "typ": "JWT"}
+# One token and nothing beside it: flask-jwt-extended would take a token out of a list of credentials, and
+# raises IndexError for an empty entry of one. A signature of 32 bytes leaves two bits of its last character
+# unused: with those bits set, or with padding, the text would be another spelling of the same token.
+_BEARER = re.compile(r"Bearer +[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
+
+
+def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
+    """Set flask-jwt-extended up; what it refuses is answered as a problem document.
+
+    `secret` signs and verifies; `previous`, if any, verifies only.
+    """
+    app.config.update(
+        JWT_SECRET_KEY=secret,
+        JWT_ALGORITHM="HS256",
+        JWT_DECODE_ALGORITHMS=["HS256"],
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies, so no claim for them either
+        JWT_IDENTITY_CLAIM="user_id",
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=LIFETIME_S),
+        JWT_ENCODE_ISSUER=ISSUER,
+        JWT_DECODE_ISSUER=ISSUER,
+        JWT_ENCODE_AUDIENCE=AUDIENCE,
+        JWT_DECODE_AUDIENCE=AUDIENCE,
+    )
+    jwt = JWTManager(app)
+    app.extensions["token_cache"] = TokenCache()
+    app.extensions["verifying_secrets"] = [secret, previous] if previous else [secret]
+
+    @jwt.decode_key_loader
+    def key(header: dict[str, Any], claims: dict[str, Any]) -> str:
+        # Called before the signature is checked, with what the token itself says. The claims are checked
+        # here, because flask-jwt-extended fills in a missing type and jti afterwards.
+        if not _is_ours(header, claims):
+            raise JWTDecodeError("not a token of this service")
+        key: str = g.verifying_secret
+        return key
+
+    @jwt.unauthorized_loader
+    def missing(reason: str) -> Response:
+        return problems.answer(
+            Problem("unauthorized", "An Authorization: Bearer header is needed.")
+        )
+
+    @jwt.invalid_token_loader
+    def invalid(reason: str) -> Response:
+        return refused("invalid")
+
+    @jwt.expired_token_loader
+    def expired(header: dict[str, Any], claims: dict[str, Any]) -> Response:
+        return refused("expired", "The token has expired.")
+
+    @app.errorhandler(SessionEnded)
+    def ended(error: SessionEnded) -> Response:
+        who = current_request().signed_in
+        return refused("session ended", "The session of this token has ended.", who and who.user_id)
+
+
+def refused(reason: str, detail: str | None = None, user_id: str | None = None) -> Response:
+    """Record a refused token and answer 401; `user_id` only when the signature was good."""
+    events.record("token_refused", reason, user_id)
+    return problems.answer(Problem("unauthorized", detail or "The token is not valid."))
+
+
+def issue(who: SignedIn) -> str:
+    """A token for a session, good for LIFETIME_S seconds."""
+    token: str = create_access_token(who.user_id, additional_claims={"jti": who.session_id})
+    return token
+
+
+def verify() -> SignedIn:
+    """Whose token came with the request. Whether its session is alive, the first statement finds out.
+
+    Raises flask-jwt-extended's exceptions, which init_app answers with 401.
+    """
+    cache: TokenCache = current_app.extensions["token_cache"]
+    request = current_request()
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    who = cache.find(header)
+    if who is None:
+        if not _BEARER.fullmatch(header):
+            raise (InvalidHeaderError if header.startswith("Bearer ") else NoAuthorizationError)
+        _verify_with_each_secret()
+        claims = get_jwt()
+        who = SignedIn(claims["user_id"], claims["jti"])
+        cache.remember(header, who, claims["exp"])
+    request.signed_in = who
+    return who
+
+
+def _verify_with_each_secret() -> None:
+    """Verify the request's token with the current secret, and with the previous one if its signature differs.
+
+    There is no `kid` to say which: it would be one more field to check, and the signature tells it anyway.
+    A forged token is tried with both secrets, so the time that its refusal takes tells nothing about either.
+    """
+    *first, last = current_app.extensions["verifying_secrets"]
+    for g.verifying_secret in first:
+        with suppress(InvalidSignatureError):
+            verify_jwt_in_request()
+            return
+    g.verifying_secret = last
+    verify_jwt_in_request()
+
+
+def _is_ours(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Whether a token has what `issue` puts in, each of the right type (RFC 8725, 3.8 to 3.12)."""
+    issued, expires, not_before = claims.get("iat"), claims.get("exp"), claims.get("nbf")
+    return (
+        header == _HEADER
+        and type(issued) is int
+        and type(expires) is int
+        and type(not_before) is int
+        and 0 < expires - issued <= LIFETIME_S
+        and claims.get("type") == "access"
+        and claims.get("iss") == ISSUER
+        and claims.get("aud") == AUDIENCE
+        and is_uuid(claims.get("user_id"))
+        and is_uuid(claims.get("jti"))
+    )
+
+
+def is_uuid(value: object) -> bool:
+    """Whether `value` is a UUID as this service writes them: lower case, with hyphens."""
+    if not isinstance(value, str) or len(value) != 36:
+        return False
+    try:
+        return str(uuid.UUID(value)) == value
+    except ValueError:
+        return False

@@ -1,0 +1,84 @@
+"""The arguments of todo-api: a command, its options, and an option for each setting."""
+
+import argparse
+import re
+from dataclasses import fields
+from importlib.metadata import version
+from typing import NoReturn
+
+from todo_api.settings.config import Config, default_text, variable
+
+
+class _Parser(argparse.ArgumentParser):
+    """Never repeats a word that it does not know: the word may be a secret in the wrong place."""
+
+    def error(self, message: str) -> NoReturn:
+        """Show the usage and the mistake; exit status 2."""
+        if message.startswith("unrecognized arguments:"):
+            names = re.findall(r"(?<= )--[a-z][a-z-]*(?=[ =]|$)", message)
+            message = f"unknown: {', '.join(names) or 'an argument that belongs to no option'}"
+        elif "invalid choice" in message:
+            message = (
+                "the first argument must be a command: serve, migrate, rollback or end-sessions"
+            )
+        super().error(message)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 5 and int(text) > 0):
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What reads the arguments; `command` of the result is the command's name."""
+    settings = _Parser(add_help=False)
+    group = settings.add_argument_group(
+        "settings",
+        "An option wins over the environment, the environment over a .env file here. Secrets belong "
+        "into one of these two: other accounts of the machine can see options.",
+    )
+    for setting in fields(Config):
+        default = default_text(setting.name)
+        about = setting.metadata["about"] + (f" (default: {default})" if default else "")
+        group.add_argument(
+            f"--{setting.name.replace('_', '-')}",
+            metavar=variable(setting.name),
+            help=about.replace("%", "%%"),
+        )
+    found = _Parser(
+        prog="todo-api",
+        description="A secure multi-user task service on PostgreSQL.",
+        allow_abbrev=False,
+    )
+    found.add_argument("--version", action="version", version=f"todo-api {version('todo-api')}")
+    added = found.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, about: str) -> argparse.ArgumentParser:
+        one = added.add_parser(
+            name,
+            usage="%(prog)s [OPTION VALUE]...",
+            parents=[settings],
+            help=about,
+            description=about,
+            allow_abbrev=False,
+        )
+        one.set_defaults(command=name)
+        return one
+
+    command(
+        "serve",
+        "serve the API (with an embedded PostgreSQL unless DATABASE_URL is set)",
+    )
+    command("migrate", "bring the schema up to date, and end")
+    rollback = command("rollback", "roll migrations back; shows which until --yes is given")
+    rollback.add_argument(
+        "--count", type=_count, default=1, help="how many, newest first (default: 1)"
+    )
+    rollback.add_argument("--yes", action="store_true", help="really do it: their data is lost")
+    end = command(
+        "end-sessions",
+        "end all sessions at once: everybody has to log in again",
+    )
+    end.add_argument("--user", metavar="EMAIL", help="only those of the account with this address")
+    return found

@@ -1,0 +1,51 @@
+"""One connection to PostgreSQL, with what the pipeline keeps beside it."""
+
+import select
+import time
+from typing import Any
+
+import psycopg
+from psycopg import abc
+from psycopg.adapt import Transformer
+from psycopg.types.string import TextLoader
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that waits for the server for a bounded time, and notices when it has hung up."""
+
+    made_at = 0.0
+    on_citus = False
+    prepares = True
+    prepared: set[bytes]
+    reader: abc.Transformer
+    _input: select.poll
+    _both: select.poll
+
+    def get_ready(self, *, prepares: bool, on_citus: bool) -> None:
+        """Make a new connection fit for the pipeline."""
+        self.made_at = time.monotonic()
+        self.prepares = prepares
+        self.on_citus = on_citus
+        self.prepared = set()
+        # Ids and times stay PostgreSQL's text: a list of 1 000 tasks takes 0.7 ms instead of 1.7 from
+        # binary values, and 4.7 with a Python function for each value.
+        for kind in ("uuid", "timestamptz"):
+            self.adapters.register_loader(kind, TextLoader)
+        self.reader = Transformer(self)
+        self._input, self._both = select.poll(), select.poll()
+        self._input.register(self.fileno(), select.POLLIN)
+        self._both.register(self.fileno(), select.POLLIN | select.POLLOUT)
+
+    def wait_for_socket(self, deadline: float, *, to_write: bool = False) -> None:
+        """Wait until the socket can be read (or written). Raises OperationalError after `deadline`."""
+        left_ms = max(0.0, deadline - time.monotonic()) * 1000
+        if not (self._both if to_write else self._input).poll(left_ms):
+            raise psycopg.OperationalError("the server is silent")
+
+    def is_stale(self) -> bool:
+        """Whether the server has hung up: it has nothing else to say on an idle connection.
+
+        One poll of the socket (2 µs) instead of a round trip: after a restart of the database no request
+        fails on a connection that is already closed.
+        """
+        return bool(self._input.poll(0))

@@ -1,0 +1,122 @@
+"""The data-access module: statements of sql/ on pooled connections, one request in one round trip."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from todo_api.database import pool
+from todo_api.database.calls import Call, SignedIn, StatementFailed, Unavailable
+from todo_api.database.failures import (
+    NEEDS_NEW_CONNECTION,
+    is_lost,
+    translated,
+    unavailable,
+)
+from todo_api.database.pipeline import Bound, round_trip
+from todo_api.database.pool import Pool, PoolLoad
+from todo_api.database.statements import load_statements
+
+
+class Load(NamedTuple):
+    """How busy the database's connections are; `errors` counts what raised Unavailable, by its text."""
+
+    pool: PoolLoad
+    errors: dict[str, int]
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. Belongs to one process: open it after a fork."""
+
+    def __init__(self, url: str, *, connections: int, prepared_statements: bool = True) -> None:
+        self._statements = load_statements()
+        self._pool = Pool(
+            url,
+            size=connections,
+            prepared_statements=prepared_statements,
+            has_citus=self._statements["before_sign_in/has_citus"].text,
+        )
+        self._lock = threading.Lock()
+        self._errors: Counter[str] = Counter()
+        self._begin = Bound(self._statements["before_sign_in/begin_on_citus"], ())
+        self._commit = Bound(self._statements["before_sign_in/commit_on_citus"], ())
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def load(self) -> Load:
+        """How busy the connections are at this moment."""
+        with self._lock:
+            return Load(self._pool.load(), dict(self._errors))
+
+    def as_user(self, who: SignedIn, *calls: Call) -> list[list[Any]]:
+        """Run `calls` as one transaction of the signed-in user; the rows of each.
+
+        Raises SessionEnded (then nothing has run), Unavailable or UniqueViolated.
+        """
+        session = {"user_id": who.user_id, "session_id": who.session_id}
+        return self._run(who.user_id, Call("before_sign_in/begin_session", session), calls)
+
+    def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[list[Any]]:
+        """Run `calls` as one transaction of nobody or, once the password was proven, of `user_id`.
+
+        Raises Unavailable or UniqueViolated.
+        """
+        opening = Call("before_sign_in/begin_request", {"user_id": user_id})
+        return self._run(user_id, opening, calls)
+
+    def _run(self, user_id: str | None, opening: Call, calls: Sequence[Call]) -> list[list[Any]]:
+        bound = []
+        for call in (opening, *calls):
+            statement = self._statements[call.name]
+            bound.append(Bound(statement, statement.bind(user_id, call.parameters)))
+        # A read that lost its connection is sent again, once. A write is not: it may have happened.
+        # Nor is a read that waited ANSWER_TIMEOUT_S for a silent server: one such wait is enough.
+        began = time.monotonic()
+        may_repeat = all(statement.reads_only for statement, _ in bound)
+        lost_at = 0.0
+        while True:
+            try:
+                _, *found = self._send(bound, lost_at)
+                return [
+                    [call.row(*row) for row in rows] if call.row else rows
+                    for call, rows in zip(calls, found, strict=True)
+                ]
+            except (PoolTimeout, PoolClosed) as error:
+                raise self._counted(unavailable(error)) from error
+            except psycopg.Error as error:
+                waited_s = time.monotonic() - began
+                if may_repeat and is_lost(error) and waited_s < pool.ANSWER_TIMEOUT_S:
+                    may_repeat = False
+                    lost_at = time.monotonic()
+                    continue
+                failure = self._counted(translated(error, calls))
+                # A bug's log line has a traceback, in which PostgreSQL's words may quote a client's.
+                raise failure from (None if isinstance(failure, StatementFailed) else error)
+
+    def _counted(self, failure: Exception) -> Exception:
+        if isinstance(failure, Unavailable):
+            with self._lock:
+                self._errors[str(failure)] += 1
+        return failure
+
+    def _send(self, bound: list[Bound], made_since: float) -> list[list[Any]]:
+        connection = self._pool.take(made_since)
+        try:
+            if not connection.on_citus:
+                return round_trip(connection, *bound)
+            return round_trip(connection, self._begin, *bound, self._commit)[1:-1]
+        except NEEDS_NEW_CONNECTION:
+            connection.close()
+            raise
+        except psycopg.Error:
+            if connection.on_citus and not connection.closed:
+                connection.rollback()  # what skipped the statements skipped the commit too
+            raise
+        finally:
+            self._pool.give_back(connection)

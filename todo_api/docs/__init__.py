@@ -1,0 +1,1 @@
+"""How is the API described? The OpenAPI document and the pages that show it."""

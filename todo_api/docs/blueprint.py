@@ -1,0 +1,122 @@
+"""The pages about the API: Swagger UI, ReDoc, the OpenAPI document and the error codes."""
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+
+import msgspec
+from flask import Blueprint, Flask, Response, current_app, redirect, render_template
+from werkzeug.http import generate_etag
+
+from todo_api.docs.openapi import document
+from todo_api.docs.vocabulary import Operation
+from todo_api.web.problem_codes import CODES
+from todo_api.web.problems import Problem
+from todo_api.web.request import current_request
+
+docs = Blueprint("docs", __name__, template_folder="templates")
+
+STATIC = Path(__file__).parent / "static"
+# No frame-ancestors: Hugging Face Spaces shows the pages in a frame.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'"
+)
+# ReDoc searches in a worker that it makes from a blob. It has two inline styles: an empty element that its
+# script fills rule by rule, and the style sheet of its scroll bars.
+_REDOC_POLICY = (
+    _POLICY.replace(
+        "style-src 'self'",
+        "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' "
+        "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='",
+    )
+    + "; worker-src blob:"
+)
+# Read once. No other file can be asked for.
+FILES = {
+    file.relative_to(STATIC).as_posix(): file.read_bytes()
+    for file in STATIC.rglob("*")
+    if file.is_file()
+}
+# Not from the machine's own table of types: under nosniff a browser runs no script of another type.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+_TEXT = "text/plain; charset=utf-8"
+_PAGE_LIFETIME = "no-cache"  # browsers ask each time, and mostly get 304
+_ASSET_LIFETIME = "public, max-age=3600"
+_etag = lru_cache(generate_etag)
+
+
+def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
+    """Serve the document of `app`, whose blueprints are all registered; it is made at the first request."""
+    app.extensions["openapi"] = cache(
+        lambda: msgspec.json.encode(document(app.url_map, operations))
+    )
+
+
+@docs.get("/")
+def home() -> Response:
+    """Send people to the documentation."""
+    # The status is written down: Flask 3.2 changes the default to 303.
+    response = redirect("/docs", HTTPStatus.FOUND)
+    assert isinstance(response, Response)  # noqa: S101 (werkzeug's type is wider)
+    return response
+
+
+@docs.get("/docs")
+def swagger_ui() -> Response:
+    """Swagger UI."""
+    return _page(FILES["docs.html"], _POLICY)
+
+
+@docs.get("/redoc")
+def redoc() -> Response:
+    """ReDoc."""
+    return _page(FILES["redoc.html"], _REDOC_POLICY)
+
+
+@docs.get("/problems")
+def problems_page() -> Response:
+    """What each error code means, and what to do about it."""
+    return _page(render_template("problems.html", codes=CODES).encode(), _POLICY)
+
+
+@docs.get("/openapi.json")
+def openapi() -> Response:
+    """The OpenAPI document."""
+    return _cacheable(current_app.extensions["openapi"](), "application/json", _PAGE_LIFETIME)
+
+
+@docs.get("/static/<path:path>")
+def asset(path: str) -> Response:
+    """A file of the pages above."""
+    if path not in FILES:
+        raise Problem("not-found")
+    return _cacheable(FILES[path], _TYPES.get(PurePosixPath(path).suffix, _TEXT), _ASSET_LIFETIME)
+
+
+def _page(content: bytes, policy: str) -> Response:
+    response = _cacheable(content, _TYPES[".html"], _PAGE_LIFETIME)
+    response.headers["Content-Security-Policy"] = policy
+    return response
+
+
+def _cacheable(content: bytes, kind: str, lifetime: str) -> Response:
+    """An answer that clients may keep for its lifetime; 304 when the client has it already."""
+    request = current_request()
+    response = Response(content, content_type=kind, headers={"Cache-Control": lifetime})
+    response.set_etag(_etag(content))
+    # If-None-Match is the one condition that these answers know.
+    response.make_conditional(
+        {
+            "REQUEST_METHOD": request.method,
+            "HTTP_IF_NONE_MATCH": request.headers.get("If-None-Match", ""),
+        }
+    )
+    return response

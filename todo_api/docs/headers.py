@@ -1,0 +1,112 @@
+"""The headers of answers, as the OpenAPI document describes them."""
+
+from typing import Any
+
+from todo_api.web.headers import API_POLICY, HSTS
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {
+        "description": "The request's own X-Request-ID if it was 1 to 128 of `A-Za-z0-9._-`, otherwise new.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        "example": "4f7c1c1e-0a53-4b93-8a94-8a4f2f0f9d11",
+    },
+    "X-Content-Type-Options": {
+        "description": "Browsers must not guess another type.",
+        "required": True,
+        "schema": {"const": "nosniff"},
+    },
+    "Referrer-Policy": {
+        "description": "Ids in addresses stay here.",
+        "required": True,
+        "schema": {"const": "no-referrer"},
+    },
+    "Content-Security-Policy": {
+        "description": "What a browser may load for this answer.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": API_POLICY,
+    },
+    "Cache-Control": {
+        "description": "`private, no-cache` where tasks are read: a browser may keep them, and asks each "
+        "time whether they still hold. Otherwise `no-store` for everything about accounts and tasks.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "no-store",
+    },
+    "Strict-Transport-Security": {
+        "description": "When the request came over https.",
+        "schema": {"type": "string"},
+        "example": HSTS,
+    },
+    "Vary": {
+        "description": "`Origin`, where pages of other origins may call the API at all.",
+        "schema": {"type": "string"},
+        "example": "Origin",
+    },
+    "Access-Control-Allow-Origin": {
+        "description": "The `Origin` of the request, if its pages may call the API; not sent otherwise.",
+        "schema": {"type": "string"},
+        "example": "https://app.example.com",
+    },
+    "Access-Control-Expose-Headers": {
+        "description": "What these pages may read beside the body.",
+        "schema": {"type": "string"},
+        "example": "Location, Retry-After, X-Request-ID",
+    },
+    "Location": {
+        "description": "Where it is.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/api/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301/tasks/5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10",
+    },
+    "Idempotent-Replayed": {
+        "description": "When the task was created by an earlier request with this `Idempotency-Key`.",
+        "schema": {"const": "true"},
+    },
+    "Allow": {
+        "description": "The methods that the path knows.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "GET, HEAD, OPTIONS, POST",
+    },
+    "ETag": {
+        "description": "Of what was sent, for If-None-Match.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": 'W/"53ae.2026-11-23T15:04:05.123456Z"',
+    },
+    "Link": {
+        "description": 'The next page, with `rel="next"`: when a `limit` was asked for, and this is not '
+        "the last page.",
+        "schema": {"type": "string"},
+        "example": "</api/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301/tasks"
+        '?limit=100&cursor=AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw>; rel="next"',
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate.",
+        "required": True,
+        "schema": {"const": "Bearer"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before trying again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 42,
+    },
+    "X-RateLimit-Limit": {
+        "description": "Attempts that one address has in a window.",
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 5,
+    },
+    "X-RateLimit-Remaining": {
+        "description": "Attempts that are left in this window.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 4,
+    },
+    "X-RateLimit-Reset": {
+        "description": "Seconds until the oldest attempt leaves the window.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 60,
+    },
+}

@@ -1,0 +1,84 @@
+"""What each wing describes its calls with: Operation, Answer and Parameter, and what calls have in common."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A value in the path, the query or a header; `location` is what OpenAPI calls `in`."""
+
+    name: str
+    location: str
+    description: str
+    schema: dict[str, Any]
+    example: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A success: what it means and what is in it."""
+
+    description: str
+    body: type[msgspec.Struct] | None = None
+    schema: dict[str, Any] | None = None
+    media_types: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    example: Any = None
+    links: tuple[str, ...] = ()  # endpoints that take the ids that come back
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A call. Its method, path, id and tag come from the URL map, by the call's endpoint.
+
+    `problems` are the codes it can fail with, beside those of EVERY_CALL.
+    """
+
+    summary: str
+    description: str = ""
+    needs_token: bool = False
+    limited: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    body: type[msgspec.Struct] | None = None
+    body_examples: dict[str, Any] = field(default_factory=dict)
+    answers: dict[int, Answer]
+    problems: tuple[str, ...] = ()
+
+
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+
+EVERY_CALL = ("request-timeout", "payload-too-large", "headers-too-large", "internal-error")
+BODY_PROBLEMS = ("malformed-request", "unsupported-media-type", "validation-error")
+TOKEN_PROBLEMS = ("unauthorized", "forbidden")
+
+EXAMPLE_USER_ID = "0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301"
+EXAMPLE_MOMENT = "2026-11-23T15:04:05.123456Z"
+EXAMPLE_META = {
+    "timestamp": EXAMPLE_MOMENT,
+    "request_id": "4f7c1c1e-0a53-4b93-8a94-8a4f2f0f9d11",
+}
+
+NOT_MODIFIED = Answer(description="The client has it already.", headers=("ETag",))
+
+USER_ID = Parameter(
+    name="user_id",
+    location="path",
+    description="The token's own user.",
+    schema={"type": "string", "format": "uuid"},
+)
+REQUEST_ID = Parameter(
+    name="X-Request-ID",
+    location="header",
+    description="Comes back in the answer and stands in the log, if it is 1 to 128 of `A-Za-z0-9._-`.",
+    schema={"type": "string"},
+)
+IF_NONE_MATCH = Parameter(
+    name="If-None-Match",
+    location="header",
+    description="The `ETag` of what the client has, or several: 304 if that is still right.",
+    schema={"type": "string"},
+)

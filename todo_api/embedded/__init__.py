@@ -1,0 +1,1 @@
+"""Where does PostgreSQL come from when there is none? A server of our own in DATA_DIR."""

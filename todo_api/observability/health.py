@@ -1,0 +1,49 @@
+"""For load balancers and people at 3 a.m.: is the process alive, can it serve?"""
+
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+from flask import Blueprint, Response
+
+from todo_api.database.calls import Call, Unavailable
+from todo_api.upkeep.migration_files import shipped_checksums
+from todo_api.web.current import database
+from todo_api.web.problems import RETRY_AFTER_S
+
+health = Blueprint("health", __name__, url_prefix="/health")
+
+
+class Health(msgspec.Struct):
+    """The state of the service."""
+
+    status: Literal["ok", "unavailable"]
+
+
+@health.get("/live")
+def live() -> Response:
+    """200 while the process runs."""
+    return _answer(Health(status="ok"))
+
+
+@health.get("/ready")
+def ready() -> Response:
+    """200 when the database answers and has every migration that this version ships, and maybe newer ones."""
+    try:
+        [applied] = database().before_sign_in(Call("before_sign_in/applied_migrations"))
+    except Unavailable:
+        return _answer(Health(status="unavailable"))
+    if shipped_checksums().keys() - {migration_id for migration_id, _ in applied}:
+        return _answer(Health(status="unavailable"))
+    return _answer(Health(status="ok"))
+
+
+def _answer(state: Health) -> Response:
+    if state.status == "ok":
+        return Response(msgspec.json.encode(state), content_type="application/json")
+    return Response(
+        msgspec.json.encode(state),
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        {"Retry-After": str(RETRY_AFTER_S)},
+        content_type="application/json",
+    )

@@ -1,0 +1,162 @@
+"""The numbers for Prometheus: each process counts in files of its own, and one process adds them up.
+
+Imported only when METRICS_PORT is set. prometheus_client's multiprocess mode keeps the numbers of a process
+in memory-mapped files. Here the files are named by the worker's slot instead of its pid: a worker that
+replaces a dead one counts on from its numbers, and there are never more files than slots.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
+
+from todo_api.observability.series import EVENTS, SERVER_REFUSALS, Series
+from todo_api.web.request import current_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from flask import Flask, Response
+    from prometheus_client import Counter, Histogram
+
+UNMATCHED = "(none)"  # the route of unknown paths, of which a client can make up any number
+OTHER = "(other)"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# In memory: a file mapped from a disk waits for the disk now and then, and a full disk would end the process.
+_MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own in it, for this account alone)
+
+
+class Metrics:
+    """The numbers of one service, and where they are to be served. Made before there are workers."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        self._folder = tempfile.mkdtemp(prefix="todo-api-metrics-", dir=memory)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = self._folder
+        self._process = "parent"
+        values.ValueClass = values.MultiProcessValue(lambda: self._process)  # type: ignore[no-untyped-call]
+        self._series = Series()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # --- in the parent ---
+
+    def workers_serve(self, number: int) -> None:
+        """Set the number of workers that serve at this moment."""
+        self._series.workers.set(number)
+
+    def worker_ended(self, slot: int, *, is_replaced: bool) -> None:
+        """Remove what a worker said about its state; its counters stay."""
+        multiprocess.mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]
+        if is_replaced:
+            self._series.lost.inc()
+
+    # --- in a worker ---
+
+    def take_slot(self, slot: int) -> None:
+        """Count as the worker of this slot from now on."""
+        self._process = str(slot)
+
+    def init_app(self, app: Flask) -> None:
+        """Count what `app` answers, and have `read_load` read its pool and its hasher."""
+        self._database = app.extensions["database"]
+        self._hasher = app.extensions["hasher"]
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._seen: dict[Counter, float] = {}
+        for rule in app.url_map.iter_rules():
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                self._series.durations.labels(method, rule.rule)
+        for event in EVENTS:
+            self._series.events.labels(event)
+        for status in SERVER_REFUSALS:
+            self._series.server_refusals.labels(status)
+        self._series.database_errors.labels("PoolTimeout")
+        self.read_load()
+        # Reserve the memory now, when a refusal is an error. Later a missing page would end the process.
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            for file in Path(self._folder).glob(f"*_{self._process}.db"):
+                with file.open("r+b") as opened:
+                    os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        app.after_request(self._count_answer)
+
+    def _count_answer(self, response: Response) -> Response:
+        request = current_request()
+        route = request.url_rule.rule if request.url_rule else UNMATCHED
+        key = request.method, route, response.status_code
+        found = self._known.get(key)
+        if found is None:
+            method = request.method if request.method in METHODS else OTHER
+            found = (
+                self._series.requests.labels(method, route, response.status_code),
+                self._series.durations.labels(method, route),
+            )
+            if method != OTHER:
+                self._known[key] = found
+        found[0].inc()
+        found[1].observe(time.perf_counter() - request.began)
+        event = request.auth_event
+        # An event is stored in the transaction of its cause: with a 5xx it may not have happened.
+        if event and response.status_code < 500:
+            self._series.events.labels(event).inc()
+            if event == "rate_limited":
+                self._series.rate_limited.labels(route).inc()
+        return response
+
+    def count_server_refusal(self, status: int) -> None:
+        """Count an answer that the application did not give."""
+        self._series.server_refusals.labels(status).inc()
+
+    def read_load(self) -> None:
+        """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
+        (pool, errors), hasher = self._database.load(), self._hasher.load()
+        self._series.connections.labels("in_use").set(pool.in_use)
+        self._series.connections.labels("idle").set(pool.idle)
+        self._series.most_connections.set(pool.limit)
+        self._series.waiting.set(pool.waiting)
+        self._series.hashing.labels("running").set(hasher.running)
+        self._series.hashing.labels("waiting").set(hasher.waiting)
+        totals: list[tuple[Counter, float]] = [
+            (self._series.waits, pool.waits),
+            (self._series.waited, pool.waited_s),
+            (self._series.hashes, hasher.hashes),
+            (self._series.hashed, hasher.cpu_s),
+            (self._series.queued, hasher.waited_s),
+            (self._series.hash_refusals, hasher.refused),
+        ]
+        totals += [(self._series.database_errors.labels(r), n) for r, n in errors.items()]
+        for counter, total in totals:
+            counter.inc(total - self._seen.get(counter, 0))
+            self._seen[counter] = total
+
+    # --- in the process that Prometheus asks ---
+
+    def page(self) -> WSGIApplication:
+        """The application that serves /metrics."""
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
+        expose = make_wsgi_app(registry)
+
+        def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            if environ["PATH_INFO"] == "/metrics":
+                return expose(environ, start_response)  # type: ignore[no-any-return]
+            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"The metrics are at /metrics.\n"]
+
+        return app

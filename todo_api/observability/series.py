@@ -1,0 +1,110 @@
+"""The series that Prometheus gets: their names, what they count, their labels."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from platform import python_version
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# All series that can be known exist from the start: a series that begins at 1 has no increase.
+SERVER_REFUSALS = (400, 408, 413, 431, 500)
+EVENTS = (
+    "signup", "signup_refused", "login", "login_refused", "logout", "token_refused",
+    "foreign_user", "rate_limited",
+)  # fmt: skip
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
+
+
+class Series:
+    """Every series of one process. Made once prometheus_client knows where its values are kept."""
+
+    def __init__(self) -> None:
+        self._define_requests()
+        self._define_database()
+        self._define_passwords()
+        self._define_service()
+
+    def _define_requests(self) -> None:
+        self.requests = _counter(
+            "http_requests",
+            "Requests that the application answered. A route is a template, or (none) when none fits.",
+            "method", "route", "status",
+        )  # fmt: skip
+        self.durations = Histogram(
+            "todo_api_http_request_duration_seconds",
+            "Seconds from the moment a thread takes up a request until its answer is made.",
+            ("method", "route"),
+            buckets=BUCKETS_S,
+            registry=None,
+        )
+        self.server_refusals = _counter(
+            "http_server_refusals",
+            "Requests that the HTTP server answered itself: no HTTP, too large, not whole in time.",
+            "status",
+        )
+        self.rate_limited = _counter(
+            "rate_limit_refusals", "Attempts refused by the rate limit (429), by route.", "route"
+        )
+        self.events = _counter(
+            "auth_events", "What happened at the door, as in the table auth_events.", "event"
+        )
+
+    def _define_database(self) -> None:
+        self.connections = _gauge(
+            "database_connections",
+            "Connections of the pools, in use (or being opened) and idle. Looked at once a second.",
+            "state",
+        )
+        self.most_connections = _gauge(
+            "database_connections_max", "Connections that the pools may open, all workers together."
+        )
+        self.waiting = _gauge(
+            "database_waiting_requests",
+            "Requests that wait for a connection of a pool. Looked at once a second.",
+        )
+        self.waits = _counter("database_waits", "Times that a request waited for a connection.")
+        self.waited = _counter(
+            "database_wait_seconds",
+            "Seconds that requests waited for a connection: a rate of 1 is one that waits all the time.",
+        )
+        self.database_errors = _counter(
+            "database_errors",
+            "Times that the database could not answer, by kind of error and PostgreSQL's code, as the log "
+            "has it. Requests that it mattered to were answered 503.",
+            "reason",
+        )
+
+    def _define_passwords(self) -> None:
+        self.hashing = _gauge(
+            "password_hashes_pending",
+            "Passwords that are being hashed, and that wait for it. Looked at once a second.",
+            "state",
+        )
+        self.hashes = _counter("password_hashes", "Passwords that were hashed or checked.")
+        self.hashed = _counter(
+            "password_hash_cpu_seconds", "Seconds of CPU that hashing passwords took."
+        )
+        self.queued = _counter(
+            "password_hash_wait_seconds", "Seconds that passwords waited to be hashed."
+        )
+        self.hash_refusals = _counter(
+            "password_hash_refusals",
+            "Passwords that could not have been hashed in time: answered 503.",
+        )
+
+    def _define_service(self) -> None:
+        self.workers = _gauge("workers", "Worker processes that serve.")
+        self.lost = _counter("worker_restarts", "Worker processes that ended and were replaced.")
+        build = _gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
+        build.labels(version("todo-api"), python_version()).set(1)
+        _gauge("start_time_seconds", "When the service was started, in Unix time.").set(time.time())
+
+
+def _counter(name: str, about: str, *labels: str) -> Counter:
+    return Counter(f"todo_api_{name}", about, labels, registry=None)
+
+
+def _gauge(name: str, about: str, *labels: str) -> Gauge:
+    return Gauge(f"todo_api_{name}", about, labels, registry=None, multiprocess_mode="livesum")

@@ -1,0 +1,1 @@
+"""How is HTTP served? waitress and its processes, slow clients, proxies, the kernel."""

@@ -1,0 +1,117 @@
+"""waitress's two kinds of response: the application's, and the server's own refusals as problem documents."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPMethod, HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
+from waitress.utilities import build_http_date  # type: ignore[import-untyped]
+
+from todo_api.observability.logs import log_request
+from todo_api.web.headers import ALWAYS, UNLESS_SET
+from todo_api.web.problem_codes import CODES
+from todo_api.web.problems import MEDIA_TYPE, Problem, document
+from todo_api.web.request import HASHING_WAITS, chosen_id
+
+# What waitress refuses before the application sees it. Its 501 (a transfer encoding other than chunked) is
+# a 400 here: one code fewer to explain.
+_CODES = {
+    408: "request-timeout",
+    413: "payload-too-large",
+    431: "headers-too-large",
+    500: "internal-error",
+}
+
+_URI = "/:@!$&'()*+,;=~-._%"
+_ID_LINE = re.compile(rb"\r\nX-Request-ID:[ \t]*([A-Za-z0-9._-]{1,128})[ \t]*\r\n", re.I)
+
+
+class AppTask(WSGITask):  # type: ignore[misc]
+    """One answer of the application: says when it is the connection's last."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[HASHING_WAITS] = self.channel.server.task_dispatcher.hashing_waits
+        return environ
+
+    def build_response_header(self) -> bytes:
+        if self.channel.ends_with_this_answer():
+            # As if the client had asked for it; waitress does the rest, for HTTP/1.0 and 1.1.
+            self.request.headers["CONNECTION"] = "close"
+        if self.version == "1.1" and "CONNECTION" not in self.request.headers:
+            # The usual case: the client stays, and the answer has a length (the application's, or else
+            # waitress adds one below). waitress would spell each name anew and sort them, 3 µs a header.
+            lines = [f"{name}: {value}\r\n" for name, value in self.response_headers]
+            head = f"HTTP/1.1 {self.status}\r\n{''.join(lines)}"
+            if "\r\nContent-Length: " in head:
+                return f"{head}Date: {build_http_date(self.start_time)}\r\n\r\n".encode("latin-1")
+        header: bytes = super().build_response_header()
+        return header
+
+    def set_close_on_finish(self) -> None:
+        # waitress closes the connection after every answer without a length. 204 and 304 have none, but end
+        # with their head: a client would have to connect again after each DELETE.
+        wants = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or wants or self.version == "1.0":
+            super().set_close_on_finish()
+
+
+class ProblemTask(ErrorTask):  # type: ignore[misc]
+    """The server's own refusals, and a 500 for an application that raised, as problem documents."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        name = _CODES.get(error.code, "malformed-request")
+        code = CODES[name]
+        detail = None
+        if name == "malformed-request":
+            # The parser's reason helps; the part of the request that it quotes does not.
+            reason = error.body.partition(' "')[0].rstrip(".")
+            detail = f"This is not HTTP as the server reads it: {reason}."
+        # When the application raised, self.request is a stand-in that knows nothing of the request.
+        request = self.channel.requests[0]
+        method, path = _request_line(request)
+        found_id = chosen_id(_sent_id(request))
+        body = document(Problem(name, detail), path, found_id)
+        self.status = f"{code.status} {HTTPStatus(code.status).phrase}"
+        own = {"Content-Type": MEDIA_TYPE, "X-Request-ID": found_id}
+        self.response_headers.extend((own | ALWAYS | UNLESS_SET).items())
+        log_request(
+            method=method if method in HTTPMethod.__members__ else None,  # not any word
+            route=None,
+            status=code.status,
+            ms=None,
+            request_id=found_id,
+            user_id=None,
+            address=self.channel.addr[0],
+        )
+        if self.channel.server.metrics is not None:
+            self.channel.server.metrics.count_server_refusal(code.status)
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(b"" if method == "HEAD" else body)
+
+
+def _request_line(request: Any) -> tuple[str, str]:
+    """Method and path, as far as the client's first line can be read: "" and "/" otherwise."""
+    head = _unread_head(request) or getattr(request, "first_line", b"")
+    method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+    path = rest.partition(" ")[0].partition("?")[0]
+    return method, quote(path, safe=_URI) if path.startswith("/") else "/"
+
+
+def _sent_id(request: Any) -> str:
+    """The client's X-Request-ID, also from a head that was not read to its end; "" when there is none."""
+    found = _ID_LINE.search(_unread_head(request))
+    return found[1].decode("ascii") if found else request.headers.get("X_REQUEST_ID", "")
+
+
+def _unread_head(request: Any) -> bytes:
+    """What has come of a head that was given up, too large or too late; nothing of one that was read."""
+    too_large = request.error is not None and request.error.code == 431
+    # waitress replaces the head of a request that is too large with one of its own.
+    head: bytes = request.header_plus if too_large or not request.headers_finished else b""
+    return head.lstrip()

@@ -1,0 +1,81 @@
+"""One worker process: from the fork to its exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+from waitress import wasyncore  # type: ignore[import-untyped]
+
+from todo_api.server.machine import pin_to_one_core
+from todo_api.server.role import READY
+from todo_api.server.waitress_server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIApplication
+
+    from todo_api.observability.metrics import Metrics
+
+logger = logging.getLogger("todo_api.server")
+
+
+def run_worker(
+    link: socket.socket,
+    slot: int,
+    *,
+    listener: socket.socket,
+    make_app: Callable[[], WSGIApplication],
+    threads: int,
+    request_timeout: float,
+    core_pinning: bool = False,
+    metrics: Metrics | None = None,
+) -> int:
+    """Serve until SIGTERM or until the other end of `link` is closed; the exit status.
+
+    READY goes into `link` once the application is made, or the error's text if it can't be made.
+    """
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each request
+    try:
+        if metrics is not None:
+            metrics.take_slot(slot)
+        server = Server(listener, make_app(), threads, request_timeout, metrics)
+    except Exception as error:
+        logger.exception("the application could not start")
+        link.send(f"{type(error).__name__}: {error}".encode()[:4000])
+        return 1
+    _Link(link, server)
+
+    def drain(*_: object) -> None:
+        # To the event loop this looks like the parent's end: one way into the drain. And it wakes the
+        # loop, in which poll() would go on after a signal.
+        with contextlib.suppress(OSError):
+            link.shutdown(socket.SHUT_RD)
+
+    signal.signal(signal.SIGTERM, drain)
+    if core_pinning:
+        pin_to_one_core(slot, service=os.getppid())
+    link.send(READY)
+    return 0 if server.serve() else 1
+
+
+class _Link(wasyncore.dispatcher):  # type: ignore[misc]
+    """The socket to the parent, which never writes: readable means closed."""
+
+    def __init__(self, link: socket.socket, server: Server) -> None:
+        super().__init__(link, map=server._map)
+        self._server = server
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read(self) -> None:
+        self.recv(1)
+
+    def handle_close(self) -> None:
+        self.del_channel()
+        self._server.drain()

@@ -1,0 +1,1 @@
+"""What was configured? Settings from options, the environment and .env; the made JWT_SECRET."""

@@ -1,0 +1,168 @@
+"""What the calls on tasks take and answer, for the OpenAPI document."""
+
+from typing import Any
+
+from todo_api.docs.vocabulary import (
+    BODY_PROBLEMS,
+    EXAMPLE_META,
+    EXAMPLE_MOMENT,
+    EXAMPLE_USER_ID,
+    IF_NONE_MATCH,
+    JSON,
+    NOT_MODIFIED,
+    TOKEN_PROBLEMS,
+    USER_ID,
+    Answer,
+    Operation,
+    Parameter,
+)
+from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
+from todo_api.tasks.pages import CURSOR, LIMIT_MAX
+from todo_api.tasks.schemas import NewTask, TaskAnswer, TaskChange, TaskListAnswer
+
+_TASK = {
+    "id": "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10",
+    "user_id": EXAMPLE_USER_ID,
+    "title": "Buy oat milk",
+    "is_completed": False,
+    "completed_at": None,
+    "created_at": EXAMPLE_MOMENT,
+    "updated_at": EXAMPLE_MOMENT,
+}
+_DONE = _TASK | {"is_completed": True, "completed_at": EXAMPLE_MOMENT}
+
+_TASK_ID = Parameter(
+    name="task_id",
+    location="path",
+    description="A task of this user.",
+    schema={"type": "string", "format": "uuid"},
+)
+_LIMIT = Parameter(
+    name="limit",
+    location="query",
+    description="Asks for a page of at most so many tasks. Without it the list comes whole.",
+    schema={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX},
+    example=100,
+)
+_CURSOR = Parameter(
+    name="cursor",
+    location="query",
+    description="With a `limit`: the `next_cursor` of the page before. It leads on from there "
+    "whatever was added or deleted since, with another `limit` too.",
+    schema={"type": "string", "pattern": f"^{CURSOR}$"},
+    example="AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw",
+)
+_KEY = Parameter(
+    name="Idempotency-Key",
+    location="header",
+    description="1 to 255 visible ASCII characters, new for each task: a random UUID does well. Taken "
+    "as it stands, quotes included.",
+    schema={"type": "string", "pattern": f"^{IDEMPOTENCY_KEY}$"},
+    example="0d0f1f0e-8a3c-4f5e-9a55-6de1b7c3012f",
+)
+_ONE_TASK = (USER_ID, _TASK_ID)
+
+
+def _task(description: str, task: dict[str, Any], *headers: str) -> dict[int, Answer]:
+    return {
+        200: Answer(
+            description=description,
+            body=TaskAnswer,
+            media_types=(JSON,),
+            headers=headers,
+            example={"data": task, "meta": EXAMPLE_META},
+        )
+    }
+
+
+OPERATIONS = {
+    "tasks.list_tasks": Operation(
+        summary="All tasks, newest first",
+        description="The whole list or, with a `limit`, a page of it. A page's `meta` has `next_cursor`, "
+        "and the header `Link` where that leads. Going through the pages finds each task that was there all "
+        "along once. A `limit` or `cursor` of another form, a `cursor` without `limit`, or two of one kind "
+        "are 422.",
+        needs_token=True,
+        parameters=(USER_ID, _LIMIT, _CURSOR, IF_NONE_MATCH),
+        answers={
+            200: Answer(
+                description="Every task of the user, or a page of them.",
+                body=TaskListAnswer,
+                media_types=(JSON,),
+                headers=("ETag", "Link"),
+                example={"data": [_TASK], "meta": EXAMPLE_META | {"count": 1}},
+            ),
+            304: NOT_MODIFIED,
+        },
+        problems=(*TOKEN_PROBLEMS, "validation-error", "unavailable"),
+    ),
+    "tasks.create_task": Operation(
+        summary="Add a task",
+        description="With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
+        "hours the same key with the same body is answered as the first time, whatever became of the task "
+        "since, and creates nothing. With another body it is 422.",
+        needs_token=True,
+        parameters=(USER_ID, _KEY),
+        body=NewTask,
+        body_examples={"milk": {"title": "Buy oat milk"}},
+        answers={
+            201: Answer(
+                description="The new task.",
+                body=TaskAnswer,
+                media_types=(JSON,),
+                headers=("Location", "Idempotent-Replayed"),
+                example={"data": _TASK, "meta": EXAMPLE_META},
+                links=(
+                    "tasks.get_task",
+                    "tasks.update_task",
+                    "tasks.complete_task",
+                    "tasks.delete_task",
+                ),
+            )
+        },
+        problems=(
+            *TOKEN_PROBLEMS,
+            *BODY_PROBLEMS,
+            "idempotency-key-reused",
+            "task-quota-exceeded",
+            "unavailable",
+        ),
+    ),
+    "tasks.get_task": Operation(
+        summary="One task",
+        needs_token=True,
+        parameters=(*_ONE_TASK, IF_NONE_MATCH),
+        answers={**_task("The task.", _TASK, "ETag"), 304: NOT_MODIFIED},
+        problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
+    ),
+    "tasks.update_task": Operation(
+        summary="Change a task",
+        description="What is absent keeps its value. `is_completed: true` sets `completed_at` once, "
+        "`false` clears it.",
+        needs_token=True,
+        parameters=_ONE_TASK,
+        body=TaskChange,
+        body_examples={
+            "rename": {"title": "Buy two cartons of oat milk"},
+            "complete": {"is_completed": True},
+        },
+        answers=_task("The task as it is now.", _DONE),
+        problems=(*TOKEN_PROBLEMS, *BODY_PROBLEMS, "not-found", "unavailable"),
+    ),
+    "tasks.complete_task": Operation(
+        summary="Complete a task",
+        description="Completing it again changes nothing.",
+        needs_token=True,
+        parameters=_ONE_TASK,
+        answers=_task("The task as it is now.", _DONE),
+        problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
+    ),
+    "tasks.delete_task": Operation(
+        summary="Delete a task",
+        description="For good. A second call finds nothing.",
+        needs_token=True,
+        parameters=_ONE_TASK,
+        answers={204: Answer(description="The task is gone.")},
+        problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
+    ),
+}

@@ -1,0 +1,68 @@
+"""The operator's command that ends sessions: every process refuses their tokens from that moment on."""
+
+import uuid
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from todo_api.auth.schemas import clean_email
+from todo_api.database.statements import Statement, load_statements
+
+
+class EndError(Exception):
+    """No session was ended; the message is for the operator."""
+
+
+def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
+    """End all living sessions, or those of one account: how many, and of how many users. Raises EndError.
+
+    `url` has to be the login that migrates: no other may see everybody's sessions. One transaction, without
+    a request's limits of time: a million sessions take longer.
+    """
+    try:
+        with psycopg.connect(
+            url,
+            cursor_factory=psycopg.RawCursor,
+            prepare_threshold=None,  # each statement runs once, maybe through a pooler
+            connect_timeout=5,
+            fallback_application_name="todo-api",
+        ) as connection:
+            ask = partial(_ask, connection, load_statements())
+            ask("before_sign_in/become_todo_auth")
+            user_id = None
+            if email is not None:
+                found = ask("before_sign_in/find_credentials", email=_as_stored(email))
+                if not found:
+                    raise EndError("there is no account with this address")
+                user_id = found[0][0]
+            ended = {"user_id": user_id, "request_id": str(uuid.uuid4())}
+            [(sessions, users)] = ask("before_sign_in/end_sessions", **ended)
+            return sessions, users
+    except errors.InsufficientPrivilege as error:
+        raise EndError(
+            f"the database refused: {error.diag.message_primary}. It takes the login that migrates "
+            "(MIGRATE_URL), after `todo-api migrate`"
+        ) from error
+    except psycopg.Error as error:
+        reason = (error.diag.message_primary or str(error)).splitlines()[0]
+        what = "can't be reached" if error.sqlstate is None else "can't be used"
+        raise EndError(f"the database {what}: {reason}") from error
+
+
+def _as_stored(email: str) -> str:
+    try:
+        return clean_email(email)
+    except ValueError as error:
+        raise EndError(f"the address {error}") from None
+
+
+def _ask(
+    connection: psycopg.Connection[Any],
+    statements: dict[str, Statement],
+    name: str,
+    **parameters: Any,
+) -> list[Any]:
+    statement = statements[name]
+    return connection.execute(statement.text, statement.bind(None, parameters)).fetchall()

@@ -1,0 +1,172 @@
+"""Brings the schema up to date: plain SQL files, applied by yoyo, one process at a time."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+from psycopg import errors
+from yoyo.migrations import Migration, MigrationList
+
+from todo_api.database.statements import load_statements
+from todo_api.upkeep.migration_files import (
+    Differences,
+    MigrationError,
+    checksums_of,
+    compare,
+    migration_files,
+)
+from todo_api.upkeep.yoyo_backend import Backend
+
+LOCK_WAIT_S = 60.0
+_POLL_S = 0.05
+# A migration waits for a table no longer than requests can wait behind it (lock_timeout), so it tries again.
+_TRIES = 8
+_PAUSE_S = 1.0
+
+logger = logging.getLogger("todo_api.migrate")
+
+
+def migrate(url: str, folder: Path | None = None) -> list[str]:
+    """Apply what is missing, in order; the ids of what was applied. Raises MigrationError.
+
+    A migration that fails leaves the database as it was before that migration.
+    """
+    with _connected(url) as backend, migration_files(folder) as migrations:
+        if not _differences(backend, migrations).missing:
+            return []  # without the lock: a newer version may hold it for as long as an index takes to build
+        _lock(backend)
+        unknown = _differences(backend, migrations).unknown
+        # Look for what is missing inside the lock: outside it two starts would both apply it.
+        missing = backend.to_apply(migrations)
+        if missing and unknown:
+            raise MigrationError(
+                f"the database has {', '.join(unknown)}, which this version does not know, but lacks "
+                f"{', '.join(migration.id for migration in missing)}: it belongs to another version"
+            )
+        for migration in missing:
+            logger.info("applying migration %s", migration.id)
+            _with_retries(backend.apply_one, migration)
+        return [migration.id for migration in missing]
+
+
+def rollback(url: str, count: int | None = None, folder: Path | None = None) -> list[str]:
+    """Roll back the newest `count` migrations, or all; their ids. Raises MigrationError."""
+    with _connected(url) as backend, migration_files(folder) as migrations:
+        _lock(backend)
+        applied = _to_roll_back(backend, migrations)[:count]
+        for migration in applied:
+            logger.info("rolling back migration %s", migration.id)
+            _with_retries(backend.rollback_one, migration)
+        return [migration.id for migration in applied]
+
+
+def newest(url: str, count: int) -> list[str]:
+    """The ids of the newest `count` applied migrations, newest first. Raises MigrationError."""
+    with _connected(url) as backend, migration_files() as migrations:
+        _lock(backend)
+        return [migration.id for migration in _to_roll_back(backend, migrations)[:count]]
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Backend]:
+    try:
+        backend = Backend(url, load_statements())
+    except psycopg.ProgrammingError:
+        # libpq's own words repeat the URL, and with it the password
+        raise MigrationError("the database's URL is not one that PostgreSQL understands") from None
+    except psycopg.Error as error:
+        raise MigrationError(f"the database can't be reached: {_one_line(error)}") from None
+    try:
+        if _shares_its_process(backend, url):
+            raise MigrationError(
+                "migrating takes a connection of its own, and this one leads to a pooler in "
+                "transaction mode: set MIGRATE_URL to a direct one"
+            )
+        with suppress(errors.InvalidParameterValue):  # not on every platform of the server
+            backend.ask("end_with_client")
+        yield backend
+    except psycopg.Error as error:
+        raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error
+    finally:
+        backend.connection.close()
+
+
+def _shares_its_process(backend: Backend, url: str) -> bool:
+    """Whether a pooler lends the server's process to other clients after each transaction."""
+    [(process,)] = backend.ask("server_process")
+    if process == backend.connection.info.backend_pid:  # what the server itself told libpq
+        return False
+    other = Backend(url, load_statements())
+    try:
+        return other.ask("server_process") == [(process,)]
+    finally:
+        other.connection.close()
+
+
+def _lock(backend: Backend) -> None:
+    """Become the only process that migrates, until the connection ends."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while not backend.ask("try_migration_lock")[0][0]:
+        if time.monotonic() > deadline:
+            raise MigrationError(f"another process has been migrating for {LOCK_WAIT_S:.0f} s")
+        time.sleep(_POLL_S)
+
+
+def _with_retries(work: Callable[[Migration], None], migration: Migration) -> None:
+    """Do the work. While a table is in use, try again after a pause in which its users get their turn."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with _explained(migration.id):
+                work(migration)
+            return
+        except MigrationError as error:
+            in_use = isinstance(error.__cause__, errors.LockNotAvailable)
+            if not (in_use and tries_left and migration.use_transactions):
+                raise
+            logger.warning("migration %s: a table is in use, trying again", migration.id)
+            _pause()
+
+
+def _pause() -> None:
+    time.sleep(_PAUSE_S)
+
+
+@contextmanager
+def _explained(migration_id: str) -> Iterator[None]:
+    try:
+        yield
+    except errors.LockNotAvailable as error:
+        raise MigrationError(
+            f"migration {migration_id}: a table is in use and could not be locked; try again later"
+        ) from error
+    except psycopg.Error as error:
+        hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
+        raise MigrationError(
+            f"migration {migration_id} failed: {_one_line(error)}{hint}"
+        ) from error
+
+
+def _differences(backend: Backend, migrations: MigrationList) -> Differences:
+    """What sets the database apart from the files; MigrationError for an edited one."""
+    begun = backend.ask("has_applied_migrations")[0][0]
+    applied = dict(backend.ask("applied_migrations")) if begun else {}
+    differences = compare(applied, checksums_of(migrations))
+    if differences.edited:
+        raise MigrationError(differences.complaint)
+    return differences
+
+
+def _to_roll_back(backend: Backend, migrations: MigrationList) -> MigrationList:
+    if unknown := _differences(backend, migrations).unknown:
+        raise MigrationError(
+            f"the database is newer than this version: it has {', '.join(unknown)}; "
+            "roll back with the version that brought them"
+        )
+    return backend.to_rollback(migrations)
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).splitlines()[0]

@@ -1,0 +1,45 @@
+"""Answers that are a success: `{"data": …, "meta": …}`, written by msgspec, or no body at all."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import msgspec
+from flask import Response
+
+from todo_api.web.request import current_request
+from todo_api.web.schemas import AnswerMeta
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_answer(
+    body: msgspec.Struct, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    """An answer with a body."""
+    return Response(_encode(body), status, headers, content_type="application/json")
+
+
+def not_modified(headers: dict[str, str]) -> Response:
+    """304: the client has the content already."""
+    return _without_body(HTTPStatus.NOT_MODIFIED, headers)
+
+
+def no_content() -> Response:
+    """204: success without a body."""
+    return _without_body(HTTPStatus.NO_CONTENT)
+
+
+def meta() -> AnswerMeta:
+    """The `meta` of the current request's answer."""
+    return AnswerMeta(timestamp=timestamp(), request_id=current_request().id)
+
+
+def timestamp() -> str:
+    """This moment, in RFC 3339, UTC, with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _without_body(status: int, headers: dict[str, str] | None = None) -> Response:
+    response = Response(status=status, headers=headers)
+    del response.headers["Content-Type"]
+    return response

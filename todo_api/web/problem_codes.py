@@ -1,0 +1,125 @@
+"""The kinds of failure that a client is told about: the one table of codes, which /problems shows too."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of failure: its status, its name, what it usually means and what to do about it."""
+
+    status: int
+    title: str
+    detail: str
+    advice: str
+
+
+CODES = {
+    "malformed-request": Code(
+        400,
+        "Malformed request",
+        "The body is not well-formed JSON.",
+        "Send UTF-8 without a byte-order mark, each key once, no NaN or Infinity, and not nested "
+        "hundreds of levels deep; an Idempotency-Key is 1 to 255 visible ASCII characters. The detail says "
+        "what went wrong, and where.",
+    ),
+    "unauthorized": Code(
+        401,
+        "Unauthorized",
+        "A valid token is needed.",
+        "Log in and send the token as “Authorization: Bearer …”. A token ends after 24 hours, at logout, "
+        "and with its account.",
+    ),
+    "invalid-credentials": Code(
+        401,
+        "Invalid credentials",
+        "The e-mail address or the password is wrong.",
+        "Check both. The answer is the same for an address that has no account.",
+    ),
+    "forbidden": Code(
+        403,
+        "Forbidden",
+        "The path names another user than the token.",
+        "Use the user_id that signup and login gave you with this token.",
+    ),
+    "not-found": Code(
+        404,
+        "Not found",
+        "There is nothing here.",
+        "Check the path and the task's id. Another user's task looks like one that does not exist.",
+    ),
+    "method-not-allowed": Code(
+        405,
+        "Method not allowed",
+        "This path does not know that method.",
+        "The Allow header names the methods that it knows.",
+    ),
+    "request-timeout": Code(
+        408,
+        "Request timeout",
+        "The request did not arrive in time.",
+        "Nothing was done: send it again, on a new connection and without pauses.",
+    ),
+    "email-taken": Code(
+        409,
+        "E-mail address taken",
+        "There is an account with this e-mail address.",
+        "Log in instead, or sign up with another address. Letter case makes no difference.",
+    ),
+    "task-quota-exceeded": Code(
+        409,
+        "Task quota exceeded",
+        "You hold as many tasks as this service allows.",
+        "Delete tasks that are done with, or ask the operator to raise MAX_TASKS_PER_USER.",
+    ),
+    "payload-too-large": Code(
+        413,
+        "Payload too large",
+        "The body is larger than 64 KiB.",
+        "Send less: no valid body comes near that size.",
+    ),
+    "unsupported-media-type": Code(
+        415,
+        "Unsupported media type",
+        "The body must be sent as application/json.",
+        "Send “Content-Type: application/json”, in UTF-8 and not compressed.",
+    ),
+    "validation-error": Code(
+        422,
+        "Validation error",
+        "The body is JSON, but not what this call takes.",
+        "The errors member names each field and what is wrong with it.",
+    ),
+    "idempotency-key-reused": Code(
+        422,
+        "Idempotency-Key reused",
+        "This Idempotency-Key was sent with another body before.",
+        "Send each new task with a key of its own, such as a random UUID, and the same key only to send the "
+        "same task again. A key is good for 24 hours.",
+    ),
+    "rate-limited": Code(
+        429,
+        "Too many attempts",
+        "Too many attempts from this address.",
+        "Wait for as many seconds as the Retry-After header says.",
+    ),
+    "headers-too-large": Code(
+        431,
+        "Headers too large",
+        "The request's headers are too large.",
+        "Send fewer or shorter headers, and a shorter address.",
+    ),
+    "internal-error": Code(
+        500,
+        "Internal error",
+        "Something went wrong in the service.",
+        "Tell the operator the request_id: the log has more under it.",
+    ),
+    "unavailable": Code(
+        503,
+        "Unavailable",
+        "The service can't answer right now.",
+        "Try again after as many seconds as the Retry-After header says. A change may or may not have "
+        "been stored: look before you repeat it. A task that is created with an Idempotency-Key can just be "
+        "sent again.",
+    ),
+}

@@ -1,0 +1,42 @@
+"""Kinds of characters that texts are judged by, in Python and in the JSON Schema of the document."""
+
+import re
+
+# Unicode's White_Space, https://www.unicode.org/Public/UCD/latest/ucd/PropList.txt
+# (str.strip() would also take the separators U+001C to U+001F, which are control characters.)
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_WHITE_SPACE_CHARACTERS = re.sub(
+    "(.)-(.)", lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), WHITE_SPACE
+)
+CONTROL = "\x00-\x1f\x7f-\x9f"
+# Characters that show nothing: soft hyphen, joiners, fillers, direction marks, variation selectors, …
+INVISIBLE = (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+)
+# The same beyond U+FFFF: controls of shorthand and of musical notation, language tags, variation selectors
+INVISIBLE_ASTRAL = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+CONTROL_CHARACTER = re.compile(f"[{CONTROL}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}{INVISIBLE_ASTRAL}]")
+# A document can't trim: its patterns let white space stand around what they count.
+AROUND = f"[{WHITE_SPACE}]*"
+
+
+def for_json_schema(pattern: str) -> str:
+    """Write a pattern in ASCII, as ECMA-262 reads it too.
+
+    Characters beyond U+FFFF stay as they are: ECMA-262 and Python write them differently.
+    """
+    return "".join(c if " " <= c <= "~" or c > "\uffff" else f"\\u{ord(c):04x}" for c in pattern)
+
+
+def trimmed(text: str) -> str:
+    """The text without the white space around it."""
+    return text.strip(_WHITE_SPACE_CHARACTERS)
+
+
+def refuse_surrogates(text: str) -> None:
+    """Raise ValueError for half a character, which UTF-8 can't carry."""
+    if _SURROGATE.search(text):
+        raise ValueError("must not contain lone surrogates")
