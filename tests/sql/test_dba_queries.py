@@ -91,7 +91,7 @@ def test_sessions_of_a_user(database: Database, ask: Callable[..., list[dict[str
 def test_what_happened_newest_first(
     database: Database, ask: Callable[..., list[dict[str, Any]]]
 ) -> None:
-    _, email = sign_up(database)
+    _, email = customer(database)
     refused = _event("login_refused", "192.0.2.9", "unknown email", user_id=None)
     database.before_sign_in(Call("before_sign_in/record_event", refused), user_id=None)
     newest, before = ask("What happened, newest first")[:2]
