@@ -13,7 +13,7 @@ import httpx
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from support.live_service import live_service
+from support.live_service import SERVE, live_service
 from support.started import started
 from todo_api.upkeep.migrate import migrate
 
@@ -48,6 +48,7 @@ def service(database_url: str, workers: int = 1) -> Iterator[MeasuredService]:
         live_service(
             database_url,
             Path(folder),
+            command=SERVE,
             looked_through=False,
             BCRYPT_ROUNDS="12",
             WORKERS=str(workers),

@@ -14,6 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
+import todo_api
 from support.at_once import at_once
 from support.postgres.proxy import Proxy
 from support.signed_up import create, sign_up
@@ -379,8 +380,8 @@ def test_every_bound_is_shorter_than_the_next_one_out(
             ).fetchall()[0][0]
             for one in names
         )
-    proxy = (Path(pool.__file__).parents[1] / "deploy" / "nginx.conf").read_text("utf-8")
-    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", proxy)
+    nginx = (Path(todo_api.__file__).parent / "deploy" / "nginx.conf").read_text("utf-8")
+    [proxy_s] = re.findall(r"proxy_read_timeout +(\d+)s;", nginx)
     assert 0 < lock_s < statement_s
     assert statement_s + 2 < pool.ANSWER_TIMEOUT_S  # room for the way there and back
     assert int(proxy_s) > pool.POOL_TIMEOUT_S + pool.ANSWER_TIMEOUT_S

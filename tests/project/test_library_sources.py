@@ -1,6 +1,7 @@
 """No library has changed a function that todo_api overrides, or whose inside it counts on, unnoticed."""
 
 import inspect
+from functools import cache
 from importlib.metadata import packages_distributions, version
 
 import pytest
@@ -9,6 +10,7 @@ from support import library_sources
 from support.library_sources import overridden, source_hash, used, written
 
 USED = used()
+distributions = cache(packages_distributions)  # it reads every package's list of files
 
 
 def test_the_page_has_every_function_and_no_other() -> None:
@@ -17,7 +19,7 @@ def test_the_page_has_every_function_and_no_other() -> None:
 
 @pytest.mark.parametrize("function", USED)
 def test_a_library_s_function_is_as_it_was_when_somebody_last_looked(function: str) -> None:
-    [distribution, *_] = packages_distributions()[function.partition(".")[0]]
+    [distribution, *_] = distributions()[function.partition(".")[0]]
     assert source_hash(function) == written()[function], (
         f"{function} is another one in {distribution} {version(distribution)}. {USED[function]} overrides it "
         "or counts on its inside: look there, then run tests/tools/renew_library_sources.py"
