@@ -46,7 +46,7 @@ def run_worker(
         server = Server(listener, make_app(), threads, request_timeout, metrics)
     except Exception as error:
         logger.exception("the application could not start")
-        link.send(f"{type(error).__name__}: {error}".encode()[:4000])
+        _tell_parent(link, f"{type(error).__name__}: {error}".encode()[:4000])
         return 1
     _Link(link, server)
 
@@ -59,8 +59,14 @@ def run_worker(
     signal.signal(signal.SIGTERM, drain)
     if core_pinning:
         pin_to_one_core(slot, service=os.getppid())
-    link.send(READY)
+    _tell_parent(link, READY)
     return 0 if server.serve() else 1
+
+
+def _tell_parent(link: socket.socket, message: bytes) -> None:
+    # When the parent has ended, the event loop notices that by itself and drains.
+    with contextlib.suppress(OSError):
+        link.send(message)
 
 
 class _Link(wasyncore.dispatcher):  # type: ignore[misc]

@@ -205,10 +205,7 @@ def test_killed_processes_of_the_service_lead_to_no_duplicate_with_a_key(
             folder = next(folders)
             folder.mkdir()
             chosen = SETTINGS | {"PORT": str(port)}
-            # Not all of each log: a worker that starts while its parent is killed may say so in its own way.
-            return stack.enter_context(
-                live_service(module_database_url, folder, looked_through=False, **chosen)
-            )
+            return stack.enter_context(live_service(module_database_url, folder, **chosen))
 
         service = start(0)
         creating = Creating(service)
