@@ -175,3 +175,9 @@ def test_redis_can_count_instead(make_app, redis, superuser):
     server.wait()
     answer = apps[0].test_client().post("/api/auth/login", json=LOGIN)
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+
+
+def test_a_request_without_a_limit_runs_nothing_of_the_limiter(app):
+    hooks = (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs)
+    functions = [getattr(one, "func", one) for kind in hooks for one in kind[None]]
+    assert [one.__module__.partition(".")[0] for one in functions] == ["todo_api"]

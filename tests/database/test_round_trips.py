@@ -1,10 +1,11 @@
 """A request is one round trip and one transaction, whatever happens in it."""
 
+import gc
 import re
 import traceback
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
@@ -235,6 +236,24 @@ def test_a_connection_is_used_again_after_every_kind_of_error(
     [tasks] = single.as_user(who, LIST)
     assert [task.title for task in tasks] == [f"task {number}" for number in range(7, -1, -1)]
     assert proxy.connections == 1
+
+
+def test_a_refused_call_leaves_nothing_for_the_garbage_collector(database: Database) -> None:
+    """An exception that keeps its own frame alive keeps the values of the call alive too."""
+    who = sign_up(database)
+    gone = SignedIn(who.user_id, str(uuid.uuid4()))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            with suppress(SessionEnded):
+                database.as_user(gone, LIST)
+            with suppress(StatementFailed):
+                database.as_user(who, create(""))
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert left < 20
 
 
 def test_parameters_that_a_statement_does_not_have_are_refused(database: Database) -> None:

@@ -15,7 +15,9 @@ link, parent = socket.socketpair()
 if "no parent" in sys.argv:
     parent.close()
 listener = socket.create_server(("127.0.0.1", 0))
-status = run_worker(link, 0, listener=listener, make_app=make_app, threads=2, request_timeout=15)
+status = run_worker(
+    link, 0, listener=listener, make_app=make_app, threads=2, request_timeout=15, core_pinning=False
+)
 if "no parent" not in sys.argv:
     print(parent.recv(4096).decode())
 sys.exit(status)

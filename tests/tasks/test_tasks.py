@@ -227,6 +227,24 @@ def test_a_dead_session_is_told_so_before_an_id_that_is_none(ann, method, end, b
     assert ann.call(method, f"{ann.tasks}/xyz{end}", json=body).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "end", "wrong"),
+    [
+        ("GET", "?limit=0", {}),
+        ("POST", "", {"data": "{", "content_type": "application/json"}),
+        ("POST", "", {"data": "{}", "content_type": "text/plain"}),
+        ("POST", "", {"json": {"titel": "x"}}),
+        ("POST", "", {"json": {"title": "x"}, "headers": {"Idempotency-Key": "a b"}}),
+        ("PUT", "/{task}", {"json": {"titel": "x"}}),
+    ],
+)
+def test_a_dead_session_is_told_so_before_what_is_wrong_with_the_request(ann, method, end, wrong):
+    path = ann.tasks + end.format(task=ann.add()["id"])
+    assert ann.call(method, path, **wrong).status_code in (400, 415, 422)
+    assert ann.post("/api/auth/logout").status_code == 204
+    assert ann.call(method, path, **wrong).status_code == 401
+
+
 @pytest.mark.parametrize(("method", "end", "body"), ALL)
 def test_a_foreign_user_and_a_missing_one_look_alike(ann, bob, method, end, body):
     task = bob.add("Bob's")

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout
 
 from todo_api.database import pool
-from todo_api.database.calls import Call, SignedIn, StatementFailed, Unavailable
+from todo_api.database.calls import Call, SignedIn, Unavailable
 from todo_api.database.failures import (
     NEEDS_NEW_CONNECTION,
     is_lost,
     translated,
-    unavailable,
 )
 from todo_api.database.pipeline import Bound, round_trip
 from todo_api.database.pool import Pool, PoolLoad
@@ -87,17 +85,14 @@ class Database:
                     [call.row(*row) for row in rows] if call.row else rows
                     for call, rows in zip(calls, found, strict=True)
                 ]
-            except (PoolTimeout, PoolClosed) as error:
-                raise self._counted(unavailable(error)) from error
             except psycopg.Error as error:
                 waited_s = time.monotonic() - began
                 if may_repeat and is_lost(error) and waited_s < pool.ANSWER_TIMEOUT_S:
                     may_repeat = False
                     lost_at = time.monotonic()
                     continue
-                failure = self._counted(translated(error, calls))
-                # Without a cause for a bug: its traceback is logged, and PostgreSQL may quote a client.
-                raise failure from (None if isinstance(failure, StatementFailed) else error)
+                # No local variable for it: with one, exception and frame would keep each other alive.
+                raise self._counted(translated(error, calls))  # noqa: B904 (its cause is set)
 
     def _counted(self, failure: Exception) -> Exception:
         if isinstance(failure, Unavailable):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 from psycopg import errors
+from psycopg_pool import PoolClosed, PoolTimeout
 
 from todo_api.database.calls import (
     Call,
@@ -21,8 +22,10 @@ _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 # a new one libpq chooses among the hosts again. A statement that was prepared before a column changed its
 # type fails until it is prepared on a new connection.
 NEEDS_NEW_CONNECTION = (errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
+_NO_CONNECTION = (PoolTimeout, PoolClosed)
 _TRANSIENT = (
     *NEEDS_NEW_CONNECTION,
+    *_NO_CONNECTION,
     errors.LockNotAvailable,
     errors.TransactionTimeout,  # a DBA has set transaction_timeout below our timeouts
     errors.UndefinedTable,  # not migrated yet, or rolled back
@@ -32,12 +35,23 @@ _TRANSIENT = (
 
 def is_lost(error: psycopg.Error) -> bool:
     """Whether the error ended the connection, so that it is unknown what the server has done."""
+    if isinstance(error, _NO_CONNECTION):
+        return False
     silent = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
     return silent or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
 
 
 def translated(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
-    """The exception of calls.py that `error` means to the caller."""
+    """The exception of calls.py that `error` means to the caller, with its cause.
+
+    A StatementFailed has none: its traceback is logged, and PostgreSQL's words may quote a client's.
+    """
+    failure = _meaning(error, calls)
+    failure.__cause__ = None if isinstance(failure, StatementFailed) else error
+    return failure
+
+
+def _meaning(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
     if error.sqlstate == _SESSION_ENDED:
         return SessionEnded()
     if isinstance(error, errors.UniqueViolation):
@@ -47,11 +61,8 @@ def translated(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
         or isinstance(error, _TRANSIENT)
         or (error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
     ):
-        return unavailable(error)
+        # By its kind, as in LockNotAvailable (55P03): PostgreSQL's own words may quote a client's.
+        code = f" ({error.sqlstate})" if error.sqlstate else ""
+        return Unavailable(type(error).__name__ + code)
     reason = f"{type(error).__name__} {error.diag.constraint_name or ''}".rstrip()
     return StatementFailed(f"{reason} in {', '.join(call.name for call in calls)}")
-
-
-def unavailable(error: psycopg.Error) -> Unavailable:
-    """Unavailable with the kind of error, as in LockNotAvailable (55P03): PostgreSQL may quote a client."""
-    return Unavailable(type(error).__name__ + (f" ({error.sqlstate})" if error.sqlstate else ""))

@@ -63,7 +63,7 @@ def serve(
         )
         roles = [Role(listener, run)] * workers
         if metrics is not None:
-            roles.append(_metrics_role(metrics, stack))
+            roles.append(_metrics_role(metrics, stack, core_pinning))
         raise_file_limit(CONNECTIONS + SPARE_FILES)
         # Objects that exist now stay in memory shared with the workers: garbage collection won't write there.
         gc.collect()
@@ -72,7 +72,7 @@ def serve(
         return Supervisor(roles, metrics).run(lambda: ready(url) if ready is not None else None)
 
 
-def _metrics_role(metrics: Metrics, stack: ExitStack) -> Role:
+def _metrics_role(metrics: Metrics, stack: ExitStack, core_pinning: bool) -> Role:
     def page() -> WSGIApplication:
         lower_priority(SCRAPE_NICENESS)
         return metrics.page()
@@ -85,6 +85,7 @@ def _metrics_role(metrics: Metrics, stack: ExitStack) -> Role:
         make_app=page,
         threads=METRICS_THREADS,
         request_timeout=METRICS_TIMEOUT_S,
+        core_pinning=core_pinning,
     )
     return Role(listener, run, "metrics process", serves_clients=False, clean_up=metrics.remove)
 

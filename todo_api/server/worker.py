@@ -32,7 +32,7 @@ def run_worker(
     make_app: Callable[[], WSGIApplication],
     threads: int,
     request_timeout: float,
-    core_pinning: bool = False,
+    core_pinning: bool,
     metrics: Metrics | None = None,
 ) -> int:
     """Serve until SIGTERM or until the other end of `link` is closed; returns the exit status.
