@@ -34,7 +34,6 @@ from todo_api.app import create_app
 from todo_api.settings.config import Config
 from todo_api.upkeep.migrate import migrate
 
-CACHE = Path(".pytest_cache", "bytecode")
 _numbers = itertools.count(1)
 
 # Without a cluster there is nothing to collect there.
@@ -48,14 +47,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what Python compiles where pytest keeps its cache, if it is not to be kept beside the sources.
+    """Let Python keep bytecode, even where the environment forbids it.
 
     Otherwise each process of the run compiles all tests, and each service that a test starts all modules.
     """
-    if sys.dont_write_bytecode:
-        sys.dont_write_bytecode, sys.pycache_prefix = False, str(config.rootpath / CACHE)
-        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
-        del os.environ["PYTHONDONTWRITEBYTECODE"]
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -74,7 +71,9 @@ def distributed_url() -> Iterator[str]:
 def postgres() -> Iterator[str]:
     """The URL of a superuser on the run's server."""
     # Clones and drops by the hundred would wait for the disk; nothing here has to survive a crash.
-    with embedded_server(fsync="off") as url:
+    with embedded_server(
+        fsync="off", full_page_writes="off", synchronous_commit="off", autovacuum="off"
+    ) as url:
         yield url
 
 
