@@ -70,10 +70,8 @@ def distributed_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a superuser on the run's server."""
-    # Clones and drops by the hundred would wait for the disk; nothing here has to survive a crash.
-    with embedded_server(
-        fsync="off", full_page_writes="off", synchronous_commit="off", autovacuum="off"
-    ) as url:
+    # Clones and drops by the hundred would wait for a disk; nothing here has to survive a crash.
+    with embedded_server(in_memory=True, fsync="off", autovacuum="off") as url:
         yield url
 
 

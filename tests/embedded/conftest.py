@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedded.desk import ACTORS, SERVICE, WHEEL, Desk, query
+from support.folders import quick_folder
 from todo_api.embedded import keeper as keeper_module
 
 
@@ -22,10 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def actor_desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     """The modules of the embedded PostgreSQL and its programs, where the actor can read them."""
     base = Path(tempfile.mkdtemp(prefix="emb", dir="/tmp"))
-    # The clusters are copies of 40 MB; on a disk they would be most of the time.
-    memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
-    room = Path(tempfile.mkdtemp(prefix="emb", dir=memory if roomy else "/tmp"))
+    room = quick_folder("emb")
     for folder in (base, room):
         folder.chmod(0o755)
     package = base / "lib/todo_api"

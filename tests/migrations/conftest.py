@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """A server of the file's own: the roles of the service come and go on it."""
-    with embedded_server(fsync="off") as url:
+    with embedded_server(in_memory=True, fsync="off") as url:
         yield url
 
 

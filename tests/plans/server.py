@@ -13,7 +13,7 @@ from todo_api.upkeep.migrate import migrate
 
 def own_server() -> AbstractContextManager[str]:
     """The URL of a superuser on a server that is filled quickly: it is vacuumed when all is there."""
-    return embedded_server(fsync="off", max_wal_size="8GB", autovacuum="off")
+    return embedded_server(in_memory=True, fsync="off", max_wal_size="8GB", autovacuum="off")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import todo_api
+from support.folders import quick_folder
 from support.waiting import until
 from todo_api.settings.config import Config, variable
 
@@ -133,7 +133,7 @@ class Desk:
 @contextlib.contextmanager
 def a_desk() -> Iterator[Desk]:
     # Not tmp_path: the path of a socket has to be short.
-    folder = Path(tempfile.mkdtemp(prefix="cli", dir="/tmp"))
+    folder = quick_folder("cli")
     desk = Desk(folder, [])
     try:
         yield desk

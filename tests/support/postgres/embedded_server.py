@@ -9,13 +9,14 @@ from pathlib import Path
 
 import psycopg
 
+from support.folders import quick_folder
 from todo_api.embedded.running import embedded_postgres
 
 
 @contextmanager
-def embedded_server(**settings: str) -> Iterator[str]:
+def embedded_server(*, in_memory: bool = False, **settings: str) -> Iterator[str]:
     """The URL of a superuser: PostgreSQL 18, or the one whose programs PG_BIN names."""
-    folder = Path(tempfile.mkdtemp(prefix="todo-"))
+    folder = quick_folder("todo-") if in_memory else Path(tempfile.mkdtemp(prefix="todo-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get in
     programs = os.environ.get("PG_BIN")
     try:

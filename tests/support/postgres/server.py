@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from support.folders import quick_folder
 from todo_api.embedded.account import Account, choose_account, reachable
 from todo_api.embedded.programs import environment, find_programs
 
@@ -136,7 +136,7 @@ class Server:
 def a_server(pg_bin: str | None = None) -> Iterator[Server]:
     """A server that is not made yet, of the programs in `pg_bin`, else PG_BIN, else the wheel."""
     programs = pg_bin or os.environ.get("PG_BIN")
-    folder = Path(tempfile.mkdtemp(prefix="todo-pg-"))  # short: the path of a socket has to be
+    folder = quick_folder("todo-pg-")  # short: the path of a socket has to be
     folder.chmod(0o755)
     server = Server(folder, Path(programs) if programs else None, choose_account(folder, folder))
     try:
