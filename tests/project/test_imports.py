@@ -129,8 +129,7 @@ def test_modules_stand_on_a_few_floors_without_a_circle() -> None:
 
 def test_only_the_application_imports_a_blueprint() -> None:
     importers = {module for module, others in own_imports().items() if others & BLUEPRINTS}
-    # The document of the health checks describes an answer by its class.
-    assert importers == {"todo_api.app", "todo_api.observability.operations"}
+    assert importers == {"todo_api.app"}
 
 
 @pytest.mark.parametrize("library", ["psycopg", "psycopg_pool", "yoyo"])

@@ -1,23 +1,17 @@
 """Health checks for load balancers and operators: is the process alive, and can it serve?"""
 
 from http import HTTPStatus
-from typing import Literal
 
 import msgspec
 from flask import Blueprint, Response
 
 from todo_api.database.calls import Call, Unavailable
+from todo_api.observability.schemas import Health
 from todo_api.upkeep.migration_files import shipped_checksums
 from todo_api.web.current import database
 from todo_api.web.problems import RETRY_AFTER_S
 
 health = Blueprint("health", __name__, url_prefix="/health")
-
-
-class Health(msgspec.Struct):
-    """The state of the service."""
-
-    status: Literal["ok", "unavailable"]
 
 
 @health.get("/live")

@@ -1,7 +1,7 @@
 """The health checks, described for the OpenAPI document."""
 
 from todo_api.docs.vocabulary import JSON, Answer, Operation
-from todo_api.observability.health import Health
+from todo_api.observability.schemas import Health
 
 
 def _health(status: str, description: str) -> Answer:
