@@ -3,13 +3,14 @@
 from http import HTTPStatus
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from todo_api.database.calls import Call, Unavailable
 from todo_api.observability.schemas import Health
 from todo_api.upkeep.migration_files import shipped_checksums
 from todo_api.web.current import database
 from todo_api.web.problems import RETRY_AFTER_S
+from todo_api.web.response import Response
 
 health = Blueprint("health", __name__, url_prefix="/health")
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 import msgspec
-from flask import Response
 
 from todo_api.web.request import current_request
+from todo_api.web.response import Response
 from todo_api.web.schemas import AnswerMeta
 
 _encode = msgspec.json.Encoder().encode

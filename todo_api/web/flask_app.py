@@ -12,6 +12,7 @@ from flask.wrappers import Request as FlaskRequest
 from werkzeug.routing import MapAdapter
 
 from todo_api.web.request import Request
+from todo_api.web.response import Response
 
 
 class _NoSessions(SessionInterface):
@@ -27,6 +28,7 @@ class Application(Flask):
     """The service's Flask."""
 
     request_class = Request
+    response_class = Response
     session_interface = _NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

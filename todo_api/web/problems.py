@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from flask import Flask, Response
+from flask import Flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from todo_api.database.calls import Unavailable
 from todo_api.web.problem_codes import CODES
 from todo_api.web.request import current_request
+from todo_api.web.response import Response
 from todo_api.web.schemas import FieldError, ProblemAnswer
 
 logger = logging.getLogger("todo_api.problems")
