@@ -16,11 +16,11 @@ import pytest
 
 from support.live_service import live_service
 from support.postgres.server import Server, a_server
-from support.waiting import until
+from support.waiting import at_most, until
 
 pytestmark = pytest.mark.programs
 
-RECOVERY_S = 10  # without a restart, once there is a server again that takes writes
+RECOVERY_S = at_most(10)  # without a restart, once there is a server again that takes writes
 WRITERS = 4
 PATIENCE_S = 60
 

@@ -17,10 +17,10 @@ from psycopg.conninfo import make_conninfo
 from resilience.faults.writers import Writers
 from support.live_service import LiveService, live_service
 from support.postgres.server import Server, a_server
-from support.waiting import until
+from support.waiting import at_most, until
 
 WRITERS = 20
-RECOVERED_S = 5
+RECOVERED_S = at_most(5)
 SETTINGS = {"WORKERS": "2", "AUTH_RATE_LIMIT": "1000000 per minute"}
 
 

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from resilience.faults.writers import Writers
 from support.live_service import LiveClient, LiveService, live_service
 from support.postgres.server import Server, a_server
-from support.waiting import until
+from support.waiting import at_most, until
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
@@ -24,8 +24,8 @@ WRITES = 550  # acknowledged from one kill to the next
 WRITERS = 40
 # Few, so that most writers queue behind others who wait for the database.
 SETTINGS = {"WORKERS": "2", "THREADS": "4", "AUTH_RATE_LIMIT": "1000000 per minute"}
-REFUSED_S = 2
-RECOVERED_S = 5
+REFUSED_S = at_most(2)
+RECOVERED_S = at_most(5)
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ import pytest
 
 from resilience.faults.writers import Writers
 from support.live_service import LiveClient, LiveService, LiveUser, StartLive
-from support.waiting import until
+from support.waiting import at_most, until
 from support.wire import head
 from todo_api.server.waitress_server import IDLE_SECONDS
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 CLIENTS = 50
-GONE_S = 10
+GONE_S = at_most(10)
 
 pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
 
