@@ -52,6 +52,20 @@ def test_what_the_client_has_is_304_without_a_body(ann, path, condition):
     assert set(answer.headers.keys()) == set(fresh.headers.keys()) - CONTENT - {"Link"}
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "deflate"])
+@pytest.mark.parametrize("condition", ['{}"', '"x-gzip", {}"', '{}", W/"x"', '"x",{}" , "y"'])
+def test_a_tag_is_known_with_what_a_compressing_proxy_appends(ann, path, coding, condition):
+    tag = ann.get(path).headers["ETag"].removesuffix('"') + f"-{coding}"
+    for spelling in (tag, tag.removeprefix("W/")):
+        assert again(ann, path, condition.format(spelling)).status_code == 304
+
+
+@pytest.mark.parametrize("end", ["-", "-GZIP", "-xz", "gzip", "-gzip-br"])
+def test_a_tag_with_another_end_is_another_tag(ann, path, end):
+    tag = ann.get(path).headers["ETag"].removesuffix('"') + f'{end}"'
+    assert again(ann, path, tag).status_code == 200
+
+
 @pytest.mark.parametrize("condition", ["", "x", '"x"', 'W/"x"', '"*"', "W/", ",", '"', "\xff"])
 def test_any_other_condition_is_a_plain_read(ann, path, condition):
     answer = again(ann, path, condition)

@@ -11,6 +11,7 @@ from werkzeug.http import generate_etag
 
 from todo_api.docs.openapi import document
 from todo_api.docs.vocabulary import Operation
+from todo_api.web.conditions import condition
 from todo_api.web.problem_codes import CODES
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
@@ -116,7 +117,7 @@ def _cacheable(content: bytes, kind: str, lifetime: str) -> Response:
     response.make_conditional(
         {
             "REQUEST_METHOD": request.method,
-            "HTTP_IF_NONE_MATCH": request.headers.get("If-None-Match", ""),
+            "HTTP_IF_NONE_MATCH": condition(),
         }
     )
     return response

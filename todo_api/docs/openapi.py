@@ -110,7 +110,8 @@ def _call(route: Route, routes: Mapping[str, Route]) -> dict[str, Any]:
     if operation.body:
         examples = {name: {"value": value} for name, value in operation.body_examples.items()}
         media = {"schema": reference(operation.body), "examples": examples}
-        described["requestBody"] = {"required": True, "content": {"application/json": media}}
+        content = dict.fromkeys(operation.body_types, media)
+        described["requestBody"] = {"required": True, "content": content}
     codes = (*operation.problems, *EVERY_CALL)
     for status in sorted({CODES[code].status for code in codes}):
         named = [code for code in codes if CODES[code].status == status]
