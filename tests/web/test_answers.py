@@ -185,6 +185,34 @@ def test_a_preflight_of_a_listed_origin_is_answered_without_a_token_and_cached(b
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+def test_a_preflight_may_ask_for_what_tracers_add_and_for_listed_headers(shared_app):
+    asked = "traceparent, sentry-trace, baggage, X-Team, X-Other"
+    ask = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": asked}
+    for headers, expected in (
+        ({}, {"traceparent", "sentry-trace", "baggage"}),
+        ({"cors_headers": ("x-team",)}, {"X-Team"}),
+    ):
+        browser = shared_app(cors_origins=(ORIGIN,), **headers).test_client()
+        answer = browser.options("/api/x/tasks", headers=ask | {"Origin": ORIGIN})
+        assert set(answer.headers["Access-Control-Allow-Headers"].split(", ")) == expected
+
+
+def test_the_origins_of_web_views_and_ipv6_hosts_are_taken_as_they_are(shared_app):
+    origins = ("capacitor://localhost", "chrome-extension://abcdefghijklmnop", "http://[::1]:3000")
+    browser = shared_app(cors_origins=origins).test_client()
+    for origin in origins:
+        answer = browser.get("/health/live", headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+    for other in (
+        "http://::3000",
+        "http://1:3000",
+        "http://[::1]:30000",
+        "capacitor://localhost.a",
+    ):
+        answer = browser.get("/health/live", headers={"Origin": other})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
 def test_a_listed_origin_gets_cors_headers_on_errors_too(browser):
     for path, status in (("/nope", 404), ("/api/x/tasks", 401), ("/health/live", 200)):
         answer = browser.get(path, headers={"Origin": ORIGIN})
