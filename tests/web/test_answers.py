@@ -265,3 +265,31 @@ def test_every_route_that_takes_a_password_has_a_limit(make_app):
             if statuses[1] == 429:
                 limited.add(rule.endpoint)
     assert limited == {"auth.signup", "auth.login"}
+
+
+def test_below_a_path_of_the_proxy_every_reference_has_it(client, ann):
+    token = {"Authorization": f"Bearer {ann.token}"}
+    below = {"base_url": "http://example.com/todo/", "headers": token}
+    made = client.post(ann.tasks, json={"title": "x"}, **below)
+    assert made.headers["Location"] == f"/todo{ann.tasks}/{made.json['data']['id']}"
+    ann.add()
+    page = client.get(f"{ann.tasks}?limit=1", **below)
+    assert page.headers["Link"].startswith(f"</todo{ann.tasks}?limit=1&cursor=")
+    missing = client.get(f"{ann.tasks}/x", **below).json
+    assert missing["instance"] == f"/todo{ann.tasks}/x"
+    assert missing["type"] == "/todo/problems#not-found"
+    assert client.get("/", **below).headers["Location"] == "/todo/docs"
+    for base, url in (("/todo/", "/todo"), ("/", "/"), ("/other", "/other")):
+        document = client.get("/openapi.json", base_url=f"http://example.com{base}").json
+        assert [server["url"] for server in document["servers"]] == [url]
+
+
+def test_options_of_the_server_as_a_whole_name_every_method(client, app):
+    answer = client.options("/", environ_overrides={"PATH_INFO": "*"})
+    assert (answer.status_code, answer.data) == (204, b"")
+    methods = {method for rule in app.url_map.iter_rules() for method in rule.methods}
+    assert set(answer.headers["Allow"].split(", ")) == methods
+    assert "X-Request-ID" in answer.headers
+    for method, path in (("GET", "*"), ("OPTIONS", "/*"), ("OPTIONS", "/nope")):
+        answer = client.open("/", method=method, environ_overrides={"PATH_INFO": path})
+        assert answer.status_code == 404

@@ -1,7 +1,7 @@
 """The pages about the API: Swagger UI, ReDoc, the OpenAPI document and the error codes."""
 
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
@@ -56,8 +56,8 @@ _etag = lru_cache(generate_etag)
 
 def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
     """Serve the document of `app`, made at the first request. Register all blueprints before."""
-    app.extensions["openapi"] = cache(
-        lambda: msgspec.json.encode(document(app.url_map, operations))
+    app.extensions["openapi"] = lru_cache(8)(
+        lambda root: msgspec.json.encode(document(app.url_map, operations, root))
     )
 
 
@@ -65,7 +65,7 @@ def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
 def home() -> Response:
     """Redirect browsers to the documentation."""
     # The status is written down: Flask 3.2 changes the default to 303.
-    response = redirect("/docs", HTTPStatus.FOUND)
+    response = redirect(f"{current_request().script_root}/docs", HTTPStatus.FOUND)
     assert isinstance(response, Response)  # noqa: S101 (werkzeug's type is wider)
     return response
 
@@ -91,7 +91,8 @@ def problems_page() -> Response:
 @docs.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI document."""
-    return _cacheable(current_app.extensions["openapi"](), "application/json", _PAGE_LIFETIME)
+    described = current_app.extensions["openapi"](current_request().script_root)
+    return _cacheable(described, "application/json", _PAGE_LIFETIME)
 
 
 @docs.get("/static/<path:path>")

@@ -25,15 +25,18 @@ Unknown query parameters are ignored, and so is the body of a call that takes no
 """
 
 
-def document(url_map: Map, operations: Mapping[str, Operation]) -> dict[str, Any]:
-    """The whole document, ready for JSON. The keys of `operations` are endpoints of `url_map`."""
+def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> dict[str, Any]:
+    """The whole document, ready for JSON. The keys of `operations` are endpoints of `url_map`.
+
+    `root` is the path under which clients find the service, such as /todo, or "".
+    """
     routes = routes_of(url_map, operations)
     spec = APISpec(
         title="Todo API",
         version=version("todo-api"),
         openapi_version="3.1.0",
         info={"description": _ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
-        servers=[{"url": "/", "description": "This server"}],
+        servers=[{"url": root or "/", "description": "This server"}],
         tags=[
             {"name": "auth", "description": "Accounts and sessions"},
             {"name": "tasks", "description": "The tasks of one user, for this user only"},

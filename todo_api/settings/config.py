@@ -126,8 +126,8 @@ class Config:
         "tasks that a user may hold", readers.whole_number(1, 2_000_000_000), 10_000
     )
     trusted_proxies: tuple[Network, ...] = _setting(
-        "comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto count; "
-        "unset: none",
+        "comma-separated addresses or networks of proxies whose X-Forwarded-For, -Proto and -Prefix "
+        "count; unset: none",
         readers.networks,
         (),
     )
