@@ -88,6 +88,12 @@ def test_the_clock_of_the_machine_that_issued_a_token_may_be_ahead(client, ann, 
     assert status_of(client, ann, sign(early)) == 200
 
 
+@pytest.mark.parametrize("name", ["iat", "nbf", "exp"])
+def test_a_time_is_a_whole_number(client, ann, claims, name):
+    assert status_of(client, ann, sign(claims | {name: claims[name] - 0.5})) == 401
+    assert status_of(client, ann, sign(claims | {name: float(claims[name])})) == 401
+
+
 @pytest.mark.parametrize("name", ["iat", "nbf"])
 def test_a_clock_may_not_be_a_minute_ahead(client, ann, claims, name):
     assert status_of(client, ann, sign(claims | {name: int(time.time()) + 60})) == 401

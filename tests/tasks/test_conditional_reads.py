@@ -114,6 +114,18 @@ def test_a_page_has_another_tag_when_its_tasks_or_what_follows_changed(ann):
         assert again(ann, path, seen[-1]).status_code == 304
 
 
+def test_a_page_knows_its_tasks_by_more_than_their_times(ann, superuser):
+    """Tasks that were imported together have one moment: another one in the same place is another page."""
+    path, add = f"{ann.tasks}?limit=1", "INSERT INTO tasks (user_id, title, created_at, updated_at)"
+    moment = "'2026-11-24 12:00:00Z', '2026-11-24 12:00:00Z'"
+    seen = []
+    for title in ("one", "another"):
+        superuser.execute("DELETE FROM tasks")
+        superuser.execute(f"{add} VALUES (%s, %s, {moment})", [ann.id, title])
+        seen.append(ann.get(path).headers["ETag"])
+    assert seen[0] != seen[1]
+
+
 def test_the_list_has_another_tag_after_each_change(ann):
     first = ann.add()
     seen = [ann.get(ann.tasks).headers["ETag"]]
