@@ -21,6 +21,7 @@ from todo_api.tasks.blueprint import tasks
 from todo_api.web import headers, problems
 from todo_api.web.bodies import MAX_BODY_BYTES
 from todo_api.web.flask_app import Application
+from todo_api.web.unsent import Unsent
 
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
@@ -49,6 +50,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
         prepared_statements=config.prepared_statements,
     )
     app.extensions["database"] = database
+    app.extensions["unsent"] = Unsent()
     app.extensions["hasher"] = Hasher(
         config.bcrypt_rounds, config.hashing_slots, hash_in_background
     )

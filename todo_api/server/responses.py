@@ -35,6 +35,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ[HASHING_WAITS] = self.channel.server.task_dispatcher.hashing_waits
+        self.request.environ = environ
         return environ
 
     def build_response_header(self) -> bytes:

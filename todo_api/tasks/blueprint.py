@@ -10,15 +10,17 @@ from todo_api.auth import events, tokens
 from todo_api.database.calls import Call, SignedIn
 from todo_api.tasks import etags, idempotency, pages
 from todo_api.tasks.answers import one_task, task_list
+from todo_api.tasks.contents import ListTaker, add_tasks
 from todo_api.tasks.pages import Page
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import NewTask, Task, TaskChange
 from todo_api.web.answers import no_content, not_modified
 from todo_api.web.bodies import read_body
-from todo_api.web.current import database
+from todo_api.web.current import database, unsent
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import unset_as_none
+from todo_api.web.unsent import Content
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
@@ -63,14 +65,18 @@ def list_tasks() -> Response:
         page = pages.requested_page()
     if page:
         return _page(page)
-    if etags.has_condition():
+    user_id = _who().user_id
+    if unsent().has_some_of(user_id) or etags.has_condition():
         [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
         tag = etags.of_list(state)
         if etags.is_held(tag):
             return not_modified(etags.headers(tag))
-    [rows] = database().as_user(_who(), Call("tasks/list"))
-    tag = etags.of_list(etags.state_of(row[-1] for row in rows))
-    return task_list([as_task(*row) for row in rows], etags.headers(tag))
+        if content := unsent().find(user_id, tag):
+            return task_list(content, etags.headers(tag))
+    call = Call("tasks/list", taker=lambda: ListTaker(Content(unsent(), user_id)))
+    [taker] = database().as_user(_who(), call)
+    tag = etags.of_list(taker.state())
+    return task_list(unsent().complete(taker.content, tag), etags.headers(tag))
 
 
 @tasks.post("")
@@ -142,7 +148,9 @@ def _page(page: Page) -> Response:
         return not_modified(headers)
     if cursor:
         headers["Link"] = f'<{_path()}?limit={page.limit}&cursor={cursor}>; rel="next"'
-    return task_list(here, headers, next_cursor=cursor)
+    content = Content(unsent(), _who().user_id)
+    add_tasks(content, here)
+    return task_list(unsent().complete(content, tag), headers, next_cursor=cursor)
 
 
 def _one(statement: str, task_id: str, **parameters: Any) -> Task:
