@@ -15,7 +15,11 @@ class Taker(Protocol):
     """Takes the rows of a large result while they arrive."""
 
     def take(self, rows: list[tuple[Any, ...]]) -> None:
-        """Take some hundred rows. What this raises ends the call, and the connection."""
+        """Take some hundred rows.
+
+        What this raises ends the call, and the connection: to read the rest only to drop it would keep
+        PostgreSQL and the connection busy.
+        """
 
 
 class Call(NamedTuple):

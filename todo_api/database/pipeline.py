@@ -88,7 +88,7 @@ def _rows(
 
 
 def _results(connection: Connection, takers: dict[int, Taker]) -> list[PGresult]:
-    """The server's results up to the sync. The rows of some are not in them: their takers have got them."""
+    """The server's results up to the sync, without the rows that takers got."""
     pgconn = connection.pgconn
     deadline = time.monotonic() + pool.ANSWER_TIMEOUT_S
     results: list[PGresult] = []

@@ -1,6 +1,8 @@
 """The six calls on a user's tasks, always for the token's own user."""
 
 import re
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +22,7 @@ from todo_api.web.current import database, unsent
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import unset_as_none
-from todo_api.web.unsent import Content
+from todo_api.web.unsent import Content, InTheMaking
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
@@ -65,18 +67,7 @@ def list_tasks() -> Response:
         page = pages.requested_page()
     if page:
         return _page(page)
-    user_id = _who().user_id
-    if unsent().has_some_of(user_id) or etags.has_condition():
-        [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
-        tag = etags.of_list(state)
-        if etags.is_held(tag):
-            return not_modified(etags.headers(tag))
-        if content := unsent().find(user_id, tag):
-            return task_list(content, etags.headers(tag))
-    call = Call("tasks/list", taker=lambda: ListTaker(Content(unsent(), user_id)))
-    [taker] = database().as_user(_who(), call)
-    tag = etags.of_list(taker.state())
-    return task_list(unsent().complete(taker.content, tag), etags.headers(tag))
+    return _whole_list()
 
 
 @tasks.post("")
@@ -134,6 +125,23 @@ def delete_task(task_id: str) -> Response:
     if not deleted:
         raise _no_such_task()
     return no_content()
+
+
+def _whole_list() -> Response:
+    user_id, held = _who().user_id, unsent()
+    while True:
+        if etags.has_condition() or held.has_some_of(user_id):
+            [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
+            tag = etags.of_list(state)
+            if etags.is_held(tag):
+                return not_modified(etags.headers(tag))
+            if content := held.find(user_id, tag):
+                return task_list(content, etags.headers(tag))
+        with suppress(InTheMaking), held.turn(user_id):
+            call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
+            [taker] = database().as_user(_who(), call)
+            tag = etags.of_list(taker.state())
+            return task_list(held.complete(taker.content, tag), etags.headers(tag))
 
 
 def _page(page: Page) -> Response:

@@ -7,16 +7,18 @@ import msgspec
 
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task
-from todo_api.web.unsent import Content
+from todo_api.web.unsent import Content, Unsent
 
+FEW = 32
+LONG_TITLES = 150  # characters, on average
 _encode = msgspec.json.Encoder().encode
 
 
 class ListTaker:
     """Takes the rows of tasks/list."""
 
-    def __init__(self, content: Content) -> None:
-        self.content = content
+    def __init__(self, unsent: Unsent, user_id: str) -> None:
+        self.content = Content(unsent, user_id, is_whole_list=True)
         self._times = hashlib.sha256()
 
     def take(self, rows: list[tuple[Any, ...]]) -> None:
@@ -37,6 +39,9 @@ class ListTaker:
 
 def add_tasks(content: Content, tasks: list[Task]) -> None:
     """Add tasks to a content. Raises Problem when there is no room for them."""
-    if tasks:
-        items = _encode(tasks)[1:-1]
-        content.add(b"," + items if content.count else items, len(tasks))
+    # In pieces: to encode 250 of the longest titles takes 7 ms, and no other thread can run meanwhile.
+    step = FEW if sum(len(task.title) for task in tasks) > LONG_TITLES * len(tasks) else len(tasks)
+    for start in range(0, len(tasks), step):
+        some = tasks[start : start + step] if step < len(tasks) else tasks
+        items = _encode(some)[1:-1]
+        content.add(b"," + items if content.count else items, len(some))

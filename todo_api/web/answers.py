@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ def json_answer(
 
 def content_answer(content: Content, meta: msgspec.Struct, headers: dict[str, str]) -> Response:
     """An answer whose `data` is the array of a content's items; all clients are sent the same copy of it."""
-    parts = [b'{"data":[', *content.pieces, b'],"meta":', _encode(meta), b"}"]
+    parts: list[Any] = [b'{"data":[', *content.parts(), b'],"meta":', _encode(meta), b"}"]
     if content.size < LARGE:
         parts = [b"".join(parts)]
     else:

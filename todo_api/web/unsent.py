@@ -3,6 +3,10 @@
 import logging
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import NamedTuple
 from weakref import WeakSet
 
@@ -19,8 +23,11 @@ PROCESS_BYTES = 32 * MIB
 # How long a content is safe from being given up for somebody else's: a usual client reads 22 MB in that time.
 SAFE_S = 5.0
 RETRY_AFTER_S = 5
-MAKING_S = 3.0  # how long a request waits for the same user's content in the making
-MOST_WAITING = 2  # of a process's threads
+# A whole list of a user who has had more than 1 MB is made by one thread at a time, and by two of a process.
+# Others wait for it, on a quarter of the threads at most.
+MOST_MAKING = 2
+MAKING_S = 3.0
+REMEMBERED = 1000  # users
 
 logger = logging.getLogger("todo_api.unsent")
 
@@ -31,11 +38,13 @@ class Content:
     It is held by the answers that are being sent, and by nothing else.
     """
 
-    def __init__(self, unsent: "Unsent", owner: str) -> None:
+    def __init__(self, unsent: "Unsent", owner: str, *, is_whole_list: bool = False) -> None:
         self._unsent = unsent
         self.owner = owner
+        self.is_whole_list = is_whole_list
         self.tag = ""  # once it is complete
-        self.pieces: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self._blocks: list[mmap] = []
         self.size = 0
         self.count = 0
         self.began = time.monotonic()
@@ -43,11 +52,39 @@ class Content:
 
     def add(self, piece: bytes, count: int) -> None:
         """Add the JSON of `count` more items. Raises Problem when there is no room for it."""
-        self.pieces.append(piece)
+        self._pieces.append(piece)
         self.size += len(piece)
         self.count += count
+        if self.size >= MIB:
+            for one in self._pieces:
+                self._store(one)
+            self._pieces.clear()
         if self.size >= LARGE:
             self._unsent.admit(self)
+
+    def parts(self) -> list[bytes | memoryview]:
+        """The JSON of all items, to be sent as it is, without a copy."""
+        full = [memoryview(block)[: block.tell()] for block in self._blocks]
+        return [*full, *self._pieces]
+
+    def _store(self, piece: bytes) -> None:
+        # Not on malloc's heap, which keeps most of its memory when it is freed: after 100 lists of 22 MB a
+        # process kept 90 MB.
+        left = memoryview(piece)
+        while left:
+            if not self._blocks or self._blocks[-1].tell() == MIB:
+                self._blocks.append(mmap(-1, MIB, MAP_PRIVATE | MAP_ANONYMOUS))
+            block = self._blocks[-1]
+            written = block.write(left[: MIB - block.tell()])
+            left = left[written:]
+
+    def is_large_in_the_making(self) -> bool:
+        """Whether this is a list that is being made, and is large already."""
+        return self.is_whole_list and not self.tag and self.size >= MIB
+
+
+class InTheMaking(Exception):
+    """The same user's list is large, and is being made for another request: take a turn after that one."""
 
 
 class UnsentLoad(NamedTuple):
@@ -60,10 +97,15 @@ class UnsentLoad(NamedTuple):
 class Unsent:
     """All contents of this process. What nobody is being sent any more is gone by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int, return_memory: Callable[[], None]) -> None:
+        """`return_memory` gives freed memory back to the system, after a large content was made."""
+        self._return_memory = return_memory
         self._lock = threading.Condition()
         self._contents: WeakSet[Content] = WeakSet()
+        self._large_users: OrderedDict[str, None] = OrderedDict()
+        self._making: set[str] = set()
         self._waiting = 0
+        self._most_waiting = threads // 4
         self._refused = 0
 
     def load(self) -> UnsentLoad:
@@ -72,19 +114,23 @@ class Unsent:
             return UnsentLoad(sum(one.size for one in self._contents), self._refused)
 
     def admit(self, grown: Content) -> None:
-        """Count a content that has become larger. Raises Problem when there is no room for it.
+        """Count a content that has become larger. Raises Problem without room for it, or InTheMaking.
 
         The first content of a user is never refused for that user's other ones. When the process holds too
         much, the user who holds most loses the oldest content, unless it is still safe.
         """
         with self._lock:
             others = [one for one in self._contents if one is not grown]
-            earlier = sum(
-                one.size for one in others if one.owner == grown.owner and one.began < grown.began
-            )
-            if earlier and earlier + grown.size > USER_BYTES:
+            earlier = [
+                one for one in others if one.owner == grown.owner and one.began < grown.began
+            ]
+            if grown.is_whole_list and grown.size >= MIB:
+                self._remember(grown.owner)
+                if any(one.is_large_in_the_making() for one in earlier):
+                    raise InTheMaking
+            if earlier and _size(earlier) + grown.size > USER_BYTES:
                 raise self._full("of this user")
-            while others and sum(one.size for one in others) + grown.size > PROCESS_BYTES:
+            while others and _size(others) + grown.size > PROCESS_BYTES:
                 victim = _oldest_of_the_largest(others)
                 if time.monotonic() - victim.began < SAFE_S:
                     raise self._full("of all users")
@@ -95,12 +141,11 @@ class Unsent:
 
     def complete(self, content: Content, tag: str) -> Content:
         """The content to send under this tag: one that is being sent already, if there is one."""
+        if content.size < LARGE:
+            return content
         with self._lock:
             content.tag = tag
-            if content in self._contents:
-                content = self._find(content.owner, tag) or content
-                self._lock.notify_all()
-            return content
+            return self._find(content.owner, tag) or content
 
     def find(self, owner: str, tag: str) -> Content | None:
         """A content that is being sent under this tag."""
@@ -108,32 +153,60 @@ class Unsent:
             return self._find(owner, tag)
 
     def has_some_of(self, owner: str) -> bool:
-        """Whether the user is being sent something large, after a wait for what is in the making.
-
-        Raises Problem when too many wait already, or it takes too long.
-        """
+        """Whether something large is being sent to the user, or made for the user."""
         if not self._contents:  # the usual case
             return False
         with self._lock:
-            if self._is_made_for(owner):
-                if self._waiting >= MOST_WAITING:
-                    raise self._full("in the making")
-                self._waiting += 1
-                try:
-                    self._wait_while_made_for(owner)
-                finally:
-                    self._waiting -= 1
             return any(one.owner == owner for one in self._contents)
 
-    def _wait_while_made_for(self, owner: str) -> None:
-        deadline = time.monotonic() + MAKING_S
-        while self._is_made_for(owner):
-            if time.monotonic() >= deadline:
-                raise self._full("in the making")
-            self._lock.wait(0.1)  # nobody tells when the making has failed
+    @contextmanager
+    def turn(self, owner: str) -> Iterator[None]:
+        """To make the whole list of a user: one at a time, if it may be large.
 
-    def _is_made_for(self, owner: str) -> bool:
-        return any(one.owner == owner and not one.tag and one.size >= MIB for one in self._contents)
+        Raises InTheMaking after a wait: what was made meanwhile may be what this request needs. Raises
+        Problem when too many wait already, or it takes too long.
+        """
+        is_known = owner in self._large_users
+        if is_known:
+            with self._lock:
+                if not self._may_make(owner):
+                    self._wait_for(owner)
+                    raise InTheMaking
+                self._making.add(owner)
+        try:
+            yield
+        finally:
+            if is_known:
+                with self._lock:
+                    self._making.discard(owner)
+                    self._lock.notify_all()
+            if owner in self._large_users:  # seldom
+                self._return_memory()
+
+    def _may_make(self, owner: str) -> bool:
+        makers = {
+            one.owner for one in self._contents if one.is_large_in_the_making()
+        } | self._making
+        return owner not in makers and len(makers) < MOST_MAKING
+
+    def _wait_for(self, owner: str) -> None:
+        if self._waiting >= self._most_waiting:
+            raise self._full("in the making")
+        self._waiting += 1
+        try:
+            deadline = time.monotonic() + MAKING_S
+            while not self._may_make(owner):
+                if time.monotonic() >= deadline:
+                    raise self._full("in the making")
+                self._lock.wait(0.1)  # a content that could not be completed is gone without a word
+        finally:
+            self._waiting -= 1
+
+    def _remember(self, owner: str) -> None:
+        self._large_users[owner] = None
+        self._large_users.move_to_end(owner)
+        if len(self._large_users) > REMEMBERED:
+            self._large_users.popitem(last=False)
 
     def _find(self, owner: str, tag: str) -> Content | None:
         return next((one for one in self._contents if one.owner == owner and one.tag == tag), None)
@@ -147,6 +220,10 @@ class Unsent:
             "shorter pages.",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
+
+
+def _size(contents: list[Content]) -> int:
+    return sum(one.size for one in contents)
 
 
 def _oldest_of_the_largest(contents: list[Content]) -> Content:
