@@ -93,7 +93,7 @@ def unsent_bytes(connection: socket.socket) -> int:
 
 
 def return_memory() -> None:
-    """Give freed memory back to the system: glibc keeps some MB for each thread (70 MB after 100 large lists)."""
+    """Give freed memory back to the system: glibc keeps some MB of it for each thread."""
     if _TRIM is not None:
         _TRIM(0)
 

@@ -12,7 +12,7 @@ from todo_api.auth import events, tokens
 from todo_api.database.calls import Call, SignedIn
 from todo_api.tasks import etags, idempotency, pages
 from todo_api.tasks.answers import one_task, task_list
-from todo_api.tasks.contents import ListTaker, add_tasks
+from todo_api.tasks.contents import ListTaker, PageTaker
 from todo_api.tasks.pages import Page
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import NewTask, Task, TaskChange
@@ -22,7 +22,7 @@ from todo_api.web.current import database, unsent
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import unset_as_none
-from todo_api.web.unsent import Content, InTheMaking
+from todo_api.web.unsent import InTheMaking
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
@@ -146,19 +146,17 @@ def _whole_list() -> Response:
 
 def _page(page: Page) -> Response:
     position = {"last_created_at": page.after.created_at, "last_id": page.after.id}
-    call = Call("tasks/page", position | {"page_size": page.limit}, as_task)
+    taker = partial(PageTaker, unsent(), _who().user_id, page.limit)
+    call = Call("tasks/page", position | {"page_size": page.limit}, taker=taker)
     [found] = database().as_user(_who(), call)
-    here = found[: page.limit]
-    cursor = pages.cursor(here[-1]) if len(found) > len(here) else None
-    tag = etags.of_page(here, cursor)
+    cursor = pages.cursor(found.last) if found.has_next else None
+    tag = etags.of_page(found.marks, cursor)
     headers = etags.headers(tag)
     if etags.is_held(tag):
         return not_modified(headers)
     if cursor:
         headers["Link"] = f'<{_path()}?limit={page.limit}&cursor={cursor}>; rel="next"'
-    content = Content(unsent(), _who().user_id)
-    add_tasks(content, here)
-    return task_list(unsent().complete(content, tag), headers, next_cursor=cursor)
+    return task_list(unsent().complete(found.content, tag), headers, next_cursor=cursor)
 
 
 def _one(statement: str, task_id: str, **parameters: Any) -> Task:

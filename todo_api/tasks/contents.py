@@ -37,6 +37,28 @@ class ListTaker:
         return self._times.hexdigest()
 
 
+class PageTaker:
+    """Takes the rows of tasks/page: those of the page, and one more when there is a next page."""
+
+    def __init__(self, unsent: Unsent, user_id: str, limit: int) -> None:
+        self.content = Content(unsent, user_id)
+        self.marks: list[str] = []  # for the tag
+        self.last: Task | None = None
+        self.has_next = False
+        self._limit = limit
+
+    def take(self, rows: list[tuple[Any, ...]]) -> None:
+        """Encode some rows. Raises Problem when there is no room for more."""
+        here = [as_task(*row) for row in rows[: self._limit - self.content.count]]
+        self.has_next = len(here) < len(rows)
+        if here:
+            self.last = here[-1]
+            # With ids: tasks that were imported together have the same updated_at, and after a deletion one
+            # of them may take the position of another.
+            self.marks += [part for task in here for part in (task.id, task.updated_at)]
+            add_tasks(self.content, here)
+
+
 def add_tasks(content: Content, tasks: list[Task]) -> None:
     """Add tasks to a content. Raises Problem when there is no room for them."""
     # In pieces: to encode 250 of the longest titles takes 7 ms, and no other thread can run meanwhile.

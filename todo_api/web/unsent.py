@@ -60,7 +60,12 @@ class Content:
                 self._store(one)
             self._pieces.clear()
         if self.size >= LARGE:
-            self._unsent.admit(self)
+            try:
+                self._unsent.admit(self)
+            except Exception:
+                self._blocks.clear()
+                self._unsent.return_memory()
+                raise
 
     def parts(self) -> list[bytes | memoryview]:
         """The JSON of all items, to be sent as it is, without a copy."""
@@ -99,7 +104,7 @@ class Unsent:
 
     def __init__(self, threads: int, return_memory: Callable[[], None]) -> None:
         """`return_memory` gives freed memory back to the system, after a large content was made."""
-        self._return_memory = return_memory
+        self.return_memory = return_memory
         self._lock = threading.Condition()
         self._contents: WeakSet[Content] = WeakSet()
         self._large_users: OrderedDict[str, None] = OrderedDict()
@@ -145,7 +150,10 @@ class Unsent:
             return content
         with self._lock:
             content.tag = tag
-            return self._find(content.owner, tag) or content
+            found = self._find(content.owner, tag) or content
+        if content.size >= MIB:
+            self.return_memory()
+        return found
 
     def find(self, owner: str, tag: str) -> Content | None:
         """A content that is being sent under this tag."""
@@ -180,8 +188,6 @@ class Unsent:
                 with self._lock:
                     self._making.discard(owner)
                     self._lock.notify_all()
-            if owner in self._large_users:  # seldom
-                self._return_memory()
 
     def _may_make(self, owner: str) -> bool:
         makers = {
