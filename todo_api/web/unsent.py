@@ -63,8 +63,9 @@ class Content:
             try:
                 self._unsent.admit(self)
             except Exception:
+                self._pieces.clear()
                 self._blocks.clear()
-                self._unsent.return_memory()
+                self._unsent.forget(self)
                 raise
 
     def parts(self) -> list[bytes | memoryview]:
@@ -144,13 +145,19 @@ class Unsent:
                 others.remove(victim)
             self._contents.add(grown)
 
+    def forget(self, content: Content) -> None:
+        """Count a refused content no more; the exception may keep it for a while."""
+        with self._lock:
+            self._contents.discard(content)
+        self.return_memory()
+
     def complete(self, content: Content, tag: str) -> Content:
         """The content to send under this tag: one that is being sent already, if there is one."""
         if content.size < LARGE:
             return content
         with self._lock:
+            found = self._find(content.owner, tag) or content  # before it has the tag itself
             content.tag = tag
-            found = self._find(content.owner, tag) or content
         if content.size >= MIB:
             self.return_memory()
         return found
