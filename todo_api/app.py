@@ -15,12 +15,13 @@ from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
 from todo_api.observability import logs
 from todo_api.observability.health import health
-from todo_api.server.machine import hash_in_background
+from todo_api.server.machine import hash_in_background, return_memory
 from todo_api.settings.config import Config
 from todo_api.tasks.blueprint import tasks
 from todo_api.web import headers, problems
 from todo_api.web.bodies import MAX_BODY_BYTES
 from todo_api.web.flask_app import Application
+from todo_api.web.unsent import Unsent
 
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
@@ -49,6 +50,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
         prepared_statements=config.prepared_statements,
     )
     app.extensions["database"] = database
+    app.extensions["unsent"] = Unsent(config.threads, return_memory)
     app.extensions["hasher"] = Hasher(
         config.bcrypt_rounds, config.hashing_slots, hash_in_background
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -272,6 +274,61 @@ def test_a_client_that_always_has_an_answer_to_take_is_not_cut_off(start: StartS
                 assert status == b"HTTP/1.1 200 OK\r\n", "cut off"
                 assert len(answers.read(int(headers["Content-Length"]))) == 10_000
                 client.sendall(get)
+
+
+def test_a_pace_that_would_hold_a_large_answer_for_long_is_cut_off(start: StartSmall) -> None:
+    """120 kB/s, where 64 KiB are the least in each second, and 240 on average."""
+    service = start(request_timeout=TIMEOUT)
+    began, taken, rate = time.monotonic(), 0, 120_000
+    request = b"GET /big?bytes=20000000 HTTP/1.1\r\nHost: x\r\n\r\n"
+    with reader(service, request, 1 << 16) as client:
+
+        def cut() -> bool:
+            nonlocal taken
+            with contextlib.suppress(ConnectionResetError):
+                while taken < rate * (time.monotonic() - began):
+                    taken += len(client.recv(10_000))
+            return is_cut(client)
+
+        until(cut)
+    assert taken < 20_000_000
+    assert "read its answer too slowly (slow)" in service.log()
+
+
+def test_no_thread_waits_for_clients_that_send_their_next_request_and_do_not_read(
+    start: StartSmall,
+) -> None:
+    service = start(threads=2)
+    request = b"GET /big?bytes=20000000 HTTP/1.1\r\nHost: x\r\n\r\n" * 3
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(reader(service, request, 1 << 20)) for _ in range(4)]
+        began = time.monotonic()
+        for _ in range(20):
+            assert service.get() == b"hello"
+        assert time.monotonic() - began < 10  # 15 s is the time of those who read nothing
+        for client in clients:  # the answers come one after the other, and whole
+            assert [len(body) for body in bodies(client, 3)] == [20_000_000] * 3
+
+
+def bodies(client: socket.socket, number: int) -> Iterator[bytes]:
+    """The bodies of the next answers."""
+    with client.makefile("rb") as stream:
+        for _ in range(number):
+            assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
+            yield stream.read(int(http.client.parse_headers(stream)["Content-Length"]))
+
+
+def test_the_kernel_holds_little_of_a_large_answer(start: StartSmall) -> None:
+    """The reader sees only what the kernel had, after the service was killed."""
+    service = start()
+    with reader(service, b"GET /big?bytes=20000000 HTTP/1.1\r\nHost: x\r\n\r\n") as client:
+        assert client.recv(15, socket.MSG_WAITALL) == b"HTTP/1.1 200 OK"
+        os.kill(service.pid(), signal.SIGKILL)
+        taken = 0
+        with contextlib.suppress(ConnectionResetError):
+            while data := client.recv(1 << 16):
+                taken += len(data)
+    assert 0 < taken < 1_000_000
 
 
 def test_threads_that_send_to_nobody_are_free_again(start: StartSmall) -> None:

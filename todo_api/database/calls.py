@@ -1,7 +1,7 @@
 """All that callers of the data module need: who is signed in, what to run, and how it can fail."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 
 class SignedIn(NamedTuple):
@@ -11,12 +11,28 @@ class SignedIn(NamedTuple):
     session_id: str
 
 
+class Taker(Protocol):
+    """Takes the rows of a large result while they arrive."""
+
+    def take(self, rows: list[tuple[Any, ...]]) -> None:
+        """Take some hundred rows.
+
+        What this raises ends the call, and the connection: to read the rest only to drop it would keep
+        PostgreSQL and the connection busy.
+        """
+
+
 class Call(NamedTuple):
-    """A statement of sql/ with its named parameters; `row` converts each row, which is a tuple without it."""
+    """A statement of sql/ with its named parameters; `row` converts each row, which is a tuple without it.
+
+    With `taker`, the rows are not collected. The call's result is the Taker that got them; `taker` makes a
+    new one for each attempt.
+    """
 
     name: str
     parameters: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     row: Callable[..., Any] | None = None
+    taker: Callable[[], Taker] | None = None
 
 
 class Unavailable(Exception):

@@ -52,15 +52,15 @@ class Database:
         with self._lock:
             return Load(self._pool.load(), dict(self._errors))
 
-    def as_user(self, who: SignedIn, *calls: Call) -> list[list[Any]]:
-        """Run `calls` as one transaction of the signed-in user; returns the rows of each call.
+    def as_user(self, who: SignedIn, *calls: Call) -> list[Any]:
+        """Run `calls` as one transaction of the signed-in user; returns the rows (or the Taker) of each call.
 
         Raises SessionEnded (then no call has run), Unavailable or UniqueViolated.
         """
         session = {"user_id": who.user_id, "session_id": who.session_id}
         return self._run(who.user_id, Call("before_sign_in/begin_session", session), calls)
 
-    def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[list[Any]]:
+    def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[Any]:
         """Run `calls` as one transaction without a user or, after the password check, of `user_id`.
 
         Raises Unavailable or UniqueViolated.
@@ -68,15 +68,16 @@ class Database:
         opening = Call("before_sign_in/begin_request", {"user_id": user_id})
         return self._run(user_id, opening, calls)
 
-    def _run(self, user_id: str | None, opening: Call, calls: Sequence[Call]) -> list[list[Any]]:
+    def _run(self, user_id: str | None, opening: Call, calls: Sequence[Call]) -> list[Any]:
         bound = []
         for call in (opening, *calls):
             statement = self._statements[call.name]
-            bound.append(Bound(statement, statement.bind(user_id, call.parameters)))
+            values = statement.bind(user_id, call.parameters)
+            bound.append(Bound(statement, values, call.taker))
         # A read that lost its connection is retried once. A write is not: it may have been committed.
         # Nor is a read that has already waited ANSWER_TIMEOUT_S for a silent server.
         began = time.monotonic()
-        may_repeat = all(statement.reads_only for statement, _ in bound)
+        may_repeat = all(one.statement.reads_only for one in bound)
         lost_at = 0.0
         while True:
             try:
@@ -100,7 +101,7 @@ class Database:
                 self._errors[str(failure)] += 1
         return failure
 
-    def _send(self, bound: list[Bound], made_since: float) -> list[list[Any]]:
+    def _send(self, bound: list[Bound], made_since: float) -> list[Any]:
         connection = self._pool.take(made_since)
         try:
             if not connection.on_citus:

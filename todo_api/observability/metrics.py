@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
-from todo_api.observability.series import EVENTS, SERVER_REFUSALS, Series
+from todo_api.observability.series import CUT_OFF, EVENTS, SERVER_REFUSALS, Series
 from todo_api.web.request import current_request
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Metrics:
         """Count what `app` answers, and have `read_load` read its pool and its hasher."""
         self._database = app.extensions["database"]
         self._hasher = app.extensions["hasher"]
+        self._unsent = app.extensions["unsent"]
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._seen: dict[Counter, float] = {}
         for rule in app.url_map.iter_rules():
@@ -87,6 +88,8 @@ class Metrics:
             self._series.events.labels(event)
         for status in SERVER_REFUSALS:
             self._series.server_refusals.labels(status)
+        for reason in CUT_OFF:
+            self._series.cut_off.labels(reason)
         self._series.database_errors.labels("PoolTimeout")
         self.read_load()
         # Reserve the memory now, while a failure raises OSError. Later a missing page would kill the process.
@@ -123,9 +126,15 @@ class Metrics:
         """Count an answer that the server gave without the application."""
         self._series.server_refusals.labels(status).inc()
 
+    def count_cut_off(self, reason: str) -> None:
+        """Count a connection that was closed because its client read too slowly."""
+        self._series.cut_off.labels(reason).inc()
+
     def read_load(self) -> None:
         """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
         (pool, errors), hasher = self._database.load(), self._hasher.load()
+        unsent = self._unsent.load()
+        self._series.unsent.set(unsent.held)
         self._series.connections.labels("in_use").set(pool.in_use)
         self._series.connections.labels("idle").set(pool.idle)
         self._series.most_connections.set(pool.limit)
@@ -139,6 +148,7 @@ class Metrics:
             (self._series.hashed, hasher.cpu_s),
             (self._series.queued, hasher.waited_s),
             (self._series.hash_refusals, hasher.refused),
+            (self._series.unsent_refusals, unsent.refused),
         ]
         totals += [(self._series.database_errors.labels(r), n) for r, n in errors.items()]
         for counter, total in totals:

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 # All known series exist from the start at 0: for a series that begins at 1, Prometheus sees no increase.
 SERVER_REFUSALS = (400, 408, 413, 431, 500)
+CUT_OFF = ("slow", "room")
 EVENTS = (
     "signup", "signup_refused", "login", "login_refused", "logout", "token_refused",
     "foreign_user", "rate_limited",
@@ -43,6 +44,20 @@ class Series:
             "http_server_refusals",
             "Requests that the HTTP server answered itself: no HTTP, too large, not whole in time.",
             "status",
+        )
+        self.unsent = _gauge(
+            "unsent_bytes",
+            "Bytes of large answers that workers hold until clients have read them. Looked at once a second.",
+        )
+        self.unsent_refusals = _counter(
+            "unsent_refusals",
+            "Requests answered 503 because too many large answers were unread.",
+        )
+        self.cut_off = _counter(
+            "unread_answers_cut_off",
+            "Connections closed before their answer was sent: slow, the client read too slowly; room, others "
+            "needed the memory.",
+            "reason",
         )
         self.rate_limited = _counter(
             "rate_limit_refusals", "Attempts refused by the rate limit (429), by route.", "route"

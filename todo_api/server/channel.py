@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import time
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.utilities import BadRequest  # type: ignore[import-untyped]
 
+from todo_api.server.buffers import Shared
 from todo_api.server.deadlines import AnswerProgress, Deadline
-from todo_api.server.machine import discard_unsent
+from todo_api.server.machine import discard_unsent, keep_unsent_here
 from todo_api.server.request_parser import RequestParser
 from todo_api.server.responses import AppTask, ProblemTask
+from todo_api.web.unsent import CONTENT, LARGE
 
 LINGER_SECONDS = 2.0
+
+logger = logging.getLogger("todo_api.server")
 
 
 class TooSlow(BadRequest):  # type: ignore[misc]
@@ -32,6 +37,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     parser_class = RequestParser
     request: Any  # the request that has not arrived completely yet, or None
     _lingers_until: float | None = None
+    _waits_for_reader = False
+    _sends_large = False
 
     def __init__(self, *args: Any, **more: Any) -> None:
         self._deadline = Deadline()
@@ -42,6 +49,26 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         sent: int = super().send(data, do_close=do_close)
         self._answers.count(sent)
         return sent
+
+    def write_soon(self, data: bytes) -> int:
+        """Take a part of an answer from the request's thread; a large part is not copied."""
+        if len(data) < LARGE:
+            return super().write_soon(data)  # type: ignore[no-any-return]
+        if not self._sends_large:
+            self._sends_large = True
+            keep_unsent_here(self.socket)
+        content = self.requests[0].environ.get(CONTENT)
+        return super().write_soon(Shared(data, content))  # type: ignore[no-any-return]
+
+    def must_read_first(self) -> bool:
+        """Whether the next request waits until the client has read more of an answer; then the loop adds it.
+
+        A connection holds one large answer at most. waitress would keep the thread of the next request
+        waiting: a few connections with two requests each would hold all threads.
+        """
+        with self.outbuf_lock:
+            self._waits_for_reader = self.total_outbufs_len >= LARGE
+            return self._waits_for_reader
 
     def ends_with_this_answer(self) -> bool:
         """True during the drain, unless the client has already sent (part of) another request."""
@@ -70,16 +97,18 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         The server calls this about once a second, in the event loop's thread. While a request runs, its
         connection is not read. So a client that already sends its next request is not late.
         """
-        awaited: Any = self._answers.awaited(self.socket, self.total_outbufs_len)
+        awaited: Any = self._answers.awaited(self.socket, self.total_outbufs_len, now)
         reads = not self.requests and not self.close_when_flushed
         if awaited is None and reads and self._has_part_of_request():
             awaited = self.request
-        if not self._deadline.is_over(awaited, now, seconds):
+        is_over = self._deadline.is_over(awaited, now, seconds)
+        if awaited is None or awaited is not self.request:
+            if self._has_to_make_room():
+                self._cut_off("room")
+            elif is_over or self._answers.is_behind(now, seconds):
+                self._cut_off("slow")
             return
-        if awaited is not self.request:
-            # Not by will_close: the loop would wait until it can write, but this client reads nothing.
-            discard_unsent(self.socket)
-            self.handle_close()
+        if not is_over:
             return
         with self.requests_lock:  # the same as received() does with a request that has an error
             self.request.error = TooSlow("")
@@ -88,14 +117,30 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.request = None
             self.server.add_task(self)
 
+    def _has_to_make_room(self) -> bool:
+        contents = [one.content for one in self.outbufs if isinstance(one, Shared)]
+        return any(content is not None and content.is_given_up for content in contents)
+
+    def _cut_off(self, reason: str) -> None:
+        logger.info(
+            "closed the connection of %s, which read its answer too slowly (%s): %d bytes were not sent",
+            self.addr[0],
+            reason,
+            self.total_outbufs_len,
+        )
+        if self.server.metrics is not None:
+            self.server.metrics.count_cut_off(reason)
+        # Not by will_close: the loop would wait until it can write, but this client reads nothing.
+        discard_unsent(self.socket)
+        self.handle_close()
+
     def writable(self) -> bool:
         """Whether the event loop has to send (or close) here.
 
         While a request runs, its own thread sends the output. waitress's loop would try to send it too: the
         socket is writable, but the thread holds the lock. The loop would then poll without a pause, and take
-        the GIL from the thread that it waits for. While a request runs, the loop only has to send from the
-        high watermark on, where the thread waits until the loop has sent enough. After the request has ended,
-        the loop sends what the thread could not send.
+        the GIL from the thread that it waits for. After the request has ended, the loop sends what the thread
+        could not send.
 
         Measured on 2 cores with a small Flask answer and send_bytes=1: 1 403 requests/s became 3 158 at
         16 connections, 1 085 became 3 012 at 128. With this service's send_bytes, threads send only answers
@@ -103,7 +148,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """
         if self._lingers_until is not None:
             return bool(self.will_close)
-        if self.requests and self.total_outbufs_len < self.adj.outbuf_high_watermark:
+        if self.requests and not self._waits_for_reader:
             return bool(self.will_close or self.close_when_flushed)
         return bool(super().writable())
 
@@ -117,6 +162,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def handle_write(self) -> None:
         if self.will_close or not self.close_when_flushed:
             super().handle_write()
+            if self._waits_for_reader and self.connected and not self.must_read_first():
+                self.server.add_task(self)
             return
         if self.requests:  # the thread is about to clear the list
             return

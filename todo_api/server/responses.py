@@ -35,7 +35,19 @@ class AppTask(WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ[HASHING_WAITS] = self.channel.server.task_dispatcher.hashing_waits
+        self.request.environ = environ
         return environ
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send a part of the body."""
+        if isinstance(data, memoryview):
+            # A part of a large answer. waitress would compare its bytes, one by one.
+            if not self.wrote_header:
+                super().write(b"")
+            self.content_bytes_written += len(data)
+            self.channel.write_soon(data)
+        else:
+            super().write(data)
 
     def build_response_header(self) -> bytes:
         if self.channel.ends_with_this_answer():

@@ -63,6 +63,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         if self.metrics is not None:
             self.metrics.read_load()
 
+    def add_task(self, task: Channel) -> None:
+        """Have a thread execute the next request of a channel."""
+        if not task.must_read_first():
+            super().add_task(task)
+
     def fix_addr(self, addr: tuple[Any, ...]) -> tuple[str, int]:
         # On a socket that listens on "::", an IPv4 client has an address like ::ffff:192.0.2.1. Without the
         # prefix, rate limits and TRUSTED_PROXIES treat the client as on "0.0.0.0".
@@ -127,6 +132,8 @@ def _adjustments() -> Any:
         # have no writable /tmp.
         inbuf_overflow=2 * 1024 * 1024,
         outbuf_overflow=1024 * 1024 * 1024,
+        # A thread never waits until a client has read: Channel.must_read_first and Unsent bound what is kept.
+        outbuf_high_watermark=1024 * 1024 * 1024 * 1024,
         ident=None,  # no Server header
         # Forwarded needs the headers and removes them itself.
         clear_untrusted_proxy_headers=False,

@@ -5,9 +5,10 @@ from http import HTTPStatus
 from flask import Response
 from msgspec import UNSET, UnsetType
 
-from todo_api.tasks.schemas import ListMeta, Task, TaskAnswer, TaskListAnswer
+from todo_api.tasks.schemas import ListMeta, Task, TaskAnswer
 from todo_api.web import answers
 from todo_api.web.request import current_request
+from todo_api.web.unsent import Content
 
 
 def one_task(
@@ -18,16 +19,13 @@ def one_task(
 
 
 def task_list(
-    tasks: list[Task],
-    headers: dict[str, str] | None = None,
-    *,
-    next_cursor: str | UnsetType | None = UNSET,
+    content: Content, headers: dict[str, str], *, next_cursor: str | UnsetType | None = UNSET
 ) -> Response:
-    """Tasks and their number; for a page also the cursor of the next page."""
+    """Tasks and their number, as TaskListAnswer; for a page also the cursor of the next page."""
     meta = ListMeta(
         timestamp=answers.timestamp(),
         request_id=current_request().id,
-        count=len(tasks),
+        count=content.count,
         next_cursor=next_cursor,
     )
-    return answers.json_answer(TaskListAnswer(data=tasks, meta=meta), headers=headers)
+    return answers.content_answer(content, meta, headers)

@@ -1,6 +1,8 @@
 """The calls on a user's tasks, always for the token's own user."""
 
 import re
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -10,16 +12,18 @@ from todo_api.auth import events, tokens
 from todo_api.database.calls import Call, SignedIn
 from todo_api.tasks import etags, idempotency, pages
 from todo_api.tasks.answers import one_task, task_list
+from todo_api.tasks.contents import ListTaker, PageTaker
 from todo_api.tasks.pages import Page
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import NewTask, Task, TaskChange
 from todo_api.web.answers import no_content, not_modified
 from todo_api.web.bodies import JSON, MERGE_PATCH, read_body
 from todo_api.web.conditions import has_condition, is_held
-from todo_api.web.current import database
+from todo_api.web.current import database, unsent
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import unset_as_none
+from todo_api.web.unsent import InTheMaking
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
@@ -64,14 +68,7 @@ def list_tasks() -> Response:
         page = pages.requested_page()
     if page:
         return _page(page)
-    if has_condition():
-        [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
-        tag = etags.of_list(state)
-        if is_held(tag):
-            return not_modified(etags.headers(tag))
-    [rows] = database().as_user(_who(), Call("tasks/list"))
-    tag = etags.of_list(etags.state_of(row[-1] for row in rows))
-    return task_list([as_task(*row) for row in rows], etags.headers(tag))
+    return _whole_list()
 
 
 @tasks.post("")
@@ -135,19 +132,36 @@ def delete_task(task_id: str) -> Response:
     return no_content()
 
 
+def _whole_list() -> Response:
+    user_id, held = _who().user_id, unsent()
+    while True:
+        if has_condition() or held.has_some_of(user_id):
+            [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
+            tag = etags.of_list(state)
+            if is_held(tag):
+                return not_modified(etags.headers(tag))
+            if content := held.find(user_id, tag):
+                return task_list(content, etags.headers(tag))
+        with suppress(InTheMaking), held.turn(user_id):
+            call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
+            [taker] = database().as_user(_who(), call)
+            tag = etags.of_list(taker.state())
+            return task_list(held.complete(taker.content, tag), etags.headers(tag))
+
+
 def _page(page: Page) -> Response:
     position = {"last_created_at": page.after.created_at, "last_id": page.after.id}
-    call = Call("tasks/page", position | {"page_size": page.limit}, as_task)
+    taker = partial(PageTaker, unsent(), _who().user_id, page.limit)
+    call = Call("tasks/page", position | {"page_size": page.limit}, taker=taker)
     [found] = database().as_user(_who(), call)
-    here = found[: page.limit]
-    cursor = pages.cursor(here[-1]) if len(found) > len(here) else None
-    tag = etags.of_page(here, cursor)
+    cursor = pages.cursor(found.last) if found.has_next else None
+    tag = etags.of_page(found.marks, cursor)
     headers = etags.headers(tag)
     if is_held(tag):
         return not_modified(headers)
     if cursor:
         headers["Link"] = f'<{_path()}?limit={page.limit}&cursor={cursor}>; rel="next"'
-    return task_list(here, headers, next_cursor=cursor)
+    return task_list(unsent().complete(found.content, tag), headers, next_cursor=cursor)
 
 
 def _update(task_id: str, *media_types: str) -> Response:

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
 from todo_api.web.request import current_request
 from todo_api.web.response import Response
 from todo_api.web.schemas import AnswerMeta
+from todo_api.web.unsent import CONTENT, LARGE, Content
 
 _encode = msgspec.json.Encoder().encode
 
@@ -17,6 +19,17 @@ def json_answer(
 ) -> Response:
     """An answer with a body."""
     return Response(_encode(body), status, headers, content_type="application/json")
+
+
+def content_answer(content: Content, meta: msgspec.Struct, headers: dict[str, str]) -> Response:
+    """An answer whose `data` is the array of a content's items; all clients are sent the same copy of it."""
+    parts: list[Any] = [b'{"data":[', *content.parts(), b'],"meta":', _encode(meta), b"}"]
+    if content.size < LARGE:
+        parts = [b"".join(parts)]
+    else:
+        current_request().environ[CONTENT] = content
+    headers["Content-Length"] = str(sum(map(len, parts)))
+    return Response(parts, HTTPStatus.OK, headers, content_type="application/json")
 
 
 def not_modified(headers: dict[str, str]) -> Response:

@@ -135,6 +135,25 @@ def test_what_the_server_refuses_itself_is_counted_apart(
     assert gain(before, after, "http_requests_total") == 0
 
 
+def test_large_answers_that_are_unread_are_counted(
+    service: LiveService, client: LiveClient, scraper: Scraper
+) -> None:
+    user = service.sign_up(client)
+    with psycopg.connect(service.database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO tasks (user_id, title) SELECT %s, repeat(chr(127744), 500)"
+            " FROM generate_series(1, 2000)",
+            (user.id,),
+        )
+    before = scraper.sums()
+    with service.open(receive_buffer=4096) as reader:
+        head = f"GET {user.tasks} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n\r\n"
+        reader.sendall(head.encode())
+        assert reader.recv(12) == b"HTTP/1.1 200"
+        until(lambda: gain(before, scraper.sums(), "unsent_bytes") > 4_000_000)
+    until(lambda: gain(before, scraper.sums(), "unsent_bytes") == 0)
+
+
 def test_nothing_of_a_user_is_shown(
     service: LiveService, client: LiveClient, scraper: Scraper
 ) -> None:
