@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
 from todo_api.observability.series import EVENTS, SERVER_REFUSALS, Series
+from todo_api.upkeep.housekeeping import SWEEPS
 from todo_api.web.request import current_request
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Metrics:
             self._series.events.labels(event)
         for status in SERVER_REFUSALS:
             self._series.server_refusals.labels(status)
+        for kind in SWEEPS:
+            self._series.removed.labels(kind)
         self._series.database_errors.labels("PoolTimeout")
         self.read_load()
         # Reserve the memory now, while a failure raises OSError. Later a missing page would kill the process.
@@ -122,6 +125,10 @@ class Metrics:
     def count_server_refusal(self, status: int) -> None:
         """Count an answer that the server gave without the application."""
         self._series.server_refusals.labels(status).inc()
+
+    def count_removed(self, kind: str, rows: int) -> None:
+        """Count expired rows that the housekeeping removed."""
+        self._series.removed.labels(kind).inc(rows)
 
     def read_load(self) -> None:
         """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
