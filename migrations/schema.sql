@@ -97,6 +97,8 @@ COMMENT ON COLUMN public.sessions.id IS 'The token''s jti.';
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
 
+CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expires_at);
+
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
 
@@ -113,7 +115,7 @@ CREATE POLICY sessions_own ON public.sessions TO todo_app
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
 GRANT SELECT, DELETE, INSERT (user_id, id, expires_at) ON TABLE public.sessions TO todo_app;
-GRANT DELETE, SELECT (user_id, expires_at) ON TABLE public.sessions TO todo_auth;
+GRANT DELETE, SELECT (user_id, id, expires_at) ON TABLE public.sessions TO todo_auth;
 
 -- --- begin_request ---
 
@@ -285,8 +287,11 @@ CREATE POLICY auth_events_own ON public.auth_events TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK (((user_id IS NULL) OR (user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))));
 
+CREATE POLICY auth_events_sweep ON public.auth_events FOR DELETE TO todo_auth
+    USING ((occurred_at <= (now() - '1 day'::interval)));
+
 GRANT INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
-GRANT SELECT (occurred_at, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
+GRANT DELETE, SELECT (id, occurred_at, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
 
 -- --- auth_event_room ---
 
@@ -360,6 +365,8 @@ COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were:
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, key);
 
+CREATE INDEX idempotency_keys_by_time ON public.idempotency_keys USING btree (created_at);
+
 CREATE INDEX idempotency_keys_oldest_first ON public.idempotency_keys USING btree (user_id, created_at);
 
 ALTER TABLE ONLY public.idempotency_keys
@@ -367,8 +374,137 @@ ALTER TABLE ONLY public.idempotency_keys
 
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY idempotency_keys_find_old ON public.idempotency_keys FOR SELECT TO todo_auth
+    USING ((created_at <= (now() - '24:00:00'::interval)));
+
 CREATE POLICY idempotency_keys_own ON public.idempotency_keys TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
+CREATE POLICY idempotency_keys_sweep ON public.idempotency_keys FOR DELETE TO todo_auth
+    USING ((created_at <= (now() - '24:00:00'::interval)));
+
 GRANT SELECT, DELETE, INSERT (user_id, key, request_hash, task_id, created_at) ON TABLE public.idempotency_keys TO todo_app;
+GRANT DELETE, SELECT (task_id, created_at) ON TABLE public.idempotency_keys TO todo_auth;
+
+-- --- housekeeping ---
+
+CREATE TABLE public.housekeeping (
+    is_only_row boolean NOT NULL,
+    swept_at timestamp with time zone NOT NULL,
+    CONSTRAINT housekeeping_has_one_row CHECK (is_only_row)
+);
+
+COMMENT ON TABLE public.housekeeping IS 'When a process last began to remove what has expired: one row, or none yet.';
+
+ALTER TABLE ONLY public.housekeeping
+    ADD CONSTRAINT housekeeping_pkey PRIMARY KEY (is_only_row);
+
+GRANT SELECT, INSERT, UPDATE (swept_at) ON TABLE public.housekeeping TO todo_app;
+
+-- --- sweep_sessions ---
+
+CREATE FUNCTION public.sweep_sessions(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    border  timestamptz;
+    gone    uuid[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.expires_at), array_agg(oldest.id) INTO border, gone
+    FROM (
+        SELECT s.id, s.expires_at
+        FROM public.sessions AS s
+        WHERE s.expires_at <= now()
+        ORDER BY s.expires_at
+        LIMIT most
+    ) AS oldest;
+    DELETE FROM public.sessions WHERE expires_at <= border AND id = ANY (gone);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_sessions(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_sessions(most integer) IS 'Removes so many of the expired sessions of all users, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_sessions(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_sessions(most integer) TO todo_app;
+
+-- --- sweep_idempotency_keys ---
+
+CREATE FUNCTION public.sweep_idempotency_keys(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    expired CONSTANT timestamptz := now() - interval '24 hours';
+    border  timestamptz;
+    gone    uuid[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.created_at), array_agg(oldest.task_id) INTO border, gone
+    FROM (
+        SELECT k.task_id, k.created_at
+        FROM public.idempotency_keys AS k
+        WHERE k.created_at <= expired
+        ORDER BY k.created_at
+        LIMIT most
+    ) AS oldest;
+    DELETE FROM public.idempotency_keys WHERE created_at <= border AND task_id = ANY (gone);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_idempotency_keys(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_idempotency_keys(most integer) IS 'Removes so many of the keys of all users that are older than 24 hours, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_idempotency_keys(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_idempotency_keys(most integer) TO todo_app;
+
+-- --- sweep_auth_events ---
+
+CREATE FUNCTION public.sweep_auth_events(days integer, most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    border  CONSTANT timestamptz := now() - make_interval(days => greatest(days, 1));
+    last_id bigint;
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.id) INTO last_id
+    FROM (
+        SELECT first_ones.id
+        FROM (
+            SELECT
+                e.id,
+                e.occurred_at
+            FROM public.auth_events AS e
+            ORDER BY e.id
+            LIMIT most::bigint * 10
+        ) AS first_ones
+        WHERE first_ones.occurred_at <= border
+        ORDER BY first_ones.id
+        LIMIT most
+    ) AS oldest;
+    DELETE FROM public.auth_events WHERE id <= last_id AND occurred_at <= border;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_auth_events(days integer, most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_auth_events(days integer, most integer) IS 'Removes so many of the events that are older than so many days (at least one), oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) TO todo_app;

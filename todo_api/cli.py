@@ -17,6 +17,7 @@ _COMMANDS = {
     "migrate": commands.migrate,
     "rollback": commands.rollback,
     "end-sessions": commands.end_sessions,
+    "prune": commands.prune,
 }
 _FAILED, _BAD_SETTINGS, _BY_SIGNAL = 1, 2, 128
 
@@ -42,6 +43,7 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     from todo_api.server.supervisor import ServerError
     from todo_api.settings.made_secret import SecretError
     from todo_api.upkeep.end_sessions import EndError
+    from todo_api.upkeep.housekeeping import PruneError
     from todo_api.upkeep.migration_files import MigrationError
     from todo_api.upkeep.role_check import RoleError
 
@@ -52,7 +54,7 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     except EmbeddedError as error:
         _complain(f"DATABASE_URL is not set, so PostgreSQL has to be embedded: {error}")
         return _FAILED
-    except (SecretError, MigrationError, RoleError, ServerError, EndError) as error:
+    except (SecretError, MigrationError, RoleError, ServerError, EndError, PruneError) as error:
         _complain(str(error))
         return _FAILED
 

@@ -20,9 +20,7 @@ class _Parser(argparse.ArgumentParser):
             shown = [name + _meant(name) for name in names]
             message = f"unknown: {', '.join(shown) or 'an argument that belongs to no option'}"
         elif "invalid choice" in message:
-            message = (
-                "the first argument must be a command: serve, migrate, rollback or end-sessions"
-            )
+            message = "the first argument must be a command: serve, migrate, rollback, end-sessions or prune"
         super().error(message)
 
 
@@ -94,4 +92,8 @@ def parser() -> argparse.ArgumentParser:
         "end all sessions at once: everybody has to log in again",
     )
     end.add_argument("--user", metavar="EMAIL", help="only those of the account with this address")
+    command(
+        "prune",
+        "remove what has expired at once, as the service does once an hour, and say how much",
+    )
     return found

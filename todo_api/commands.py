@@ -26,6 +26,7 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
     from todo_api.server.forwarded import Forwarded
     from todo_api.server.serve import serve
     from todo_api.settings.made_secret import made_secret
+    from todo_api.upkeep.housekeeping import Housekeeper
     from todo_api.upkeep.migrate import migrate
     from todo_api.upkeep.role_check import check_role
 
@@ -46,8 +47,15 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
         print(f"Todo API on {url} (documentation: {url}/docs). Ctrl-C stops it.", flush=True)  # noqa: T201
 
     with _metrics(config) as metrics:
+
+        def application() -> Forwarded:
+            app = create_app(config, metrics)
+            removed = [metrics.count_removed] if metrics is not None else []
+            Housekeeper(app.extensions["database"], config.events_days, *removed).start()
+            return Forwarded(app, config.trusted_proxies)
+
         return serve(
-            lambda: Forwarded(create_app(config, metrics), config.trusted_proxies),
+            application,
             host=config.host,
             port=config.port,
             workers=config.workers,
@@ -90,6 +98,14 @@ def end_sessions(config: Config, url: str, given: argparse.Namespace) -> int:
 
     sessions, users = end_sessions(config.migrate_url or url, given.user)
     print(f"ended sessions: {sessions}, of users: {users}")  # noqa: T201
+    return _OK
+
+
+def prune(config: Config, url: str, given: argparse.Namespace) -> int:
+    """Remove what has expired, at once."""
+    from todo_api.upkeep.housekeeping import in_words, prune
+
+    print(f"removed {in_words(prune(url, config.events_days))}")  # noqa: T201
     return _OK
 
 

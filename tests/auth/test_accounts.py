@@ -232,6 +232,48 @@ def test_an_expired_session_is_refused_and_removed_by_the_next_login(client, ann
     assert superuser.execute("SELECT count(*) FROM sessions").fetchall() == [(1,)]
 
 
+def test_an_account_holds_50_sessions_and_a_login_beyond_ends_the_oldest(
+    client, ann, bob, superuser
+):
+    superuser.execute("UPDATE sessions SET created_at = now() - interval '2 hours'")
+    superuser.execute(
+        "INSERT INTO sessions (user_id, id, created_at, expires_at) SELECT user_id, gen_random_uuid(),"
+        " now() - interval '1 hour', now() + interval '1 hour' FROM users, generate_series(1, 48)"
+        " WHERE user_id = %s",
+        [ann.id],
+    )
+
+    def sessions(who):
+        query = "SELECT count(*) FROM sessions WHERE user_id = %s"
+        return superuser.execute(query, [who.id]).fetchall()[0][0]
+
+    def log_in():
+        answer = client.post("/api/auth/login", json=CREDENTIALS)
+        assert answer.status_code == 200
+        return answer.json["data"]["access_token"]
+
+    fiftieth = log_in()
+    assert sessions(ann) == 50
+    assert ann.get(ann.tasks).status_code == 200
+    log_in()
+    assert sessions(ann) == 50
+    assert ann.get(ann.tasks).status_code == 401
+    ann.token = fiftieth
+    assert ann.get(ann.tasks).status_code == 200
+    assert (sessions(bob), bob.get(bob.tasks).status_code) == (1, 200)
+
+
+def test_expired_sessions_don_t_push_living_ones_out(client, ann, superuser):
+    superuser.execute("UPDATE sessions SET created_at = now() - interval '2 hours'")
+    superuser.execute(
+        "INSERT INTO sessions (user_id, id, created_at, expires_at) SELECT user_id, gen_random_uuid(),"
+        " now() - interval '1 hour', now() - interval '1 s' FROM users, generate_series(1, 60)"
+    )
+    assert client.post("/api/auth/login", json=CREDENTIALS).status_code == 200
+    assert ann.get(ann.tasks).status_code == 200
+    assert superuser.execute("SELECT count(*) FROM sessions").fetchall() == [(2,)]
+
+
 def test_of_parallel_signups_with_one_address_one_wins(app):
     statuses = []
 

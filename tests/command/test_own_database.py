@@ -15,7 +15,7 @@ from support.command import ACCOUNT, SECRET, Desk, Ended
 from support.waiting import until
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions", "prune"])
 def test_a_database_that_is_away_is_one_line(desk: Desk, command: str) -> None:
     with socket.socket() as taken:  # bound, but it does not listen
         taken.bind(("127.0.0.1", 0))

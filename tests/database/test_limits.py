@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from support.accounts import Account
 from support.at_once import at_once
 from support.postgres.proxy import Proxy
 from support.signed_up import create, create_once, event, sign_up
@@ -87,6 +88,63 @@ def test_parallel_creates_with_keys_that_are_no_longer_good_are_all_done(
     assert superuser.execute("SELECT count(*) FROM tasks").fetchone() == (40,)
 
 
+def test_parallel_creates_with_keys_stop_exactly_at_their_bound(
+    database_url: str, database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+    with closing(Database(database_url, connections=8)) as other_process:
+        pools = (database, other_process)
+        outcomes = at_once(
+            20,
+            lambda number: pools[number % 2].as_user(who, *create_once(f"k{number}", max_keys=5))[
+                -1
+            ],
+        )
+    rows = [row for [row] in outcomes]
+    assert sum(room_in is None for *_, room_in in rows) == 5
+    assert all(86_390 <= room_in <= 86_400 for *_, room_in in rows if room_in is not None)
+    for table in ("idempotency_keys", "tasks"):
+        assert superuser.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (5,)
+    assert superuser.execute("SELECT tasks FROM task_counts").fetchone() == (5,)
+
+
+def test_parallel_logins_leave_exactly_as_many_sessions_as_an_account_may_have(
+    database_url: str, database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    who = sign_up(database)
+
+    def log_in(number: int) -> str:
+        session_id = str(uuid.uuid4())
+        pools[number % 2].before_sign_in(
+            Call("users/take_turn"),
+            Call("sessions/make_room", {"kept": 4}),
+            Call("sessions/create", {"session_id": session_id, "lifetime": 60}),
+            user_id=who.user_id,
+        )
+        return session_id
+
+    with closing(Database(database_url, connections=8)) as other_process:
+        pools = (database, other_process)
+        started = at_once(20, log_in)
+    left = superuser.execute("SELECT id::text FROM sessions").fetchall()
+    assert len(left) == 5
+    assert {session_id for (session_id,) in left} <= set(started)
+
+
+def test_a_login_waits_for_another_of_its_account(
+    ann: Account, superuser: psycopg.Connection[Any], database_url: str
+) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    credentials = {"email": ann.email, "password": ann.password}
+    with psycopg.connect(database_url) as other_login, ThreadPoolExecutor(1) as thread:
+        take_turn = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+        other_login.execute(take_turn, [ann.id])
+        login = thread.submit(ann.client.post, "/api/auth/login", json=credentials)
+        until(lambda: superuser.execute(waiting).fetchone() == (1,))
+        other_login.rollback()
+        assert login.result().status_code == 200
+
+
 def test_a_task_and_its_key_are_there_together_or_not_at_all(
     proxy: Proxy, single: Database, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -101,7 +159,7 @@ def test_a_task_and_its_key_are_there_together_or_not_at_all(
     with pytest.raises(Unavailable):
         single.as_user(who, *create_once("lost"))
     until(lambda: superuser.execute("SELECT FROM idempotency_keys WHERE key = 'lost'").fetchall())
-    [(is_replay, is_same, task_id, _)] = single.as_user(who, *create_once("lost"))[-1]
+    [(is_replay, is_same, task_id, *_)] = single.as_user(who, *create_once("lost"))[-1]
     assert (is_replay, is_same) == (True, True)
     assert superuser.execute("SELECT count(*) FROM tasks WHERE id = %s", (task_id,)).fetchone() == (
         1,

@@ -191,7 +191,8 @@ _ROWS = (
         CASE WHEN once % 2 > 0 THEN 'good-' ELSE 'old-' END || once,
         sha256(convert_to(once::text, 'UTF8')),
         md5('task ' || number || ' ' || once)::uuid,
-        now() - CASE WHEN once % 2 > 0 THEN interval '1 hour' ELSE interval '25 hours' END
+        now() - once * interval '1 ms'
+        - CASE WHEN once % 2 > 0 THEN interval '1 hour' ELSE interval '25 hours' END
     FROM plan
     CROSS JOIN generate_series(1, tasks / 5) AS once
     ORDER BY {_CHANCE.format("number::bigint * 100000 + once", 5)}

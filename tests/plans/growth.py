@@ -20,7 +20,7 @@ STATEMENTS = (
     "auth_events/record",
     "sessions/create",
     "sessions/delete",
-    "sessions/delete_expired",
+    "sessions/make_room",
     "before_sign_in/begin_session",
     "before_sign_in/find_credentials",
 )

@@ -174,6 +174,7 @@ class TestProblems:
             ("RATELIMIT_STORAGE_URI", "memory://"),
             ("BCRYPT_ROUNDS", "3"),
             ("MAX_TASKS_PER_USER", "0"),
+            ("EVENTS_DAYS", "-1"),
             ("TRUSTED_PROXIES", "*"),
             ("MIGRATE_ON_START", "maybe"),
             ("PREPARED_STATEMENTS", "5"),
@@ -623,6 +624,7 @@ class TestPlainValues:
             ("THREADS", 2, 256),
             ("BCRYPT_ROUNDS", 4, 20),
             ("MAX_TASKS_PER_USER", 1, 2_000_000_000),
+            ("EVENTS_DAYS", 0, 36_500),
         ],
     )
     def test_numbers_have_bounds(

@@ -308,7 +308,7 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
         def explain(name: str, mode: str) -> str:
             statement = STATEMENTS[name]
             values = {"title": "x", "max_tasks": 100, "lifetime": 60, "is_completed": True}
-            values |= {"key": "k", "request_hash": "00" * 32}
+            values |= {"key": "k", "request_hash": "00" * 32, "other_keys": 100, "kept": 1}
             values |= {USER: who.user_id, "last_created_at": "infinity", "page_size": 10}
             bound = [values.get(one, str(uuid.uuid4())) for one in statement.parameters]
             given = ", ".join(psycopg.sql.quote(value) for value in bound)

@@ -42,6 +42,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "begin_request",
             "begin_session",
             "check_role",
+            "claim_sweep",
             "clear_rate_limit",
             "clear_rate_limits",
             "commit_on_citus",
@@ -57,6 +58,10 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "record_event",
             "record_migration",
             "server_process",
+            "sweep_auth_events",
+            "sweep_idempotency_keys",
+            "sweep_rate_limits",
+            "sweep_sessions",
             "try_migration_lock",
             "unusable_indexes",
         )

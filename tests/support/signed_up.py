@@ -32,11 +32,19 @@ def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
     return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
 
 
-def create_once(key: str, title: str = "Buy oat milk", max_tasks: int = 100) -> tuple[Call, ...]:
+def create_once(
+    key: str, title: str = "Buy oat milk", max_tasks: int = 100, max_keys: int = 100
+) -> tuple[Call, ...]:
     """What a create with a key is."""
-    values = {"key": key, "request_hash": "00" * 32, "title": title, "max_tasks": max_tasks}
+    values = {
+        "key": key,
+        "request_hash": "00" * 32,
+        "title": title,
+        "max_tasks": max_tasks,
+        "other_keys": max_keys - 1,
+    }
     return (
-        Call("idempotency_keys/take_turn"),
+        Call("users/take_turn"),
         Call("idempotency_keys/delete_expired", {"key": key}),
         Call("tasks/create_once", values),
     )

@@ -285,6 +285,62 @@ def test_a_key_that_is_no_longer_good_can_be_used_though_others_are_older(ann, s
     assert keys(superuser, ann) == {"k10", "k11"}
 
 
+# --- as many as a user may have ---
+
+
+def fill(superuser: psycopg.Connection[Any], who: Account, count: int) -> None:
+    """Give a user keys, a millisecond apart and as old as 23 hours."""
+    superuser.execute(
+        "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+        " SELECT user_id, 'filled-' || one, sha256(''), gen_random_uuid(),"
+        " now() - interval '23 hours' + one * interval '1 ms'"
+        " FROM users, generate_series(1, %s) AS one WHERE user_id = %s",
+        [count, who.id],
+    )
+
+
+def test_after_10000_keys_in_24_hours_another_is_429_until_the_oldest_is_old(ann, bob, superuser):
+    fill(superuser, ann, 9_999)
+    first = send(ann, "last")
+    assert first.status_code == 201
+    refused = send(ann, "more")
+    assert (refused.status_code, refused.json["code"]) == (429, "rate-limited")
+    assert "Idempotency-Key" in refused.json["detail"]
+    assert 3_500 < int(refused.headers["Retry-After"]) <= 3_600
+    assert len(keys(superuser, ann)) == 10_000
+    # nothing was created, and whatever needs no new key goes on
+    assert tasks_of(ann) == [first.json["data"]]
+    assert send(ann, "last").headers[REPLAYED] == "true"
+    assert send(ann, "last", {"title": "x"}).json["code"] == "idempotency-key-reused"
+    assert ann.post(ann.tasks, json={"title": "x"}).status_code == 201
+    assert send(bob, "more").status_code == 201
+    # after as many seconds as it said there is room for one, and the key is new
+    superuser.execute(
+        "UPDATE idempotency_keys SET created_at = now() - interval '24 hours'"
+        " WHERE user_id = %s AND key = 'filled-1'",
+        [ann.id],
+    )
+    answer = send(ann, "more")
+    assert answer.status_code == 201
+    assert REPLAYED not in answer.headers
+    assert send(ann, "one-too-many").status_code == 429
+
+
+def test_deleting_the_tasks_frees_no_keys(ann, superuser):
+    fill(superuser, ann, 9_999)
+    ann.delete(send(ann, "last").headers["Location"])
+    assert send(ann, "more").status_code == 429
+    assert len(keys(superuser, ann)) == 10_000
+
+
+def test_who_may_have_more_tasks_may_have_as_many_keys(make_app, ann, superuser):
+    fill(superuser, ann, 10_000)
+    assert send(ann, "more").status_code == 429
+    ann.client = make_app(max_tasks_per_user=10_001).test_client()
+    assert send(ann, "more").status_code == 201
+    assert send(ann, "even-more").status_code == 429
+
+
 # --- at the same time ---
 
 

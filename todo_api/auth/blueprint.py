@@ -15,6 +15,8 @@ from todo_api.web.current import database
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
+MAX_SESSIONS = 50  # of an account: a login beyond ends the oldest
+
 auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 
 
@@ -53,8 +55,9 @@ def login() -> Response:
         events.record("login_refused", "wrong password" if found else "unknown email", user_id)
         raise Problem("invalid-credentials")
     who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))
-    _, started, _ = database().before_sign_in(
-        Call("sessions/delete_expired"),
+    *_, started, _ = database().before_sign_in(
+        Call("users/take_turn"),
+        Call("sessions/make_room", {"kept": MAX_SESSIONS - 1}),
         _new_session(who),
         events.event("login"),
         user_id=who.user_id,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
 from todo_api.observability.series import CUT_OFF, EVENTS, SERVER_REFUSALS, Series
+from todo_api.upkeep.housekeeping import SWEEPS
 from todo_api.web.request import current_request
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Metrics:
             self._series.server_refusals.labels(status)
         for reason in CUT_OFF:
             self._series.cut_off.labels(reason)
+        for kind in SWEEPS:
+            self._series.removed.labels(kind)
         self._series.database_errors.labels("PoolTimeout")
         self.read_load()
         # Reserve the memory now, while a failure raises OSError. Later a missing page would kill the process.
@@ -129,6 +132,10 @@ class Metrics:
     def count_cut_off(self, reason: str) -> None:
         """Count a connection that was closed because its client read too slowly."""
         self._series.cut_off.labels(reason).inc()
+
+    def count_removed(self, kind: str, rows: int) -> None:
+        """Count expired rows that the housekeeping removed."""
+        self._series.removed.labels(kind).inc(rows)
 
     def read_load(self) -> None:
         """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""

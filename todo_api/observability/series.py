@@ -93,6 +93,10 @@ class Series:
             "reason",
         )
 
+        self.removed = _counter(
+            "housekeeping_removed_rows", "Expired rows that were removed, by their table.", "kind"
+        )
+
     def _define_passwords(self) -> None:
         self.hashing = _gauge(
             "password_hashes_pending",

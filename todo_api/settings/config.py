@@ -125,6 +125,9 @@ class Config:
     max_tasks_per_user: int = _setting(
         "tasks that a user may hold", readers.whole_number(1, 2_000_000_000), 10_000
     )
+    events_days: int = _setting(
+        "days that rows of auth_events are kept; 0: for ever", readers.whole_number(0, 36_500), 90
+    )
     trusted_proxies: tuple[Network, ...] = _setting(
         "comma-separated addresses or networks of proxies whose X-Forwarded-For, -Proto and -Prefix "
         "count; unset: none",

@@ -13,9 +13,15 @@ from todo_api.tasks.schemas import NewTask, Task
 from todo_api.web.problems import Problem
 from todo_api.web.schemas import FieldError
 
+KEYS_PER_DAY = 10_000  # of a user; as many as the user may have tasks, where that is more
+
 ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header's name in WSGI
 IDEMPOTENCY_KEY = "[!-~]{1,255}"
 _KEY = re.compile(IDEMPOTENCY_KEY)
+_NO_ROOM = (
+    "Too many tasks were created with an Idempotency-Key in the last 24 hours. Nothing was created, and "
+    "the keys that were accepted stay good."
+)
 
 
 class Outcome(NamedTuple):
@@ -39,16 +45,24 @@ def create(database: Database, who: SignedIn, key: str, body: NewTask, max_tasks
     """Add a task, unless the key has made one already. Raises Problem."""
     # of the parsed body: other white space or escapes in the JSON don't make it another body
     request_hash = hashlib.sha256(msgspec.json.encode(body)).hexdigest()
-    values = {"key": key, "request_hash": request_hash, "title": body.title, "max_tasks": max_tasks}
+    values = {
+        "key": key,
+        "request_hash": request_hash,
+        "title": body.title,
+        "max_tasks": max_tasks,
+        "other_keys": max(KEYS_PER_DAY, max_tasks) - 1,
+    }
     _, _, found = database.as_user(
         who,
-        Call("idempotency_keys/take_turn"),
+        Call("users/take_turn"),
         Call("idempotency_keys/delete_expired", {"key": key}),
         Call("tasks/create_once", values),
     )
     if not found:
         raise Problem("task-quota-exceeded")
-    [(is_replay, is_same, task_id, created_at)] = found
+    [(is_replay, is_same, task_id, created_at, room_in)] = found
+    if room_in is not None:
+        raise Problem("rate-limited", _NO_ROOM, headers={"Retry-After": str(room_in)})
     if not is_same:
         error = FieldError(field="Idempotency-Key", message="was sent with another body before")
         raise Problem("idempotency-key-reused", errors=[error])

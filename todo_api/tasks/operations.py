@@ -119,7 +119,9 @@ OPERATIONS = {
         summary="Add a task",
         description="With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
         "hours the same key with the same body is answered as the first time, whatever became of the task "
-        "since, and creates nothing. With another body it is 422.",
+        "since, and creates nothing. With another body it is 422. A user may create 10 000 tasks with a "
+        "key in 24 hours, or as many as a user may have if that is more. One more is 429 and creates "
+        "nothing; `Retry-After` says when there is room again. A create without a key needs no room.",
         needs_token=True,
         parameters=(USER_ID, _KEY),
         body=NewTask,
@@ -144,6 +146,7 @@ OPERATIONS = {
             *BODY_PROBLEMS,
             "idempotency-key-reused",
             "task-quota-exceeded",
+            "rate-limited",
             "unavailable",
         ),
     ),

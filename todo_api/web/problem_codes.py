@@ -100,7 +100,8 @@ CODES = {
         429,
         "Too many attempts",
         "Too many attempts from this address.",
-        "Wait for as many seconds as the Retry-After header says.",
+        "Wait for as many seconds as the Retry-After header says. For a create with an "
+        "Idempotency-Key it means that too many keys of the last 24 hours are kept.",
     ),
     "headers-too-large": Code(
         431,

@@ -12,7 +12,10 @@ _QUESTIONS = (
     """,
     """
     SELECT 'relation', oid::regclass::text, relkind, relpersistence, pg_get_userbyid(relowner), reloptions,
-        relrowsecurity, relforcerowsecurity, ARRAY(SELECT unnest(relacl)::text ORDER BY 1)
+        relrowsecurity, relforcerowsecurity,
+        ARRAY(SELECT unnest(coalesce(  -- a table whose grants were revoked has the default written out
+            relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)
+        ))::text ORDER BY 1)
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname !~ '^_yoyo'
     """,
     """

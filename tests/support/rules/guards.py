@@ -12,6 +12,7 @@ import psycopg
 
 OWN = "(user_id = (NULLIF(current_setting('app.user_id', true), ''))::uuid)"
 OWN_OR_NOBODYS = f"((user_id IS NULL) OR {OWN})"
+OLD_KEY = "(created_at <= (now() - '24:00:00'::interval))"
 # (table, policy): for whom, for what, USING, WITH CHECK
 POLICIES = {
     ("users", "users_own"): ("todo_app", "ALL", OWN, OWN),
@@ -22,6 +23,8 @@ POLICIES = {
     ("tasks", "tasks_own"): ("todo_app", "ALL", OWN, OWN),
     ("task_counts", "task_counts_own"): ("todo_app", "ALL", OWN, OWN),
     ("idempotency_keys", "idempotency_keys_own"): ("todo_app", "ALL", OWN, OWN),
+    ("idempotency_keys", "idempotency_keys_find_old"): ("todo_auth", "SELECT", OLD_KEY, None),
+    ("idempotency_keys", "idempotency_keys_sweep"): ("todo_auth", "DELETE", OLD_KEY, None),
     ("auth_events", "auth_events_own"): ("todo_app", "ALL", OWN, OWN_OR_NOBODYS),
     ("auth_events", "auth_events_end"): (
         "todo_auth",
@@ -30,6 +33,12 @@ POLICIES = {
         "((event = 'logout') AND (user_id IS NOT NULL))",
     ),
     ("auth_events", "auth_events_count"): ("todo_auth", "SELECT", "true", None),
+    ("auth_events", "auth_events_sweep"): (
+        "todo_auth",
+        "DELETE",
+        "(occurred_at <= (now() - '1 day'::interval))",
+        None,
+    ),
 }
 # What each role may do, and with which columns; "*" is the whole table or function.
 GRANTS = {
@@ -39,7 +48,7 @@ GRANTS = {
     ("todo_app", "sessions", "SELECT"): "*",
     ("todo_app", "sessions", "INSERT"): "user_id id expires_at",
     ("todo_app", "sessions", "DELETE"): "*",
-    ("todo_auth", "sessions", "SELECT"): "user_id expires_at",
+    ("todo_auth", "sessions", "SELECT"): "user_id id expires_at",
     ("todo_auth", "sessions", "DELETE"): "*",
     ("todo_app", "tasks", "SELECT"): "*",
     ("todo_app", "tasks", "INSERT"): "user_id title",
@@ -51,9 +60,15 @@ GRANTS = {
     ("todo_app", "idempotency_keys", "SELECT"): "*",
     ("todo_app", "idempotency_keys", "INSERT"): "user_id key request_hash task_id created_at",
     ("todo_app", "idempotency_keys", "DELETE"): "*",
+    ("todo_auth", "idempotency_keys", "SELECT"): "task_id created_at",
+    ("todo_auth", "idempotency_keys", "DELETE"): "*",
     ("todo_app", "auth_events", "INSERT"): "event reason user_id address user_agent request_id",
     ("todo_auth", "auth_events", "INSERT"): "event reason user_id address request_id",
-    ("todo_auth", "auth_events", "SELECT"): "network occurred_at",
+    ("todo_auth", "auth_events", "SELECT"): "id network occurred_at",
+    ("todo_auth", "auth_events", "DELETE"): "*",
+    ("todo_app", "housekeeping", "SELECT"): "*",
+    ("todo_app", "housekeeping", "INSERT"): "*",
+    ("todo_app", "housekeeping", "UPDATE"): "swept_at",
     ("todo_app", "rate_limits", "SELECT"): "*",
     ("todo_app", "rate_limits", "INSERT"): "*",
     ("todo_app", "rate_limits", "UPDATE"): "*",
@@ -63,11 +78,20 @@ GRANTS = {
     ("todo_app", "begin_session(uuid,uuid)", "EXECUTE"): "*",
     ("todo_app", "find_credentials(text)", "EXECUTE"): "*",
     ("todo_app", "auth_event_room(inet)", "EXECUTE"): "*",
+    ("todo_app", "sweep_sessions(integer)", "EXECUTE"): "*",
+    ("todo_app", "sweep_idempotency_keys(integer)", "EXECUTE"): "*",
+    ("todo_app", "sweep_auth_events(integer,integer)", "EXECUTE"): "*",
     ("todo_app", "public", "USAGE"): "*",
     ("todo_auth", "public", "USAGE"): "*",
     ("PUBLIC", "public", "USAGE"): "*",  # PostgreSQL's own default
 }
-DEFINERS = {"find_credentials(text)": "todo_auth", "auth_event_room(inet)": "todo_auth"}
+DEFINERS = {
+    "find_credentials(text)": "todo_auth",
+    "auth_event_room(inet)": "todo_auth",
+    "sweep_sessions(integer)": "todo_auth",
+    "sweep_idempotency_keys(integer)": "todo_auth",
+    "sweep_auth_events(integer,integer)": "todo_auth",
+}
 PINNED = ["search_path=pg_catalog, pg_temp"]
 ROLES = ("todo_app", "todo_auth")
 

@@ -27,6 +27,13 @@ REFUSALS = (errors.InsufficientPrivilege, errors.UniqueViolation)
 SESSION_ENDED = "TD401"
 # Handing this out is the statement's purpose: it answers for one address, to whoever signs in with it.
 ANSWERS_FOR_ANYBODY = "before_sign_in/find_credentials"
+# Removing what has expired, of whoever, is these statements' purpose.
+SWEEPS = "before_sign_in/sweep_"
+_LIVES = {
+    "sessions": "expires_at > now()",
+    "idempotency_keys": "created_at > now() - interval '24 hours'",
+    "auth_events": "occurred_at > now() - interval '90 days'",
+}
 ATTACKS = (
     "SELECT user_id, email FROM users",
     "SELECT user_id, password_hash FROM users",
@@ -95,7 +102,11 @@ def breaches(connection: psycopg.Connection[Any], of: str = "") -> Iterator[str]
     this in its name is run.
     """
     a, b, c = (_person(connection, name) for name in ("a", "b", "c"))
-    untouched = {people: _checksum(connection, people) for people in ((b, c), (a, b, c))}
+    untouched = {
+        (people, swept): _checksum(connection, people, swept=swept)
+        for people in ((b, c), (a, b, c))
+        for swept in (False, True)
+    }
     for label, sql, names in _trials():
         if of not in label:
             continue
@@ -109,8 +120,9 @@ def breaches(connection: psycopg.Connection[Any], of: str = "") -> Iterator[str]
                 except psycopg.Error as error:
                     yield f"{as_whom}: {type(error).__name__}, which is no refusal"
                     continue
-                after = _checksum(connection, others)
-            if after != untouched[others]:
+                swept = label.startswith(SWEEPS)
+                after = _checksum(connection, others, swept=swept)
+            if after != untouched[others, swept]:
                 yield f"{as_whom}: another user's rows changed"
             answered = {ids} if label.startswith(ANSWERS_FOR_ANYBODY) else set()
             if any(one.shows_in(rows) for one in set(others) - answered):
@@ -174,13 +186,19 @@ def _run(
         return ""
 
 
-def _checksum(connection: psycopg.Connection[Any], people: tuple[Person, ...]) -> str:
-    """Over every row of these users, in every table with a user_id, as the superuser sees them."""
+def _checksum(
+    connection: psycopg.Connection[Any], people: tuple[Person, ...], *, swept: bool
+) -> str:
+    """Over every row of these users, in every table with a user_id, as the superuser sees them.
+
+    After the housekeeping has swept, over those that have not expired.
+    """
     connection.execute("SELECT set_config('role', 'none', true)")
     ids = [person.user_id for person in people]
     rows = connection.execute(
         " UNION ALL ".join(
             f"SELECT '{table}', t::text FROM {table} AS t WHERE user_id = ANY($1::uuid[])"
+            f" AND {_LIVES.get(table, True) if swept else True}"
             for table, has_user in TABLES.items()
             if has_user
         ).encode(),
@@ -208,10 +226,10 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         [who.user_id, who.task_id, who.title],
     )
     connection.execute("INSERT INTO task_counts (user_id, tasks) VALUES ($1, 1)", [who.user_id])
-    # one that is no longer good: the statement that removes those would meet it
+    # one that is no longer good, which the statements that remove those would meet; and one that they leave
     connection.execute(
         "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
-        " VALUES ($1, 'k', sha256(''), $2, now() - interval '2 days')",
+        " VALUES ($1, 'k', sha256(''), $2, now() - interval '2 days'), ($1, 'good', sha256(''), $2, now())",
         [who.user_id, who.task_id],
     )
     connection.execute(
@@ -234,6 +252,10 @@ def _values(ids: Person) -> dict[str, Any]:
         "title": "new",
         "is_completed": True,
         "max_tasks": 10,
+        "other_keys": 10,
+        "kept": 1,
+        "most": 10,
+        "days": 90,
         "last_created_at": "infinity",
         "last_id": ids.task_id,
         "page_size": 10,

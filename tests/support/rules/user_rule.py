@@ -26,6 +26,7 @@ TABLES = {
     "idempotency_keys": True,
     "auth_events": True,
     "rate_limits": False,
+    "housekeeping": False,
     "applied_migrations": False,
 }
 

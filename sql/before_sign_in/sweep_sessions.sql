@@ -1,0 +1,9 @@
+-- Remove the sessions that expired first.
+--
+-- Why here:   the housekeeping runs it, over the rows of all users; nobody is signed in. The function is the only
+--             way to another user's rows, and removes none but expired ones.
+-- Parameters: most      how many at most
+-- Returns:    removed   how many were
+-- Index:      sessions_by_expiry, inside the function
+-- Locks:      the removed rows, until commit. It waits 200 ms for a lock, so that no request waits for it.
+SELECT sweep_sessions(%(most)s::integer) AS removed
