@@ -399,8 +399,11 @@ def test_the_schema_and_the_service_agree_on_a_title(ann, title):
     ids=shortened,
 )
 def test_the_schema_and_the_service_agree_on_credentials(client, body):
-    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/Credentials"}) == []
+    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/NewAccount"}) == []
     assert client.post("/api/auth/signup", json=body).status_code == (201 if valid else 422)
+    at_login = DOCUMENT.errors(body, {"$ref": "#/components/schemas/Credentials"}) == []
+    expected = 422 if not at_login else 200 if valid else 401
+    assert client.post("/api/auth/login", json=body).status_code == expected
 
 
 @pytest.mark.parametrize(
