@@ -57,6 +57,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "record_event",
             "record_migration",
             "server_process",
+            "take_rate_limit_turn",
             "try_migration_lock",
             "unusable_indexes",
         )

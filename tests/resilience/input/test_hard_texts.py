@@ -1,4 +1,4 @@
-"""No text takes long, wherever it stands: time grows with the length, and so nobody can make the others wait."""
+"""No text takes long, wherever it stands: the time grows with the length and not with its square."""
 
 import json
 import time
