@@ -1,6 +1,7 @@
 """The command todo-api: its arguments, its exit status and its error messages."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ _COMMANDS = {
     "rollback": commands.rollback,
     "end-sessions": commands.end_sessions,
 }
+logger = logging.getLogger("todo_api.cli")
+
 _FAILED, _BAD_SETTINGS, _BY_SIGNAL = 1, 2, 128
 
 
@@ -26,8 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     try:
-        config = load(vars(given), os.environ, Path.cwd(), serving=given.command == "serve")
-        return _run(config, given)
+        notes: list[str] = []
+        serving = given.command == "serve"
+        config = load(vars(given), os.environ, Path.cwd(), serving=serving, warn=notes.append)
+        return _run(config, given, notes)
     except ConfigError as error:
         _complain("the settings can't be used:", *(f"  {problem}" for problem in error.problems))
         return _BAD_SETTINGS
@@ -35,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _BY_SIGNAL + signal.SIGINT
 
 
-def _run(config: Config, given: argparse.Namespace) -> int:
+def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
     # Imported late, so that --help and errors in the settings are fast, and Ctrl-C works from the start.
     from todo_api.embedded.programs import EmbeddedError
     from todo_api.observability import logs
@@ -46,6 +51,8 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     from todo_api.upkeep.role_check import RoleError
 
     logs.setup(config.log_level, config.log_format)
+    for note in notes:
+        logger.warning(note)
     try:
         with commands.database(config) as url:
             return _COMMANDS[given.command](config, url, given)

@@ -95,8 +95,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": 42,
     },
     "X-RateLimit-Limit": {
-        "description": "Attempts in a window: of the address or, if less is left there, of the wider IPv6 network "
-        "around it.",
+        "description": "Attempts in a window: of the address or, if less is left there, of the wider IPv6 "
+        "network around it.",
         "schema": {"type": "integer", "minimum": 1},
         "example": 5,
     },
