@@ -1,6 +1,7 @@
 """The command todo-api: its arguments, its exit status and its error messages."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ _COMMANDS = {
     "end-sessions": commands.end_sessions,
     "prune": commands.prune,
 }
+logger = logging.getLogger("todo_api.cli")
+
 _FAILED, _BAD_SETTINGS, _BY_SIGNAL = 1, 2, 128
 
 
@@ -27,8 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     try:
-        config = load(vars(given), os.environ, Path(), serving=given.command == "serve")
-        return _run(config, given)
+        notes: list[str] = []
+        serving = given.command == "serve"
+        config = load(vars(given), os.environ, Path(), serving=serving, warn=notes.append)
+        return _run(config, given, notes)
     except ConfigError as error:
         _complain("the settings can't be used:", *(f"  {problem}" for problem in error.problems))
         return _BAD_SETTINGS
@@ -36,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _BY_SIGNAL + signal.SIGINT
 
 
-def _run(config: Config, given: argparse.Namespace) -> int:
+def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
     # Imported late, so that --help and errors in the settings are fast, and Ctrl-C works from the start.
     from todo_api.embedded.programs import EmbeddedError
     from todo_api.observability import logs
@@ -48,6 +53,8 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     from todo_api.upkeep.role_check import RoleError
 
     logs.setup(config.log_level, config.log_format)
+    for note in notes:
+        logger.warning(note)
     try:
         with commands.database(config) as url:
             return _COMMANDS[given.command](config, url, given)

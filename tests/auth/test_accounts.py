@@ -1,6 +1,7 @@
 """Sign-up, login, logout: API.md, Accounts."""
 
 import threading
+import unicodedata
 import uuid
 
 import bcrypt
@@ -98,6 +99,87 @@ def test_an_implausible_address_is_422(client, email):
     answer = client.post("/api/auth/signup", json={"email": email, "password": "correct horse"})
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json["errors"]] == ["email"]
+
+
+# Each of these shows as ann@example.com.
+INVISIBLE = {
+    "soft hyphen": "\u00ad", "grapheme joiner": "\u034f", "arabic letter mark": "\u061c",
+    "hangul filler": "\u115f",
+    "khmer vowel": "\u17b4", "mongolian selector": "\u180b", "mongolian separator": "\u180e",
+    "zero-width space": "\u200b", "zero-width joiner": "\u200d", "right-to-left mark": "\u200f",
+    "right-to-left override": "\u202e", "word joiner": "\u2060", "isolate": "\u2066",
+    "deprecated control": "\u206f",
+    "blank braille": "\u2800", "another hangul filler": "\u3164", "variation selector": "\ufe0f",
+    "byte-order mark": "\ufeff", "halfwidth hangul filler": "\uffa0", "interlinear anchor": "\ufff9",
+    "hieroglyph joiner": "\U00013430", "khitan filler": "\U00016fe4", "shorthand control": "\U0001bca0",
+    "null notehead": "\U0001d159", "musical control": "\U0001d173", "language tag": "\U000e0001",
+    "tag": "\U000e0061", "late variation selector": "\U000e0100",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("character", INVISIBLE.values(), ids=INVISIBLE)
+def test_a_new_address_shows_all_its_characters(client, ann, character):
+    for email in (f"an{character}n@example.com", f"{character}ann@example.com",
+                  f"ann@exam{character}ple.com", f"ann@example.com{character}"):  # fmt: skip
+        credentials = {"email": email, "password": "correct horse battery"}
+        answer = client.post("/api/auth/signup", json=credentials)
+        assert answer.status_code == 422
+        [error] = answer.json["errors"]
+        assert error["field"] == "email"
+        assert error["message"].startswith("must not contain invisible characters")
+
+
+def test_an_account_of_an_address_with_invisible_characters_can_still_log_in(
+    client, ann, superuser
+):
+    superuser.execute("UPDATE users SET email = %s", ["an\u200bn@example.com"])
+    credentials = {"email": "An\u200bn@example.com", "password": "correct horse battery"}
+    answer = client.post("/api/auth/login", json=credentials)
+    assert (answer.status_code, answer.json["data"]["user_id"]) == (200, ann.id)
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "用户@例え.jp", "josé@exämple.com", "иван@пример.рф", "משה@דוגמה.com", "علي@مثال.com",
+        "राम@उदाहरण.भारत",
+        "홍길동@예시.한국", "😀@example.com", "nguyễn@vídụ.vn",
+    ],
+)  # fmt: skip
+def test_international_addresses_are_taken(client, email):
+    credentials = {"email": email, "password": "correct horse battery"}
+    assert client.post("/api/auth/signup", json=credentials).status_code == 201
+    assert client.post("/api/auth/login", json=credentials).json["data"]["email"] == email
+
+
+def test_an_address_is_measured_after_it_is_composed(client):
+    for letter, sent, kept in (("\u1f82", "\u03b1\u0313\u0300\u0345", 254), ("a", "a", 254)):
+        local = kept - len("@example.com")
+        credentials = {"email": sent * local + "@example.com", "password": "correct horse"}
+        answer = client.post("/api/auth/signup", json=credentials)
+        assert answer.json["data"]["email"] == letter * local + "@example.com"
+        longer = credentials | {"email": sent + credentials["email"]}
+        assert client.post("/api/auth/signup", json=longer).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/login"])
+def test_no_long_text_is_normalised(client, monkeypatch, path):
+    seen = []
+
+    def normalize(form, text):
+        seen.append(len(text))
+        return unicodedata.normalize(form, text)
+
+    monkeypatch.setattr("todo_api.web.text.normalize", normalize)
+    for email in (
+        "a" + "\u0344" * 15980 + "\u0316" * 15980 + "@example.com",
+        "\u2003" * 20000 + "ä@example.com" + "\u2003",
+        "ä" * 30000,
+        "\u0f73" * 508 + "\u0f71" * 508,
+    ):
+        client.post(path, json={"email": email, "password": "correct horse battery"})
+    assert seen
+    assert max(seen) <= 4 * 254 * 2  # what of it is a mark that decomposes has two characters then
 
 
 @pytest.mark.parametrize(

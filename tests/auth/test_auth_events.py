@@ -76,7 +76,7 @@ def test_a_token_of_a_deleted_user_is_recorded_without_the_user(ann, events, sup
 def test_a_rate_limit_hit_is_recorded(make_app, events):
     client = make_app(auth_rate_limit="1 per minute").test_client()
     for _ in range(2):
-        client.post("/api/auth/login", data="x", headers=HEADERS)
+        client.post("/api/auth/login", json="x", headers=HEADERS)
     assert events() == [recorded("rate_limited", "auth.login")]
 
 

@@ -1,14 +1,17 @@
 """Five attempts a minute for each address: API.md, Accounts."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import threading
 import time
+from ipaddress import ip_address
 
 import pytest
 
+from support.at_once import at_once
 from todo_api.auth.rate_limit_storage import PostgresStorage
 from todo_api.database.calls import Unavailable
 
@@ -57,17 +60,41 @@ def test_the_answers_count_down(client):
     "request_",
     [
         {"data": b"{", "content_type": "application/json"},
-        {"data": b"x", "content_type": "text/plain"},
-        {"data": b""},
+        {"data": b"", "content_type": "application/json"},
+        {"json": LOGIN, "headers": {"Content-Encoding": "gzip"}},
         {"json": []},
         {"data": b"x" * 70_000, "content_type": "application/json"},
     ],
-    ids=["400", "415", "empty", "422", "413"],
+    ids=["400", "empty", "compressed", "422", "413"],
 )
 def test_malformed_attempts_count_too_and_429_comes_before_the_body(client, request_):
     assert 429 not in attempts(client, 5, **request_)
     assert attempts(client, 1, **request_) == [429]
     assert attempts(client, 1) == [429]
+
+
+# What a page of another origin can send without asking first (the first five), and relatives of it
+NOT_JSON = [
+    "text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "text/plain; application/json", "text/plain, application/json", "application/json, text/plain",
+    "application/jsonp",
+    "application/ld+json", "application/json; charset=latin-1", "application", ";application/json", "", None,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/login"])
+def test_what_is_not_called_json_is_no_attempt(client, path):
+    body = json.dumps(LOGIN).encode()
+    for content_type in NOT_JSON:
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        answer = client.post(path, data=body, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (415, "unsupported-media-type")
+        assert not [name for name in dict(answer.headers) if name.startswith("X-RateLimit")]
+    assert attempts(client, 5, path).count(429) == 0
+    assert attempts(client, 1, path) == [429]
+    # also when the attempts are used up
+    assert client.post(path, data=body, content_type="text/plain").status_code == 415
 
 
 def test_each_address_has_attempts_of_its_own(client):
@@ -76,14 +103,89 @@ def test_each_address_has_attempts_of_its_own(client):
     assert attempts(client, 6) == [401] * 5 + [429]
 
 
-def test_addresses_of_one_ipv6_network_share_theirs(client):
+def from_each(client, addresses):
+    """The status of an attempt from each of these addresses."""
     statuses = []
-    for number in range(6):
-        client.environ_base["REMOTE_ADDR"] = f"2001:db8:0:1:{number:x}::1"
+    for address in addresses:
+        client.environ_base["REMOTE_ADDR"] = address
         statuses += attempts(client, 1)
-    assert statuses == [401] * 5 + [429]
-    client.environ_base["REMOTE_ADDR"] = "2001:db8:0:2::1"
-    assert attempts(client, 1) == [401]
+    return statuses
+
+
+def test_addresses_of_one_ipv6_network_share_theirs(client):
+    assert from_each(client, [f"2001:db8:0:1:{number:x}::1" for number in range(6)]) == (
+        [401] * 5 + [429]
+    )
+    assert from_each(client, ["2001:db8:0:2::1"]) == [401]
+
+
+@pytest.mark.parametrize(
+    ("network", "elsewhere", "passed"),
+    [("2001:db8:0:1{:02x}::1", "2001:db8:0:200::1", 20), ("2001:db8:1:{:x}00::1", "2001:db8:2::1", 80)],
+    ids=["/56", "/48"],
+)  # fmt: skip
+def test_the_networks_inside_a_wider_one_share_its_attempts_too(client, network, elsewhere, passed):
+    statuses = from_each(client, map(network.format, range(passed + 2)))
+    assert statuses == [401] * passed + [429] * 2
+    assert from_each(client, [elsewhere]) == [401]
+
+
+def test_an_attempt_that_one_network_refuses_counts_in_none(client, superuser):
+    def hits():
+        found = superuser.execute("SELECT key, cardinality(hits) FROM rate_limits").fetchall()
+        return {key.split("LIMITER/")[1].split("/auth")[0]: count for key, count in found}
+
+    from_each(client, ["2001:db8:0:1::1"] * 9)
+    assert hits() == {"2001:db8:0:1::/64": 5, "2001:db8::/56": 5, "2001:db8::/48": 5}
+    from_each(client, [f"2001:db8:0:{number:x}::1" for number in range(2, 30)])
+    assert hits()["2001:db8::/56"] == 20
+    assert sum(count for network, count in hits().items() if network.endswith("/64")) == 20
+    assert hits()["2001:db8::/48"] == 20
+
+
+def test_the_answer_tells_of_the_network_where_the_least_is_left(client):
+    from_each(client, [f"2001:db8:0:{number:x}::1" for number in range(17)])
+    client.environ_base["REMOTE_ADDR"] = "2001:db8:0:ff::1"
+    answers = [client.post("/api/auth/login", json=LOGIN) for _ in range(4)]
+    told = [
+        (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"])
+        for answer in answers
+    ]
+    assert told == [("20", "2"), ("20", "1"), ("20", "0"), ("20", "0")]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+    assert 0 < int(answers[3].headers["Retry-After"]) <= 60
+    client.environ_base["REMOTE_ADDR"] = "2001:db8:0:100::1"
+    answer = client.post("/api/auth/login", json=LOGIN)
+    assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == (
+        ("5", "4")
+    )
+
+
+@pytest.mark.parametrize(
+    "own",
+    ["::ffff:{}", "64:ff9b::{}", "2002:{hex}::1", "2002:{hex}:7::9", "2001:0:4136:e378:8000:63bf:{inverse}"],
+)  # fmt: skip
+def test_an_ipv4_address_inside_an_ipv6_address_counts_as_itself(client, own):
+    def written(text):
+        number = int(ip_address(text))
+        groups = [f"{n >> 16:04x}:{n & 0xFFFF:04x}" for n in (number, number ^ 0xFFFF_FFFF)]
+        return own.format(text, hex=groups[0], inverse=groups[1])
+
+    assert from_each(client, ["192.0.2.1"] * 3 + [written("192.0.2.1")] * 3) == [401] * 5 + [429]
+    assert from_each(client, [written(f"192.0.2.{number}") for number in range(2, 12)]) == (
+        [401] * 10
+    )
+
+
+def test_of_parallel_attempts_from_a_wider_network_exactly_as_many_pass(make_app):
+    apps = [make_app(auth_rate_limit="1 per minute") for _ in range(2)]
+
+    def attempt(number):
+        client = apps[number % 2].test_client()
+        client.environ_base["REMOTE_ADDR"] = f"2001:db8:0:{number // 2:x}::1"
+        return attempts(client, 1)[0]
+
+    assert sorted(at_once(24, attempt)) == [401] * 4 + [429] * 20
 
 
 def test_the_limit_holds_over_all_processes_and_restarts(make_app):
@@ -201,6 +303,9 @@ def test_redis_can_count_instead(make_app, redis, superuser):
         statuses += attempts(app.test_client(), 4)
     assert statuses == [401] * 5 + [429] * 3
     assert superuser.execute("SELECT count(*) FROM rate_limits").fetchall() == [(0,)]
+    assert from_each(
+        apps[0].test_client(), [f"2001:db8:0:{number:x}::1" for number in range(22)]
+    ) == ([401] * 20 + [429] * 2)
     server.kill()
     server.wait()
     answer = apps[0].test_client().post("/api/auth/login", json=LOGIN)

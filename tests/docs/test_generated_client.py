@@ -70,10 +70,11 @@ def generated(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ge
 
 def test_an_account_lives_its_whole_life_through_the_generated_client(generated, url):
     models = generated.models
-    credentials = models.Credentials(email="Ann@Example.com", password="correct horse battery")
+    known_by = {"email": "Ann@Example.com", "password": "correct horse battery"}
+    credentials = models.Credentials(**known_by)
 
     with generated.package.Client(base_url=url) as anyone:
-        opened = generated.signup.sync(client=anyone, body=credentials)
+        opened = generated.signup.sync(client=anyone, body=models.NewAccount(**known_by))
         assert isinstance(opened, models.SessionAnswer)
         assert opened.data.email == "ann@example.com"
         session = generated.login.sync(client=anyone, body=credentials)

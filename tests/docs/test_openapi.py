@@ -289,8 +289,8 @@ def test_an_answer_is_as_documented(provoke, name, status):
     operation = OPERATIONS[name]
     answer = provoke.answer(operation, status)
     assert answer.status_code == status
-    # What is left of the allowance is counted in the database.
-    absent = ATTEMPTS if status == 503 and name in LIMITED else NOTHING
+    # What is left of the allowance is counted in the database; what is not called JSON does not count.
+    absent = ATTEMPTS if status in (415, 503) and name in LIMITED else NOTHING
     response = operation.about["responses"][str(status)]
     value = DOCUMENT.check(response, answer.headers, answer.data, absent=absent)
     if answer.mimetype == "application/problem+json":
@@ -406,8 +406,11 @@ def test_the_schema_and_the_service_agree_on_a_title(ann, title):
     ids=shortened,
 )
 def test_the_schema_and_the_service_agree_on_credentials(client, body):
-    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/Credentials"}) == []
+    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/NewAccount"}) == []
     assert client.post("/api/auth/signup", json=body).status_code == (201 if valid else 422)
+    at_login = DOCUMENT.errors(body, {"$ref": "#/components/schemas/Credentials"}) == []
+    expected = 422 if not at_login else 200 if valid else 401
+    assert client.post("/api/auth/login", json=body).status_code == expected
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ _TYPICAL = {
     "password_hash": "$2b$12$" + "a" * 53,
     "request_hash": "0" * 64,
     "key": "LIMITS:LIMITER/10.0.0.1/32/auth.login/5/1/minute",
+    "keys": "{LIMITS:LIMITER/10.0.0.1/32/auth.login/5/1/minute}",
     "cost": 1,
-    "allowed": 5,
+    "allowed": "{5}",
     "window": 60,
     "id": "0004.tasks",
     "checksum": "0" * 64,
@@ -88,7 +89,9 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
         elif "bounded" in statement.parameters:
             found.append(_case(statement, filled.typical, {"bounded": True}, "bounded"))
         elif name == "before_sign_in/hit_rate_limit":
-            found.append(_case(statement, filled.typical, {"key": "new"}, "first attempt"))
+            found.append(_case(statement, filled.typical, {"keys": "{new}"}, "first attempt"))
+            of_three = {"keys": "{new,newer,newest}", "allowed": "{5,20,80}"}
+            found.append(_case(statement, filled.typical, of_three, "of three networks"))
     return found
 
 

@@ -43,8 +43,9 @@ _MORE_BLOCKS = {
     # looked at for the foreign key
     "before_sign_in/end_sessions": 48,
     # 82: the counter by rate_limits_pkey 3, its new version 3, its entries in two indexes 6; and 7 for each
-    # of ten outdated counters: found by rate_limits_expires_at, locked, found by rate_limits_pkey, removed
-    "before_sign_in/hit_rate_limit": 100,
+    # of ten outdated counters: found by rate_limits_expires_at, locked, found by rate_limits_pkey, removed.
+    # 12 more for each further network.
+    "before_sign_in/hit_rate_limit": 132,
 }
 _EVERY_ROW = {"before_sign_in/clear_rate_limits"}
 _FEW_ROWS = {"sessions/make_room"}  # at most 50 are sorted: not worth an index

@@ -110,7 +110,7 @@ class TestWhereSettingsComeFrom:
             load({}, {}, tmp_path)
 
     def test_what_nobody_asked_for_is_ignored(self, tmp_path: Path) -> None:
-        (tmp_path / ".env").write_text("POSTGRES_PASSWORD=x\nport=5\n")
+        (tmp_path / ".env").write_text("POSTGRES_PASSWORD=x\n")
         options = {"run": None, "count": None, "unknown": "x"}
         assert load(options, {"PATH": "/bin", "host": "*"}, tmp_path) == Config()
 

@@ -62,6 +62,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "sweep_idempotency_keys",
             "sweep_rate_limits",
             "sweep_sessions",
+            "take_rate_limit_turn",
             "try_migration_lock",
             "unusable_indexes",
         )

@@ -1,6 +1,6 @@
 """The calls under /api/auth, described for the OpenAPI document."""
 
-from todo_api.auth.schemas import Credentials, SessionAnswer
+from todo_api.auth.schemas import Credentials, NewAccount, SessionAnswer
 from todo_api.docs.vocabulary import (
     BODY_PROBLEMS,
     EXAMPLE_META,
@@ -40,7 +40,7 @@ OPERATIONS = {
         summary="Open an account",
         description="Answers with a first session, so no login is needed.",
         limited=True,
-        body=Credentials,
+        body=NewAccount,
         body_examples=_CREDENTIALS,
         answers=_session(201, "The account and its first session."),
         problems=(*BODY_PROBLEMS, "email-taken", "rate-limited", "unavailable"),

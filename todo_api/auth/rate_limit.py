@@ -1,10 +1,7 @@
 """The rate limit of signup and login: flask-limiter, counting in PostgreSQL or Redis."""
 
-import math
-import time
 from collections.abc import Collection
 from functools import wraps
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from flask import Flask, Response, after_this_request
@@ -13,22 +10,19 @@ from limits.errors import StorageError
 
 from todo_api.auth import events
 from todo_api.auth.rate_limit_storage import SCHEME
+from todo_api.auth.rate_limit_windows import STRATEGY, NetworkWindows
 from todo_api.database.calls import Unavailable
 from todo_api.database.data import Database
 from todo_api.settings.config import Config
 from todo_api.web import problems
+from todo_api.web.bodies import require_json
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
-IPV6_PREFIX = 64  # a subscriber gets at least a /64 (RFC 6177), and can use any address in it
-
 
 def client() -> str:
-    """The key of a client's attempts: its IPv4 address, or its IPv6 /64."""
-    address = ip_address(current_request().remote_addr or "::")
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, IPV6_PREFIX), strict=False))
-    return str(address)
+    """The address whose networks an attempt counts for."""
+    return current_request().remote_addr or "::"
 
 
 def init_app(app: Flask, config: Config, database: Database, endpoints: Collection[str]) -> None:
@@ -44,7 +38,7 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
     limiter = Limiter(
         client,
         app=app,
-        strategy="moving-window",
+        strategy=STRATEGY,
         storage_uri=elsewhere or f"{SCHEME}://",
         storage_options=options,
     )
@@ -56,13 +50,17 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
 
     def describe(response: Response) -> Response:
         limit = limiter.current_limit
-        return _describe(response, limit) if limit else response
+        return _describe(response, limit) if limit else response  # None: refused before it counted
 
     def limited(view: Any) -> Any:
         counted = attempts(view)
 
         @wraps(view)
         def attempt() -> Any:
+            # A page of another origin can let its visitors' browsers send what it likes, but nothing that is
+            # called JSON: for that a browser asks first, and is told no. What is refused here is no attempt,
+            # so the visitors, and all who share their address, keep theirs.
+            require_json()
             after_this_request(describe)
             return counted()
 
@@ -75,18 +73,18 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
 
 
 def _describe(response: Response, limit: RequestLimit) -> Response:
-    """Tell the client what is left of its limit."""
+    """Tell the client what is left of its limit, in the network where the least is left."""
+    windows = limit.limiter
+    assert isinstance(windows, NetworkWindows)  # noqa: S101 (the strategy that was chosen)
     try:
-        reset_at, remaining = limit.window
+        standing = windows.standing(limit.limit, *limit.request_args)
     except (Unavailable, StorageError):
         return response  # the attempt itself was counted and answered
-    # At most one window, even if the database's clock is wrong.
-    wait_s = max(1, min(limit.limit.get_expiry(), math.ceil(reset_at - time.time())))
-    response.headers["X-RateLimit-Limit"] = str(limit.limit.amount)
-    response.headers["X-RateLimit-Remaining"] = str(max(0, remaining))
-    response.headers["X-RateLimit-Reset"] = str(wait_s)
+    response.headers["X-RateLimit-Limit"] = str(standing.allowed)
+    response.headers["X-RateLimit-Remaining"] = str(standing.remaining)
+    response.headers["X-RateLimit-Reset"] = str(standing.wait_s)
     if response.status_code == RateLimitExceeded.code:
-        response.headers["Retry-After"] = str(wait_s)
+        response.headers["Retry-After"] = str(standing.wait_s)
     return response
 
 

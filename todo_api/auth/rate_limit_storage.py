@@ -1,6 +1,7 @@
 """Counts attempts in a table of the database, unless RATELIMIT_STORAGE_URI names a Redis."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from limits.storage import MovingWindowSupport, Storage
 
@@ -8,6 +9,13 @@ from todo_api.database.calls import Call, Unavailable
 from todo_api.database.data import Database
 
 SCHEME = "todo-api"
+
+
+class Counter(NamedTuple):
+    """A limited network with its route, and how many attempts it may have in a window."""
+
+    key: str
+    allowed: int
 
 
 class PostgresStorage(MovingWindowSupport, Storage):
@@ -24,17 +32,33 @@ class PostgresStorage(MovingWindowSupport, Storage):
         """The exception for an unavailable database."""
         return Unavailable
 
+    def count(self, counters: Sequence[Counter], window_s: int, cost: int = 1) -> bool:
+        """Count an attempt in all counters, the widest last; in none, if it would be too many in one."""
+        parameters = {
+            "keys": _array(counter.key for counter in counters),
+            "allowed": _array(counter.allowed for counter in counters),
+            "cost": cost,
+            "window": window_s,
+        }
+        _, accepted = self._database.before_sign_in(
+            Call("before_sign_in/take_rate_limit_turn", {"key": counters[-1].key}),
+            Call("before_sign_in/hit_rate_limit", parameters),
+        )
+        return bool(accepted)
+
+    def read(self, counters: Sequence[Counter], window_s: int) -> list[tuple[float, int]]:
+        """Of each counter, the Unix time of the oldest attempt in the window, and the number of attempts."""
+        parameters = {"keys": _array(counter.key for counter in counters), "window": window_s}
+        [rows] = self._database.before_sign_in(Call("before_sign_in/read_rate_limit", parameters))
+        return rows
+
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count `amount` attempts, unless that would be more than `limit` within `expiry` seconds."""
-        parameters = {"key": key, "cost": amount, "allowed": limit, "window": expiry}
-        [rows] = self._database.before_sign_in(Call("before_sign_in/hit_rate_limit", parameters))
-        return bool(rows)
+        return self.count([Counter(key, limit)], expiry, amount)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """The Unix time of the oldest attempt in the last `expiry` seconds, and the number of attempts."""
-        parameters = {"key": key, "window": expiry}
-        [rows] = self._database.before_sign_in(Call("before_sign_in/read_rate_limit", parameters))
-        return rows[0]  # type: ignore[no-any-return]
+        return self.read([Counter(key, limit)], expiry)[0]
 
     def check(self) -> bool:
         """Whether counters can be read."""
@@ -64,3 +88,8 @@ class PostgresStorage(MovingWindowSupport, Storage):
     def get_expiry(self, key: str) -> float:
         """Part of the interface for fixed windows only."""
         raise NotImplementedError("moving windows only")
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array as PostgreSQL reads it, of numbers or of keys, which have no quotes or backslashes."""
+    return "{" + ",".join(f'"{value}"' for value in values) + "}"

@@ -1,8 +1,8 @@
 """The bodies and answers of sign-up and login: validation, JSON and JSON Schema from the same classes."""
 
 import re
-import unicodedata
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -10,13 +10,18 @@ from todo_api.web.schemas import AnswerMeta, Id
 from todo_api.web.text import (
     AROUND,
     CONTROL,
+    INVISIBLE,
+    INVISIBLE_ASTRAL,
+    INVISIBLE_CHARACTER,
     WHITE_SPACE,
     for_json_schema,
+    nfc,
     refuse_surrogates,
     trimmed,
 )
 
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+_SENT_MAX = 4 * EMAIL_MAX  # one character of NFC is at most four before
 PASSWORD_MIN, PASSWORD_MAX = 8, 1024
 _EMAIL_PART = f"[^@{WHITE_SPACE}{CONTROL}]+"
 _DOMAIN_LABEL = f"[^@.{WHITE_SPACE}{CONTROL}]+"
@@ -24,14 +29,25 @@ _EMAIL = re.compile(rf"{_EMAIL_PART}@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})+")
 
 
 def clean_email(text: str) -> str:
-    """The address as it is stored and looked up; ValueError says what is wrong with it."""
+    """The address as it is looked up; ValueError says what is wrong with it."""
     text = trimmed(text)
-    refuse_surrogates(text)
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    if len(text) <= _SENT_MAX:
+        refuse_surrogates(text)
+        text = nfc(nfc(text).lower())
     if len(text) > EMAIL_MAX:
         raise ValueError(f"must have at most {EMAIL_MAX} characters")
     if not _EMAIL.fullmatch(text):
         raise ValueError("must be an e-mail address, such as ann@example.com")
+    return text
+
+
+def clean_new_email(text: str) -> str:
+    """The address as it is stored; no two differ in a character that does not show."""
+    text = clean_email(text)
+    if INVISIBLE_CHARACTER.search(text):
+        raise ValueError(
+            "must not contain invisible characters, such as zero-width spaces or marks of direction"
+        )
     return text
 
 
@@ -43,19 +59,28 @@ def clean_password(text: str) -> str:
     return text
 
 
-Email = Annotated[
-    str,
-    Meta(
-        description="Trimmed of white space, NFC, lower-cased, then at most 254 characters; unique in any "
-        "letter case.",
+_TOO_LONG = {"pattern": for_json_schema(f"[^{WHITE_SPACE}]{{{EMAIL_MAX + 1}}}")}
+_SHOWS_LESS = {"pattern": for_json_schema(f"[{INVISIBLE}{INVISIBLE_ASTRAL}]")}
+
+
+def _email(clean: Callable[[str], str], about: str, refused: dict[str, Any]) -> Any:
+    pattern = f"^{AROUND}{_EMAIL_PART}@{_DOMAIN_LABEL}(\\.{_DOMAIN_LABEL})+{AROUND}$"
+    return Meta(
+        description=f"Trimmed of white space, NFC, lower-cased, then at most 254 characters{about}",
         examples=["ann@example.com"],
-        extra={"clean": clean_email},
-        extra_json_schema={
-            "pattern": for_json_schema(
-                f"^{AROUND}{_EMAIL_PART}@{_DOMAIN_LABEL}(\\.{_DOMAIN_LABEL})+{AROUND}$"
-            ),
-            "not": {"pattern": for_json_schema(f"[^{WHITE_SPACE}]{{{EMAIL_MAX + 1}}}")},
-        },
+        extra={"clean": clean},
+        extra_json_schema={"pattern": for_json_schema(pattern), "not": refused},
+    )
+
+
+# Accounts from before addresses with invisible characters were refused can still log in.
+Email = Annotated[str, _email(clean_email, ".", _TOO_LONG)]
+NewEmail = Annotated[
+    str,
+    _email(
+        clean_new_email,
+        ", none of them invisible; unique in any letter case.",
+        {"anyOf": [_TOO_LONG, _SHOWS_LESS]},
     ),
 ]
 Password = Annotated[
@@ -73,8 +98,15 @@ Password = Annotated[
 ]
 
 
+class NewAccount(Struct, forbid_unknown_fields=True):
+    """Who signs up."""
+
+    email: NewEmail
+    password: Password
+
+
 class Credentials(Struct, forbid_unknown_fields=True):
-    """Who signs up or logs in."""
+    """Who logs in."""
 
     email: Email
     password: Password

@@ -95,12 +95,13 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": 42,
     },
     "X-RateLimit-Limit": {
-        "description": "Attempts that one address has in a window.",
+        "description": "Attempts in a window: of the address or, if less is left there, of the wider IPv6 "
+        "network around it.",
         "schema": {"type": "integer", "minimum": 1},
         "example": 5,
     },
     "X-RateLimit-Remaining": {
-        "description": "Attempts that are left in this window.",
+        "description": "Attempts that are left in this window; a request that is not called JSON is none.",
         "schema": {"type": "integer", "minimum": 0},
         "example": 4,
     },

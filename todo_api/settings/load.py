@@ -1,15 +1,20 @@
 """Reads the settings from options, the environment and .env, and reports all that is wrong at once."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from dotenv.parser import parse_stream
-
 from todo_api.settings import readers
 from todo_api.settings.config import Config, user_data, variable
+from todo_api.settings.env_file import EnvFile, EnvFileError, Line, read_env_file
+from todo_api.settings.near_names import meant
+
+# An unknown key that looks otherwise may be a part of a secret.
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,39}|[a-z][a-z0-9_]{0,39}")
+_WITH_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@|password", re.IGNORECASE)
+_NOTEWORTHY = 7  # letters: a shorter variable like HOST_ or PORTS may well be another program's
 
 
 class ConfigError(Exception):
@@ -26,13 +31,16 @@ def load(
     folder: Path,
     *,
     serving: bool = True,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Config:
     """Read the settings: options win over the environment, which wins over `folder`/.env; empty is unset.
 
     JWT_SECRET is required only for `serving`. Raises ConfigError, which names every bad or missing setting.
+    `warn` gets what the operator should know, and what does not end the start.
     """
     problems: list[str] = []
-    file = _read_file(folder / ".env", problems)
+    file = _read_file(folder / ".env", problems, warn)
+    _look_at_environment(environ, warn)
     found: dict[str, Any] = {}
     bad = set()
     for setting in fields(Config):
@@ -88,18 +96,52 @@ def _without_space_around(text: str, read: Callable[[str], Any]) -> str | None:
     return "has white space around it: take it away"
 
 
-def _read_file(file: Path, problems: list[str]) -> dict[str, str | None]:
-    """The settings in a .env file; empty without the file. $ has no special meaning in it."""
+def _read_file(
+    path: Path, problems: list[str], warn: Callable[[str], None]
+) -> dict[str, str | None]:
+    """The settings in a .env file; empty without the file."""
     try:
-        text = file.read_text("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):  # a folder .env may be a virtual environment
+        file = read_env_file(path)
+    except EnvFileError as error:
+        problems.append(f".env {error}")
         return {}
-    except OSError as error:
-        problems.append(f".env can't be read: {error.strerror}")
-        return {}
-    except UnicodeDecodeError:
-        problems.append(".env must be UTF-8")
-        return {}
-    lines = list(parse_stream(StringIO(text)))
-    problems += [f".env line {line.original.line} can't be read" for line in lines if line.error]
-    return {line.key: line.value for line in lines if line.key is not None}
+    problems += [f".env line {number} can't be read" for number in file.unread]
+    known, unknown = [variable(setting.name) for setting in fields(Config)], []
+    for line in file.lines:
+        if line.key in known:
+            continue
+        if setting := meant(line.key, known):
+            problems.append(f"{line.key} in .env is no setting: did you mean {setting}?")
+        else:
+            unknown.append(_shown(line))
+    if unknown:
+        warn(f".env has what is no setting: {', '.join(dict.fromkeys(unknown))}")
+    if file.others_can_read and (secrets := _secrets(file)):
+        warn(f".env can be read by other accounts, and holds {', '.join(secrets)}: chmod 600 .env")
+    return {line.key: line.value for line in file.lines}
+
+
+def _shown(line: Line) -> str:
+    is_name = line.value is not None and _NAME.fullmatch(line.key)
+    return line.key if is_name else f"line {line.number}"
+
+
+def _secrets(file: EnvFile) -> list[str]:
+    """The names of the settings in a file that nobody else should know."""
+    secret = {variable(setting.name) for setting in fields(Config) if not setting.repr}
+    return [
+        line.key
+        for line in file.lines
+        if line.key in secret
+        and line.value
+        and ("SECRET" in line.key or _WITH_PASSWORD.search(line.value))
+    ]
+
+
+def _look_at_environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    """Warn of variables that are nearly settings; they may be other programs', so it is no more than that."""
+    known = [variable(setting.name) for setting in fields(Config)]
+    long = [name for name in known if len(name) >= _NOTEWORTHY]
+    for name in sorted(environ.keys() - set(known)):
+        if setting := meant(name, long):
+            warn(f"{name} in the environment is no setting: did you mean {setting}?")

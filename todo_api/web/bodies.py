@@ -22,20 +22,23 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 def read_body(kind: type[Body], media_types: Container[str] = (JSON,)) -> Body:
     """Parse and validate the request's body as a `kind`. Raises Problem."""
-    _require_json(media_types)
+    require_json(media_types)
+    if current_request().headers.get("Content-Encoding", "").strip().lower() not in (
+        "",
+        "identity",
+    ):
+        raise Problem("unsupported-media-type", "The body must not be compressed.")
     return _validate(_parse(current_request().get_data(cache=False)), kind)
 
 
-def _require_json(media_types: Container[str]) -> None:
-    headers = current_request().headers
-    header = headers.get("Content-Type", "").lower()
+def require_json(media_types: Container[str] = (JSON,)) -> None:
+    """Refuse a request whose Content-Type is not one of these, in UTF-8. Raises Problem."""
+    header = current_request().headers.get("Content-Type", "").lower()
     media_type, options = parse_options_header(header)
     # an unreadable charset is left out of `options`, and is not UTF-8
     in_utf8 = "charset" not in header or options.get("charset") == "utf-8"
     if media_type not in media_types or not in_utf8:
         raise Problem("unsupported-media-type")
-    if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        raise Problem("unsupported-media-type", "The body must not be compressed.")
 
 
 def _parse(raw: bytes) -> Any:

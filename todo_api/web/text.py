@@ -1,6 +1,8 @@
-"""Character classes that validate texts, in Python and in the JSON Schema of the document."""
+"""What texts are made of: characters that are refused, in Python and in JSON Schema; trimming and NFC."""
 
 import re
+from itertools import groupby
+from unicodedata import combining, normalize
 
 # Unicode's White_Space, https://www.unicode.org/Public/UCD/latest/ucd/PropList.txt
 # (str.strip() would also take the separators U+001C to U+001F, which are control characters.)
@@ -14,11 +16,16 @@ INVISIBLE = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
-# The same beyond U+FFFF: controls of shorthand and of musical notation, language tags, variation selectors
-INVISIBLE_ASTRAL = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+# The same beyond U+FFFF: controls of hieroglyphs, the filler of Khitan, controls of shorthand, the null
+# notehead and controls of musical notation, language tags, variation selectors
+INVISIBLE_ASTRAL = (
+    "\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+)
 CONTROL_CHARACTER = re.compile(f"[{CONTROL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}{INVISIBLE_ASTRAL}]")
+INVISIBLE_CHARACTER = re.compile(f"[{INVISIBLE}{INVISIBLE_ASTRAL}]")
 # JSON Schema can't trim: its patterns allow white space around the text that they count.
 AROUND = f"[{WHITE_SPACE}]*"
 
@@ -34,6 +41,21 @@ def for_json_schema(pattern: str) -> str:
 def trimmed(text: str) -> str:
     """The text without the white space around it."""
     return text.strip(_WHITE_SPACE_CHARACTERS)
+
+
+def nfc(text: str) -> str:
+    """The text in NFC.
+
+    unicodedata sorts a run of combining marks by comparing each with each, and holds the interpreter
+    meanwhile: 7 ms for 1 000 marks, 12 s for 32 000. 32 000 that are in order take it 2 ms.
+    """
+    if text.isascii():
+        return text
+    decomposed = (part for character in text for part in normalize("NFD", character))
+    in_order: list[str] = []
+    for _, run in groupby(decomposed, key=lambda character: combining(character) > 0):
+        in_order += sorted(run, key=combining)
+    return normalize("NFC", "".join(in_order))
 
 
 def refuse_surrogates(text: str) -> None:
