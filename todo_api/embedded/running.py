@@ -24,21 +24,29 @@ from todo_api.embedded.cluster import create, major_of
 from todo_api.embedded.home import kept, make_home, open_file, start_lock
 from todo_api.embedded.programs import EmbeddedError, Programs, environment, find_programs
 
-__all__ = ["EmbeddedError", "embedded_postgres"]
+__all__ = ["EmbeddedError", "embedded_postgres", "serving_url"]
 
 log = logging.getLogger("todo_api.embedded")
 
 
 @contextmanager
-def embedded_postgres(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
+def embedded_postgres(
+    data_dir: Path, pg_bin: Path | None = None, *, may_make: bool = True
+) -> Iterator[str]:
     """Keep a PostgreSQL of `data_dir` running; yield the libpq URL of its database.
 
     The superuser and the database are both called `todo`. `pg_bin` is the folder of the programs to use
-    instead of the wheel's. Services on one folder share one server; the last service that leaves waits until
-    the server has stopped. A process that is forked inside the block also keeps the server running until
-    that process ends. Raises EmbeddedError when the server can't run.
+    instead of the wheel's. Without `may_make` there has to be a database. Services on one folder share one
+    server; the last service that leaves waits until the server has stopped. A process that is forked inside
+    the block also keeps the server running until that process ends. Raises EmbeddedError when the server
+    can't run.
     """
     home = data_dir.absolute() / "pg"
+    if not may_make and not (home / "data").exists():
+        raise EmbeddedError(
+            f"there is no database in {data_dir}, and only `serve` and `migrate` make one. Set DATABASE_URL "
+            "to the database that you mean, or DATA_DIR to its folder."
+        )
     try:
         users = _enter(home, pg_bin)
     except OSError as error:
@@ -51,6 +59,11 @@ def embedded_postgres(data_dir: Path, pg_bin: Path | None = None) -> Iterator[st
         yield f"postgresql:///todo?host={host}&port=5432&user=todo"
     finally:
         _leave(home, users)
+
+
+def serving_url(url: str) -> str:
+    """The same database for the login that serves, which upkeep/narrow_login.py makes."""
+    return f"{url}_serve"  # user=todo is its last word
 
 
 def _enter(home: Path, pg_bin: Path | None) -> int:
