@@ -49,6 +49,8 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     try:
         # Any other command on a new, empty database would be a mistake of whoever calls it.
         may_make = given.command in ("serve", "migrate")
+        if given.command == "upgrade-data":
+            return commands.upgrade_data(config, given)
         with commands.database(config, may_make=may_make) as urls:
             return _COMMANDS[given.command](config, urls, given)
     except EmbeddedError as error:

@@ -4,6 +4,7 @@ import argparse
 import re
 from dataclasses import fields
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 from todo_api.settings.config import Config, default_text, variable
@@ -19,7 +20,8 @@ class _Parser(argparse.ArgumentParser):
             message = f"unknown: {', '.join(names) or 'an argument that belongs to no option'}"
         elif "invalid choice" in message:
             message = (
-                "the first argument must be a command: serve, migrate, rollback or end-sessions"
+                "the first argument must be a command: serve, migrate, rollback, end-sessions or "
+                "upgrade-data"
             )
         super().error(message)
 
@@ -81,4 +83,13 @@ def parser() -> argparse.ArgumentParser:
         "end all sessions at once: everybody has to log in again",
     )
     end.add_argument("--user", metavar="EMAIL", help="only those of the account with this address")
+    upgrade = command(
+        "upgrade-data", "move the embedded database to another major version of PostgreSQL"
+    )
+    upgrade.add_argument(
+        "--old-pg-bin",
+        metavar="FOLDER",
+        type=lambda text: Path(text).absolute(),
+        help="programs of the version that it is in, if the extra has none",
+    )
     return found

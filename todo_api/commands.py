@@ -108,6 +108,22 @@ def end_sessions(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     return _OK
 
 
+def upgrade_data(config: Config, given: argparse.Namespace) -> int:
+    """Move the embedded database to the programs' version of PostgreSQL."""
+    from todo_api.embedded.upgrade import upgrade
+
+    if config.database_url:
+        raise ConfigError(
+            ["DATABASE_URL must be unset: only an embedded database can be upgraded here"]
+        )
+    kept = upgrade(config.data_dir, config.pg_bin, given.old_pg_bin)
+    done = (
+        f"upgraded; remove the old database when all is well: {kept}" if kept else "nothing to do"
+    )
+    print(f"{done}\ndatabase: embedded, in {config.data_dir}")  # noqa: T201
+    return _OK
+
+
 @contextmanager
 def database(config: Config, *, may_make: bool) -> Iterator[Urls]:
     """The configured database, or an embedded one that runs until the end of the block."""

@@ -37,6 +37,7 @@ SELECT
         SELECT owned.proname::text
         FROM pg_catalog.pg_proc AS owned
         WHERE owned.pronamespace = 'public'::regnamespace
+            AND owned.proowner::regrole::text <> 'todo_auth'
             AND pg_has_role(current_user, owned.proowner, 'MEMBER')
         ORDER BY relname
     ) AS owns,

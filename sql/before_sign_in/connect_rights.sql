@@ -35,8 +35,8 @@ granted AS (
     CROSS JOIN LATERAL aclexplode(here.rights) AS one
 ),
 
--- every login that may connect without being of PUBLIC
 admitted AS (
+    -- every login that may connect by a grant of its own
     SELECT login.oid
     FROM pg_catalog.pg_roles AS login
     INNER JOIN granted ON granted.grantee <> 0 AND granted.privilege_type = 'CONNECT'

@@ -30,8 +30,7 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'todo_serve')
 
 UNION ALL
 
--- in a database that was never migrated there is no todo_app yet
-SELECT 'GRANT todo_app TO todo_serve' AS command
+SELECT 'GRANT todo_app TO todo_serve' AS command  -- in a database that was never migrated there is no todo_app yet
 WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'todo_app')
     AND NOT EXISTS (SELECT FROM memberships)
 
