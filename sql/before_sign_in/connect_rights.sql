@@ -9,7 +9,8 @@
 --             alone      whether the database holds nothing but the service
 --             known      whether there is such a login
 --             strangers  other logins that may work as todo_app or todo_auth and need no grant to connect
---             narrow     those of them that own no database: each may be a login of this service
+--             narrow     those of them that neither own a database nor were granted one: each may be a login
+--                        of this service
 -- Index:      none: catalogues
 -- Locks:      none
 WITH given AS (
@@ -68,6 +69,18 @@ others AS (
         AND stranger.oid NOT IN (SELECT serving.oid FROM serving)
 ),
 
+elsewhere AS (
+    SELECT base.datdba AS oid
+    FROM pg_catalog.pg_database AS base
+
+    UNION
+
+    SELECT one.grantee AS oid
+    FROM pg_catalog.pg_database AS base
+    CROSS JOIN LATERAL aclexplode(base.datacl) AS one
+    WHERE one.privilege_type = 'CONNECT'
+),
+
 foreign_things AS (
     SELECT space.oid
     FROM pg_catalog.pg_namespace AS space
@@ -115,7 +128,7 @@ SELECT
     ARRAY(
         SELECT others.rolname::text
         FROM others
-        WHERE others.oid NOT IN (SELECT base.datdba FROM pg_catalog.pg_database AS base)
+        WHERE others.oid NOT IN (SELECT elsewhere.oid FROM elsewhere)
         ORDER BY others.rolname
     ) AS narrow
 FROM here

@@ -22,15 +22,18 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
         for command in ([script], MODULE)
     ]
     assert shown[0].stdout == shown[1].stdout
-    assert re.findall(r"^    ([\w-]+)(?:  |$)", shown[0].stdout, re.MULTILINE)[-4:] == [
+    assert re.findall(r"^    ([\w-]+)(?:  |$)", shown[0].stdout, re.MULTILINE)[-5:] == [
         "serve",
         "migrate",
         "rollback",
         "end-sessions",
+        "upgrade-data",
     ]
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions"])
+@pytest.mark.parametrize(
+    "command", ["serve", "migrate", "rollback", "end-sessions", "upgrade-data"]
+)
 def test_the_help_of_a_command_names_every_setting_with_its_default(
     desk: Desk, command: str
 ) -> None:

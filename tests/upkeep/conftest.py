@@ -29,15 +29,19 @@ def dba(server: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def role(dba: psycopg.Connection[Any]) -> Callable[..., str]:
-    """Makes roles; their names. They stay until the server goes."""
+def role(dba: psycopg.Connection[Any]) -> Iterator[Callable[..., str]]:
+    """Makes roles; their names. They stay until the server goes, but can't log in any more."""
+    made = []
 
     def make(options: str = "LOGIN") -> str:
         name = f"role_{next(_numbers)}"
         dba.execute(f"CREATE ROLE {name} {options}".encode())
+        made.append(name)
         return name
 
-    return make
+    yield make
+    for name in made:
+        dba.execute(f"ALTER ROLE {name} NOLOGIN".encode())
 
 
 Deployment = Callable[..., str]

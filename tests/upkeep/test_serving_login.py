@@ -108,7 +108,7 @@ def test_a_role_that_it_could_become_is_warned_of(
     if steps == 2:
         way = role("NOLOGIN NOINHERIT")
         dba.execute(f"GRANT {mighty} TO {way}".encode())
-    name = login("NOINHERIT", f"{way} TO {{name}}")
+    name = login("", f"{way} TO {{name}}")
     check_role(make_conninfo(owner, user=name))
     [said] = warned(caplog)
     assert f"{mighty} ({reason})" in said

@@ -129,6 +129,19 @@ def test_the_commands_of_the_warning_close_it(
     assert not gets_in(part(other, "user"), one)
 
 
+def test_the_serving_login_of_another_deployment_does_not_keep_it_open(
+    two: tuple[str, str], as_before: Callable[[str], None], role: Callable[..., str]
+) -> None:
+    one, other = two
+    narrow = role("LOGIN IN ROLE todo_app")
+    migrate(other, login=narrow)
+    run(other, f"GRANT CONNECT ON DATABASE {part(other, 'dbname')} TO {narrow}")
+    as_before(one)
+    assert gets_in(narrow, one)
+    migrate(one)
+    assert not gets_in(narrow, one)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_closing_a_database_that_was_open_locks_no_serving_login_out(
     two: tuple[str, str],
@@ -181,7 +194,8 @@ def test_a_login_that_does_not_own_the_database_leaves_it_open_and_warns(
     url = deployment()
     dba.execute(f"ALTER DATABASE {part(url, 'dbname')} OWNER TO {dba.info.user}".encode())
     run(
-        make_conninfo(url, user=dba.info.user), f"GRANT ALL ON SCHEMA public TO {part(url, 'user')}"
+        make_conninfo(url, user=dba.info.user),
+        f"GRANT ALL ON SCHEMA public TO {part(url, 'user')} WITH GRANT OPTION",
     )
     migrate(url)
     assert gets_in(part(two[0], "user"), url)

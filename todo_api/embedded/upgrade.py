@@ -1,7 +1,7 @@
 """Moves the embedded PostgreSQL to another major version: a dump by the old programs, restored by the new.
 
 The new cluster is made aside, in DATA_DIR/upgrade, and nobody else may use the old one meanwhile. When the
-new one is complete, it becomes pg/data-new, then pg/data becomes pg/data-OLD, and pg/data-new becomes pg/data.
+new one is complete, it becomes pg/data-new, then pg/data becomes pg/data-OLD, and pg/data-new is pg/data.
 A call that is killed before leaves the old data in use. One that is killed in between is finished by the next
 call; meanwhile nobody makes a database in its place. The old cluster stays until the operator removes it.
 """
@@ -29,8 +29,8 @@ ASIDE = "upgrade"
 def upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path | None:
     """Move the database of `data_dir` to the programs in `pg_bin`, or to the wheel's newest.
 
-    `old_bin` has the programs of the version that it is in, unless the wheel has them. Returns the folder of the
-    old cluster, which is kept; None when there is nothing to do. Raises EmbeddedError.
+    `old_bin` has the programs of the version that it is in, unless the wheel has them. Returns the folder of
+    the old cluster, which is kept; None when there is nothing to do. Raises EmbeddedError.
     """
     home, aside = data_dir.absolute() / "pg", data_dir.absolute() / ASIDE
     old = major_of(home / "data") or _of_interrupted(home)

@@ -1,6 +1,7 @@
 """Takes from others what they may do with the service's objects, and the right to connect to its database."""
 
 import logging
+from contextlib import suppress
 
 from psycopg import errors
 
@@ -20,10 +21,18 @@ def close_to_others(backend: Backend, names: str, login: str | None, *, fresh: b
     `login` is the one that serves; None: the one that migrates. What this connection may not revoke stays
     as it is: the check before serving (role_check.py) says which commands somebody has to run.
     """
-    for command, as_todo_auth in backend.rights_of_others(names):
+    found = backend.rights_of_others(names)
+    for command, as_todo_auth in found:
         _run(backend, command, as_todo_auth=as_todo_auth)
-    for command in _doors(backend, names, login, fresh=fresh):
+    # Looked at again: to revoke what somebody else has granted is no error, and has no effect.
+    left = backend.rights_of_others(names) if found else []
+    for command, _ in left:
+        logger.warning("this login may not run: %s", command)
+    doors = _doors(backend, names, login, fresh=fresh)
+    for command in doors:
         _run(backend, command)
+    for command in (*(one for one, _ in found if one not in dict(left)), *doors):
+        logger.info("closed to others: %s", command)
 
 
 def _doors(backend: Backend, names: str, login: str | None, *, fresh: bool) -> list[str]:
@@ -39,10 +48,5 @@ def _doors(backend: Backend, names: str, login: str | None, *, fresh: bool) -> l
 
 
 def _run(backend: Backend, command: str, *, as_todo_auth: bool = False) -> None:
-    try:
-        with backend.transaction():
-            backend.run(command, as_todo_auth=as_todo_auth)
-    except errors.InsufficientPrivilege:
-        logger.warning("this login may not run: %s", command)
-    else:
-        logger.info("closed to others: %s", command)
+    with suppress(errors.InsufficientPrivilege), backend.transaction():
+        backend.run(command, as_todo_auth=as_todo_auth)
