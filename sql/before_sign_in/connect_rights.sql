@@ -11,6 +11,7 @@
 --             strangers  other logins that may work as todo_app or todo_auth and need no grant to connect
 --             narrow     those of them that neither own a database nor were granted one: each may be a login
 --                        of this service
+--             insiders   logins with a grant to connect that could become todo_auth, and don't own the tables
 -- Index:      none: catalogues
 -- Locks:      none
 WITH given AS (
@@ -81,6 +82,22 @@ elsewhere AS (
     WHERE one.privilege_type = 'CONNECT'
 ),
 
+insiders AS (
+    SELECT insider.rolname
+    FROM pg_catalog.pg_roles AS insider
+    INNER JOIN pg_catalog.pg_roles AS service
+        ON service.rolname = 'todo_auth' AND pg_has_role(insider.oid, service.oid, 'MEMBER')
+    INNER JOIN pg_catalog.pg_class AS record
+        ON record.relnamespace = 'public'::regnamespace AND record.relname = 'applied_migrations'
+    CROSS JOIN here
+    WHERE insider.rolcanlogin
+        AND NOT insider.rolsuper
+        AND insider.rolname <> session_user
+        AND insider.oid IN (SELECT admitted.oid FROM admitted)
+        AND NOT pg_has_role(insider.oid, here.datdba, 'MEMBER')
+        AND NOT pg_has_role(insider.oid, record.relowner, 'MEMBER')
+),
+
 foreign_things AS (
     SELECT space.oid
     FROM pg_catalog.pg_namespace AS space
@@ -130,5 +147,10 @@ SELECT
         FROM others
         WHERE others.oid NOT IN (SELECT elsewhere.oid FROM elsewhere)
         ORDER BY others.rolname
-    ) AS narrow
+    ) AS narrow,
+    ARRAY(
+        SELECT insiders.rolname::text
+        FROM insiders
+        ORDER BY insiders.rolname
+    ) AS insiders
 FROM here

@@ -31,23 +31,34 @@ relations AS (
             AND part.deptype IN ('a', 'i')
 ),
 
+tables AS (
+    SELECT
+        made.oid,
+        made.relowner AS owner,
+        made.relacl AS rights,
+        CASE made.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END
+        || quote_ident(space.nspname) || '.' || quote_ident(made.relname) AS object
+    FROM relations
+    INNER JOIN pg_catalog.pg_class AS made
+        ON relations.oid = made.oid AND made.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    INNER JOIN pg_catalog.pg_namespace AS space ON made.relnamespace = space.oid
+),
+
 objects AS (
     SELECT
-        made.relowner AS owner,
-        CASE made.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END
-        || quote_ident(space.nspname) || '.' || quote_ident(made.relname) AS object,
-        unnest(
-            ARRAY[made.relacl::text]
-            || ARRAY(
-                SELECT part.attacl::text
-                FROM pg_catalog.pg_attribute AS part
-                WHERE part.attrelid = made.oid AND part.attacl IS NOT NULL
-            )
-        )::aclitem[] AS rights
-    FROM pg_catalog.pg_class AS made
-    INNER JOIN pg_catalog.pg_namespace AS space ON made.relnamespace = space.oid
-    WHERE made.oid IN (SELECT relations.oid FROM relations)
-        AND made.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        tables.owner,
+        tables.object,
+        tables.rights
+    FROM tables
+
+    UNION ALL
+
+    SELECT
+        tables.owner,
+        tables.object,
+        part.attacl AS rights
+    FROM tables
+    INNER JOIN pg_catalog.pg_attribute AS part ON tables.oid = part.attrelid AND part.attacl IS NOT NULL
 
     UNION ALL
 

@@ -1,4 +1,4 @@
-"""The command todo-api upgrade-data: an embedded database of an older PostgreSQL becomes one of the newest."""
+"""The command todo-api upgrade-data: an embedded database of an older PostgreSQL becomes a newer one."""
 
 import shutil
 import signal

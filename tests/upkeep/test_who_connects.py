@@ -205,3 +205,22 @@ def test_a_login_that_does_not_own_the_database_leaves_it_open_and_warns(
     run(make_conninfo(url, user=dba.info.user), *said.partition("should run: ")[2].split("; "))
     assert gets_in(part(url, "user"), url)
     assert not gets_in(part(two[0], "user"), url)
+
+
+def test_a_login_that_gets_to_todo_auth_by_another_role_is_warned_of(
+    two: tuple[str, str],
+    role: Callable[..., str],
+    dba: psycopg.Connection[Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one, _ = two
+    anon = role("NOLOGIN IN ROLE todo_auth")
+    insider = role(f"LOGIN NOINHERIT IN ROLE {anon}")
+    run(one, f"GRANT CONNECT ON DATABASE {part(one, 'dbname')} TO {insider}")
+    check_role(one)
+    said = [record.getMessage() for record in caplog.records]
+    assert [text for text in said if text.startswith(f"{insider} could become todo_auth")]
+    dba.execute(f"REVOKE todo_auth FROM {anon}".encode())
+    caplog.clear()
+    check_role(one)
+    assert "todo_auth, which sees" not in caplog.text

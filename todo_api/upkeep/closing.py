@@ -37,7 +37,7 @@ def close_to_others(backend: Backend, names: str, login: str | None, *, fresh: b
 
 def _doors(backend: Backend, names: str, login: str | None, *, fresh: bool) -> list[str]:
     """The commands that close the database to others, if they can't lock out somebody who belongs there."""
-    [(commands, may, alone, known, _, narrow)] = backend.ask(
+    [(commands, may, alone, known, _, narrow, _)] = backend.ask(
         "connect_rights", names=names, login=login
     )
     # Not where other programs use the database too (Supabase's roles connect as PUBLIC), nor when a login of

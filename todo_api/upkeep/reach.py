@@ -39,7 +39,8 @@ def refusals(rows: list[list[Any]]) -> list[str]:
 
 def warnings(rows: list[list[Any]]) -> list[str]:
     """What the operator should change."""
-    _, [(login, database, powers)], [(commands, _, alone, _, strangers, _)], [(citus,)] = rows
+    _, [(login, database, powers)], [doors], [(citus,)] = rows
+    commands, _, alone, _, strangers, _, insiders = doors
     found = []
     if powers:
         found.append(
@@ -47,6 +48,11 @@ def warnings(rows: list[list[Any]]) -> list[str]:
             "Let a login serve that can't: CREATE ROLE todo_serve LOGIN PASSWORD '…' IN ROLE todo_app; "
             f"GRANT CONNECT ON DATABASE {database} TO todo_serve; "
             f"then DATABASE_URL has todo_serve, and MIGRATE_URL has {login}"
+        )
+    if insiders:
+        found.append(
+            f"{', '.join(insiders)} could become todo_auth, which sees all accounts and sessions: revoke the "
+            "role that gives them that (REVOKE todo_auth FROM …)"
         )
     # On Citus pg_hba.conf has to say it: the coordinator connects to the workers as todo_app.
     if commands and (alone or strangers) and not citus:
