@@ -137,6 +137,17 @@ BEGIN
         END IF;
         EXECUTE format('DROP TABLE %s', former);
 
+        -- What default privileges gave to others, when the tables were made. The grants are copied below.
+        FOR one, called IN
+            SELECT DISTINCT part.relname, coalesce(quote_ident(rolname), 'PUBLIC')
+            FROM pg_class AS part
+            CROSS JOIN aclexplode(part.relacl)
+            LEFT JOIN pg_roles ON pg_roles.oid = grantee
+            WHERE part.relnamespace = 'public'::regnamespace AND part.relname = ANY (made) AND grantee <> part.relowner
+        LOOP
+            EXECUTE format('REVOKE ALL ON public.%I FROM %s', one, called);
+        END LOOP;
+
         FOREACH one IN ARRAY later LOOP
             EXECUTE one;
         END LOOP;

@@ -56,8 +56,12 @@ def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
     for note in notes:
         logger.warning(note)
     try:
-        with commands.database(config) as url:
-            return _COMMANDS[given.command](config, url, given)
+        # Any other command on a new, empty database would be a mistake of whoever calls it.
+        may_make = given.command in ("serve", "migrate")
+        if given.command == "upgrade-data":
+            return commands.upgrade_data(config, given)
+        with commands.database(config, may_make=may_make) as urls:
+            return _COMMANDS[given.command](config, urls, given)
     except EmbeddedError as error:
         _complain(f"DATABASE_URL is not set, so PostgreSQL has to be embedded: {error}")
         return _FAILED

@@ -5,6 +5,7 @@ import re
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 from todo_api.settings.config import Config, default_text, variable
@@ -20,7 +21,10 @@ class _Parser(argparse.ArgumentParser):
             shown = [name + _meant(name) for name in names]
             message = f"unknown: {', '.join(shown) or 'an argument that belongs to no option'}"
         elif "invalid choice" in message:
-            message = "the first argument must be a command: serve, migrate, rollback, end-sessions or prune"
+            message = (
+                "the first argument must be a command: serve, migrate, rollback, end-sessions, prune or "
+                "upgrade-data"
+            )
         super().error(message)
 
 
@@ -95,5 +99,14 @@ def parser() -> argparse.ArgumentParser:
     command(
         "prune",
         "remove what has expired at once, as the service does once an hour, and say how much",
+    )
+    upgrade = command(
+        "upgrade-data", "move the embedded database to another major version of PostgreSQL"
+    )
+    upgrade.add_argument(
+        "--old-pg-bin",
+        metavar="FOLDER",
+        type=lambda text: Path(text).absolute(),
+        help="programs of the version that it is in, if the extra has none",
     )
     return found

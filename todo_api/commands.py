@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from todo_api.settings.config import Config
 from todo_api.settings.load import ConfigError, secrets_alike
@@ -20,24 +21,40 @@ _OK, _FAILED = 0, 1
 logger = logging.getLogger("todo_api.cli")
 
 
-def serve(config: Config, url: str, given: argparse.Namespace) -> int:
-    """Serve the API on the database at `url` until a signal."""
+class Urls(NamedTuple):
+    """One database for two logins, which may be the same: the one that serves, and the owner of the tables.
+
+    The owner migrates, and runs the operator's commands. `folder` is that of an embedded database.
+    """
+
+    service: str
+    owner: str
+    folder: Path | None = None
+
+
+def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
+    """Serve the API on the database until a signal."""
     from todo_api.app import create_app
     from todo_api.server.forwarded import Forwarded
     from todo_api.server.serve import serve
     from todo_api.settings.made_secret import made_secret
     from todo_api.upkeep.housekeeping import Housekeeper
     from todo_api.upkeep.migrate import migrate
+    from todo_api.upkeep.narrow_login import make_narrow_login
     from todo_api.upkeep.role_check import check_role
 
     # A secret is made only for an embedded database: with DATABASE_URL, JWT_SECRET is required.
     secret = config.jwt_secret or made_secret(config.data_dir)
-    config = replace(config, database_url=url, jwt_secret=secret)
+    config = replace(config, database_url=urls.service, jwt_secret=secret)
     if alike := secrets_alike(config):
         raise ConfigError(alike)
     if config.migrate_on_start:
-        migrate(config.migrate_url or url)
-    check_role(url)
+        migrate(urls.owner, login=_login(urls))
+    if urls.folder:
+        make_narrow_login(urls.owner)
+    check_role(urls.service)
+    if not urls.folder:  # of an embedded one the `psql` line has told it
+        logger.info("database: %s", _place(urls))
     if os.environ.get("SPACE_ID") and not config.trusted_proxies:
         logger.warning(
             "on Hugging Face Spaces all clients share one rate limit until TRUSTED_PROXIES is set"
@@ -67,62 +84,96 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
         )
 
 
-def migrate(config: Config, url: str, given: argparse.Namespace) -> int:
+def migrate(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Bring the schema up to date."""
     from todo_api.upkeep.migrate import migrate
 
-    applied = migrate(config.migrate_url or url)
-    print(f"applied: {', '.join(applied) or 'nothing, the schema is up to date'}")  # noqa: T201
+    applied = migrate(urls.owner, login=_login(urls))
+    _say(f"applied: {', '.join(applied) or 'nothing, the schema is up to date'}", urls)
     return _OK
 
 
-def rollback(config: Config, url: str, given: argparse.Namespace) -> int:
+def rollback(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Roll the newest migrations back, or say which they are."""
     from todo_api.upkeep.migrate import newest, rollback
 
-    url = config.migrate_url or url
     if given.yes:
-        print(f"rolled back: {', '.join(rollback(url, given.count)) or 'nothing'}")  # noqa: T201
+        _say(f"rolled back: {', '.join(rollback(urls.owner, given.count)) or 'nothing'}", urls)
         return _OK
-    found = ", ".join(newest(url, given.count))
+    found = ", ".join(newest(urls.owner, given.count))
     if not found:
-        print("nothing to roll back")  # noqa: T201
+        _say("nothing to roll back", urls)
         return _OK
-    print(f"would roll back: {found}\nIts data would be lost. Add --yes to do it.")  # noqa: T201
+    _say(f"would roll back: {found}\nIts data would be lost. Add --yes to do it.", urls)
     return _OK
 
 
-def end_sessions(config: Config, url: str, given: argparse.Namespace) -> int:
+def end_sessions(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """End all sessions, or those of one account."""
     from todo_api.upkeep.end_sessions import end_sessions
 
-    sessions, users = end_sessions(config.migrate_url or url, given.user)
-    print(f"ended sessions: {sessions}, of users: {users}")  # noqa: T201
+    sessions, users = end_sessions(urls.owner, given.user)
+    _say(f"ended sessions: {sessions}, of users: {users}", urls)
     return _OK
 
 
-def prune(config: Config, url: str, given: argparse.Namespace) -> int:
+def upgrade_data(config: Config, given: argparse.Namespace) -> int:
+    """Move the embedded database to the programs' version of PostgreSQL."""
+    from todo_api.embedded.upgrade import upgrade
+
+    if config.database_url:
+        raise ConfigError(
+            ["DATABASE_URL must be unset: only an embedded database can be upgraded here"]
+        )
+    kept = upgrade(config.data_dir, config.pg_bin, given.old_pg_bin)
+    done = (
+        f"upgraded; remove the old database when all is well: {kept}" if kept else "nothing to do"
+    )
+    print(f"{done}\ndatabase: embedded, in {config.data_dir}")  # noqa: T201
+    return _OK
+
+
+def prune(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Remove what has expired, at once."""
     from todo_api.upkeep.housekeeping import in_words, prune
 
-    print(f"removed {in_words(prune(url, config.events_days))}")  # noqa: T201
+    _say(f"removed {in_words(prune(urls.service, config.events_days))}", urls)
     return _OK
 
 
 @contextmanager
-def database(config: Config) -> Iterator[str]:
-    """The URL of the configured database, or of an embedded one that runs until the end of the block."""
+def database(config: Config, *, may_make: bool) -> Iterator[Urls]:
+    """The configured database, or an embedded one that runs until the end of the block."""
     if config.database_url:
-        yield config.database_url
+        yield Urls(config.database_url, config.migrate_url or config.database_url)
         return
-    from todo_api.embedded.running import embedded_postgres
+    from todo_api.embedded.running import embedded_postgres, serving_url
 
     # For what the URL leaves open, libpq reads the environment: PGHOSTADDR would lead to another server.
     for name in [name for name in os.environ if re.match("PG[A-Z]", name)]:
         del os.environ[name]
-    with embedded_postgres(config.data_dir, config.pg_bin) as url:
+    with embedded_postgres(config.data_dir, config.pg_bin, may_make=may_make) as url:
         logger.info("embedded PostgreSQL: psql '%s'", url)
-        yield url
+        yield Urls(serving_url(url), url, config.data_dir)
+
+
+def _login(urls: Urls) -> str | None:
+    """The login that serves, where it is known to be a login of its own."""
+    from todo_api.upkeep.places import login_of
+
+    return login_of(urls.service) if urls.service != urls.owner and not urls.folder else None
+
+
+def _place(urls: Urls) -> str:
+    """Which database it is."""
+    from todo_api.upkeep.places import place_of
+
+    return f"embedded, in {urls.folder}" if urls.folder else place_of(urls.owner)
+
+
+def _say(result: str, urls: Urls) -> None:
+    """Print what a command has done, and where."""
+    print(f"{result}\ndatabase: {_place(urls)}")  # noqa: T201
 
 
 @contextmanager

@@ -4,9 +4,11 @@
 -- Parameters: none
 -- Returns:    role        the role of this transaction
 --             bypasses    of this role and the roles that it could become, those that bypass row security or
---                         the grants: superusers, BYPASSRLS, todo_auth, PostgreSQL's predefined pg_ roles
---             owns        the tables that this role, or a role that it could become, owns
+--                         the grants: superusers, BYPASSRLS, CREATEROLE, REPLICATION, todo_auth, PostgreSQL's
+--                         predefined pg_ roles
+--             owns        the tables and routines that this role, or a role that it could become, owns
 --             unguarded   the tables with a user_id whose row security is off or not forced
+--             exceeds     what this role may do and no migration has granted; default privileges can name it too
 -- Index:      none: catalogues
 -- Locks:      none
 SELECT
@@ -18,6 +20,8 @@ SELECT
             AND (
                 candidate.rolsuper
                 OR candidate.rolbypassrls
+                OR candidate.rolcreaterole
+                OR candidate.rolreplication
                 OR candidate.rolname = 'todo_auth'
                 OR starts_with(candidate.rolname, 'pg_')
             )
@@ -27,9 +31,15 @@ SELECT
         SELECT owned.relname::text
         FROM pg_catalog.pg_class AS owned
         WHERE owned.relnamespace = 'public'::regnamespace
-            AND owned.relkind IN ('r', 'p')
+            AND owned.relkind IN ('r', 'p', 'v', 'm', 'f')
             AND pg_has_role(current_user, owned.relowner, 'MEMBER')
-        ORDER BY owned.relname
+        UNION
+        SELECT owned.proname::text
+        FROM pg_catalog.pg_proc AS owned
+        WHERE owned.pronamespace = 'public'::regnamespace
+            AND owned.proowner::regrole::text <> 'todo_auth'
+            AND pg_has_role(current_user, owned.proowner, 'MEMBER')
+        ORDER BY relname
     ) AS owns,
     ARRAY(
         SELECT guarded.relname::text
@@ -40,4 +50,22 @@ SELECT
             AND guarded.relkind IN ('r', 'p')
             AND NOT (guarded.relrowsecurity AND guarded.relforcerowsecurity)
         ORDER BY guarded.relname
-    ) AS unguarded
+    ) AS unguarded,
+    ARRAY(
+        SELECT privilege.kind || ' ' || made.relname || '.' || part.attname
+        FROM pg_catalog.pg_class AS made
+        INNER JOIN pg_catalog.pg_attribute AS part ON made.oid = part.attrelid
+        INNER JOIN (
+            VALUES
+            ('SELECT', 'users', 'password_hash'),
+            ('UPDATE', NULL, 'user_id'),
+            ('UPDATE', 'auth_events', 'reason'),
+            ('INSERT', 'applied_migrations', 'checksum'),
+            ('UPDATE', 'applied_migrations', 'checksum')
+        ) AS privilege (kind, relname, attname)
+            ON part.attname = privilege.attname AND coalesce(privilege.relname, made.relname) = made.relname
+        WHERE made.relnamespace = 'public'::regnamespace
+            AND made.relkind IN ('r', 'p')
+            AND has_column_privilege(current_user, made.oid, part.attnum, privilege.kind)
+        ORDER BY made.relname, privilege.kind
+    ) AS exceeds

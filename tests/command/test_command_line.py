@@ -28,10 +28,13 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
         "rollback",
         "end-sessions",
         "prune",
+        "upgrade-data",
     ]
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions", "prune"])
+@pytest.mark.parametrize(
+    "command", ["serve", "migrate", "rollback", "end-sessions", "prune", "upgrade-data"]
+)
 def test_the_help_of_a_command_names_every_setting_with_its_default(
     desk: Desk, command: str
 ) -> None:

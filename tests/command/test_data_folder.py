@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import psycopg
 import pytest
+from psycopg import errors
 
 from support.command import ACCOUNT, Command, Desk, Ended, a_desk, processes_in
 from support.waiting import until
@@ -155,11 +158,93 @@ def test_variables_of_libpq_lead_no_embedded_database_astray(kept: Kept) -> None
 def test_migrate_and_rollback_work_on_the_folder_too(kept: Kept) -> None:
     data_dir = str(kept.data_dir)
     up_to_date = kept.desk.run("migrate", "--data-dir", data_dir, LOG_LEVEL="ERROR")
-    assert up_to_date == Ended(0, "applied: nothing, the schema is up to date\n", "")
+    where = f"database: embedded, in {data_dir}\n"
+    assert up_to_date == Ended(0, f"applied: nothing, the schema is up to date\n{where}", "")
     [newest] = re.findall(
         r"^would roll back: (\d{4}\..*)\n", kept.desk.run("rollback", "--data-dir", data_dir).out
     )
     assert newest
+
+
+@pytest.mark.parametrize("arguments", [("end-sessions",), ("rollback",), ("rollback", "--yes")])
+def test_no_other_command_makes_a_database(desk: Desk, arguments: tuple[str, ...]) -> None:
+    ended = desk.run(*arguments, DATA_DIR="data")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.complaint == (
+        "DATABASE_URL is not set, so PostgreSQL has to be embedded: there is no database in "
+        f"{desk.folder}/data, and only `serve` and `migrate` make one. Set DATABASE_URL to the database "
+        "that you mean, or DATA_DIR to its folder."
+    )
+    assert list(desk.folder.iterdir()) == []
+
+
+def test_sessions_end_in_the_folder_that_the_command_names(kept: Kept) -> None:
+    ended = kept.desk.run("end-sessions", DATA_DIR=str(kept.data_dir), LOG_LEVEL="ERROR")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines()[1:] == [f"database: embedded, in {kept.data_dir}"]
+    # the later tests of this file go on with a session
+    service = kept.serve().ready()
+    assert (
+        service.call(
+            "GET", f"/api/{kept.session['user_id']}/tasks", token=kept.session["access_token"]
+        )[0]
+        == 401
+    )
+    kept.session = service.call("POST", "/api/auth/login", ACCOUNT)[1]["data"]
+    assert service.end(signal.SIGTERM).status == 0
+
+
+def test_a_login_serves_that_can_become_nobody_else(kept: Kept) -> None:
+    service = kept.serve().ready()
+    owner = owner_url(kept)
+    assert service.titles(kept.session) == ["Buy oat milk"]
+    with psycopg.connect(owner) as connection:
+        serving = connection.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity"
+            " WHERE application_name = 'todo-api' AND pid <> pg_backend_pid()"
+        ).fetchall()
+    assert serving == [("todo_serve",)]
+    with psycopg.connect(f"{owner}_serve", autocommit=True) as connection:
+        for role in ("todo", "todo_auth", "pg_read_server_files"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute("SELECT set_config('role', %s, false)", [role])
+        connection.execute("SET ROLE none")
+        for attack in (
+            "SELECT pg_read_file('PG_VERSION')",
+            "COPY tasks TO PROGRAM 'true'",
+            "SELECT password_hash FROM users",
+            "CREATE ROLE mine",
+            "ALTER ROLE todo_serve SUPERUSER",
+            "CREATE TABLE public.mine ()",
+            "CREATE TEMPORARY TABLE tasks ()",
+        ):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(attack.encode())
+    ended = service.end(signal.SIGTERM)
+    assert ended.status == 0
+    assert "WARN" not in ended.err
+
+
+@pytest.mark.parametrize("migrates", ["true", "false"])
+def test_a_folder_of_an_earlier_version_gets_that_login_at_its_next_start(
+    kept: Kept, migrates: str
+) -> None:
+    service = kept.serve().ready()
+    with psycopg.connect(owner_url(kept), autocommit=True) as connection:
+        connection.execute("DROP OWNED BY todo_serve")  # its right to connect
+        connection.execute("GRANT CONNECT, TEMPORARY ON DATABASE todo TO PUBLIC")
+        connection.execute("DROP ROLE todo_serve")
+    assert service.end(signal.SIGTERM).status == 0
+    for _ in range(2):
+        again = kept.desk.start(
+            "serve", DATA_DIR=str(kept.data_dir), PORT="0", MIGRATE_ON_START=migrates
+        ).ready()
+        assert again.titles(kept.session) == ["Buy oat milk"]
+        assert again.end(signal.SIGTERM).status == 0
+
+
+def owner_url(kept: Kept) -> str:
+    return f"postgresql:///todo?host={quote(str(kept.data_dir / 'pg/data'), safe='')}&port=5432&user=todo"
 
 
 def test_the_made_secret_is_replaced_without_signing_anybody_out(kept: Kept) -> None:

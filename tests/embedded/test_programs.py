@@ -15,7 +15,7 @@ class TestPrograms:
         older.leave()
 
         said = desk.refused(data_dir, pg_bin=NEWEST)
-        for word in ("PostgreSQL 16", "version 18", "PG_BIN", "pg_dump"):
+        for word in ("PostgreSQL 16", "version 18", "PG_BIN", "todo-api upgrade-data"):
             assert word in said
 
         assert query(desk.start(data_dir).url, "SHOW server_version").startswith("16.")

@@ -39,6 +39,8 @@ _TYPICAL = {
     "window": 60,
     "id": "0004.tasks",
     "checksum": "0" * 64,
+    "names": "{users,tasks}",
+    "login": None,
 }
 _NEW_ID = "00000000-0000-4000-8000-000000000001"
 _INSTEAD: dict[str, dict[str, Any]] = {

@@ -222,6 +222,8 @@ def test_an_owner_who_is_held_by_row_security_copies_every_row(
         for table in ("users", *TABLES):
             superuser.execute(f"ALTER TABLE {table} OWNER TO partitioner".encode())
         superuser.execute("GRANT CREATE ON SCHEMA public TO partitioner")
+        database_name = superuser.info.dbname
+        superuser.execute(f"GRANT CONNECT ON DATABASE {database_name} TO partitioner".encode())
         before = catalogue(superuser)
         with psycopg.connect(make_conninfo(database_url, user="partitioner")) as owner:
             owner.autocommit = True

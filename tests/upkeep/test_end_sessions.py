@@ -1,6 +1,7 @@
 """`todo-api end-sessions`: every token is refused at once, and each user's events say why."""
 
 import itertools
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from support.accounts import Account
 from todo_api import cli
 from todo_api.upkeep.end_sessions import EndError, end_sessions
 from todo_api.upkeep.migrate import migrate
+from todo_api.upkeep.places import place_of
 
 _numbers = itertools.count(1)
 
@@ -126,6 +128,10 @@ def test_the_login_that_migrates_may_and_the_one_that_serves_may_not(
     migrate(owner)
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         connection.execute(
+            f"GRANT CONNECT ON DATABASE {database}"
+            f" TO {psycopg.conninfo.conninfo_to_dict(service)['user']}"
+        )
+        connection.execute(
             f"GRANT todo_app TO {psycopg.conninfo.conninfo_to_dict(service)['user']}"
         )
         connection.execute(
@@ -150,12 +156,19 @@ def command(
     return lambda *arguments: cli.main(["end-sessions", *arguments])
 
 
-def test_the_command_says_how_many(
-    command: Callable[..., int], ann: Account, bob: Account, capsys: pytest.CaptureFixture[str]
+def test_the_command_says_how_many_and_where(
+    command: Callable[..., int],
+    ann: Account,
+    bob: Account,
+    database_url: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert command("--user", ann.email) == 0
     assert command() == 0
     assert command("--user", "nobody@example.com") == 1
     shown = capsys.readouterr()
-    assert shown.out == "ended sessions: 1, of users: 1\n" * 2
-    assert shown.err == "todo-api: there is no account with this address\n"
+    where = re.escape(place_of(database_url))
+    assert re.fullmatch(rf"(ended sessions: 1, of users: 1\ndatabase: {where}\n){{2}}", shown.out)
+    assert shown.err == (
+        f"todo-api: there is no account with this address in the database {place_of(database_url)}\n"
+    )

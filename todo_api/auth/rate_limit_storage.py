@@ -50,7 +50,7 @@ class PostgresStorage(MovingWindowSupport, Storage):
         """Of each counter, the Unix time of the oldest attempt in the window, and the number of attempts."""
         parameters = {"keys": _array(counter.key for counter in counters), "window": window_s}
         [rows] = self._database.before_sign_in(Call("before_sign_in/read_rate_limit", parameters))
-        return rows
+        return rows  # type: ignore[no-any-return]
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count `amount` attempts, unless that would be more than `limit` within `expiry` seconds."""

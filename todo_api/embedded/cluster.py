@@ -18,6 +18,11 @@ def major_of(data: Path) -> int | None:
         return None
 
 
+def interrupted(data: Path) -> bool:
+    """Whether an upgrade was killed between its last steps: the cluster is there, under another name."""
+    return not data.exists() and data.with_name("data-new").exists()
+
+
 def create(home: Path, programs: Programs, account: Account | None, starting: int) -> None:
     """Make the cluster and its database in `home`/new, flush it to disk, then rename it to `home`/data.
 

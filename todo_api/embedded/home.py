@@ -16,6 +16,7 @@ from todo_api.embedded.programs import EmbeddedError
 log = logging.getLogger("todo_api.embedded")
 
 SOCKET = ".s.PGSQL.5432"
+UPGRADE_LOCK = "upgrade.lock"  # held while upgrade.py copies and renames the cluster
 SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103  # bytes, without the final NUL
 
 

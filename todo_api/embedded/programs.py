@@ -64,8 +64,8 @@ def find_programs(pg_bin: Path | None, cluster_major: int | None) -> Programs:
     raise EmbeddedError(
         f"DATA_DIR holds a database of PostgreSQL {cluster_major}, but the programs in "
         f"{newest.folder} are version {newest.version}. Set PG_BIN to the programs of a PostgreSQL "
-        f"{cluster_major}, or move the data: pg_dump it with {cluster_major}, and restore it into "
-        "another DATA_DIR."
+        f"{cluster_major}, or move the data to {newest.major}: `todo-api upgrade-data --old-pg-bin FOLDER`, "
+        f"where FOLDER has the programs of a PostgreSQL {cluster_major}."
     )
 
 

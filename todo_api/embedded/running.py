@@ -20,27 +20,35 @@ from urllib.parse import quote
 
 from todo_api.embedded import keeper
 from todo_api.embedded.account import Account, choose_account, reachable
-from todo_api.embedded.cluster import create, major_of
-from todo_api.embedded.home import kept, make_home, open_file, start_lock
+from todo_api.embedded.cluster import create, interrupted, major_of
+from todo_api.embedded.home import UPGRADE_LOCK, kept, make_home, open_file, start_lock
 from todo_api.embedded.programs import EmbeddedError, Programs, environment, find_programs
 
-__all__ = ["EmbeddedError", "embedded_postgres"]
+__all__ = ["EmbeddedError", "embedded_postgres", "serving_url"]
 
 log = logging.getLogger("todo_api.embedded")
 
 
 @contextmanager
-def embedded_postgres(data_dir: Path, pg_bin: Path | None = None) -> Iterator[str]:
+def embedded_postgres(
+    data_dir: Path, pg_bin: Path | None = None, *, may_make: bool = True, upgrading: bool = False
+) -> Iterator[str]:
     """Keep a PostgreSQL of `data_dir` running; yield the libpq URL of its database.
 
     The superuser and the database are both called `todo`. `pg_bin` is the folder of the programs to use
-    instead of the wheel's. Services on one folder share one server; the last service that leaves waits until
-    the server has stopped. A process that is forked inside the block also keeps the server running until
-    that process ends. Raises EmbeddedError when the server can't run.
+    instead of the wheel's. Without `may_make` there has to be a database. Services on one folder share one
+    server; the last service that leaves waits until the server has stopped. A process that is forked inside
+    the block also keeps the server running until that process ends. Raises EmbeddedError when the server
+    can't run.
     """
     home = data_dir.absolute() / "pg"
+    if not may_make and not (home / "data").exists() and not interrupted(home / "data"):
+        raise EmbeddedError(
+            f"there is no database in {data_dir}, and only `serve` and `migrate` make one. Set DATABASE_URL "
+            "to the database that you mean, or DATA_DIR to its folder."
+        )
     try:
-        users = _enter(home, pg_bin)
+        users = _enter(home, pg_bin, upgrading=upgrading)
     except OSError as error:
         raise EmbeddedError(
             f"The embedded PostgreSQL cannot use DATA_DIR {data_dir}: {error}. "
@@ -53,7 +61,12 @@ def embedded_postgres(data_dir: Path, pg_bin: Path | None = None) -> Iterator[st
         _leave(home, users)
 
 
-def _enter(home: Path, pg_bin: Path | None) -> int:
+def serving_url(url: str) -> str:
+    """The same database for the login that serves, which upkeep/narrow_login.py makes."""
+    return f"{url}_serve"  # user=todo is its last word
+
+
+def _enter(home: Path, pg_bin: Path | None, *, upgrading: bool) -> int:
     """Start the server unless it runs; returns the descriptor of users.lock, which is held from then on."""
     data = home / "data"
     make_home(home)
@@ -62,6 +75,8 @@ def _enter(home: Path, pg_bin: Path | None) -> int:
         lock = open_file(home / "server.lock")
         try:
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
+            if not upgrading:
+                _refuse_while_upgraded(home)
             if keeper.try_lock(lock, fcntl.LOCK_EX):
                 account = choose_account(data, home.parent)
                 programs = reachable(find_programs(pg_bin, major_of(data)), account)
@@ -79,6 +94,18 @@ def _enter(home: Path, pg_bin: Path | None) -> int:
             if lock >= 0:
                 os.close(lock)
     return users
+
+
+def _refuse_while_upgraded(home: Path) -> None:
+    guard = open_file(home / UPGRADE_LOCK)
+    free = keeper.try_lock(guard, fcntl.LOCK_SH)
+    os.close(guard)
+    if not free:
+        raise EmbeddedError(f"the database in {home} is being upgraded.")
+    if interrupted(home / "data"):
+        raise EmbeddedError(
+            f"an upgrade of the database in {home} was cut short. Run `todo-api upgrade-data`."
+        )
 
 
 def _leave(home: Path, users: int) -> None:

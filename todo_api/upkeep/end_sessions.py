@@ -9,6 +9,7 @@ from psycopg import errors
 
 from todo_api.auth.schemas import clean_email
 from todo_api.database.statements import Statement, load_statements
+from todo_api.upkeep.places import place
 
 
 class EndError(Exception):
@@ -35,7 +36,9 @@ def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
             if email is not None:
                 found = ask("before_sign_in/find_credentials", email=_as_stored(email))
                 if not found:
-                    raise EndError("there is no account with this address")
+                    raise EndError(
+                        f"there is no account with this address in the database {place(connection)}"
+                    )
                 user_id = found[0][0]
             ended = {"user_id": user_id, "request_id": str(uuid.uuid4())}
             [(sessions, users)] = ask("before_sign_in/end_sessions", **ended)

@@ -11,6 +11,8 @@ from psycopg import errors
 from yoyo.migrations import Migration, MigrationList
 
 from todo_api.database.statements import load_statements
+from todo_api.upkeep.closing import close_to_others, is_open
+from todo_api.upkeep.made_objects import names_made
 from todo_api.upkeep.migration_files import (
     Differences,
     MigrationError,
@@ -29,13 +31,18 @@ _PAUSE_S = 1.0
 logger = logging.getLogger("todo_api.migrate")
 
 
-def migrate(url: str, folder: Path | None = None) -> list[str]:
+def migrate(url: str, folder: Path | None = None, login: str | None = None) -> list[str]:
     """Apply the missing migrations in order; returns their ids. Raises MigrationError.
 
-    A migration that fails leaves the database as it was before that migration.
+    A migration that fails leaves the database as it was before that migration. At the end nobody but the
+    service may reach what the migrations have made; `login` serves, if it is not the login that migrates.
     """
     with _connected(url) as backend, migration_files(folder) as migrations:
-        if not _differences(backend, migrations).missing:
+        names = names_made(migrations)
+        fresh = not backend.ask("has_applied_migrations")[0][0]
+        if not _differences(backend, migrations).missing and not is_open(
+            backend, names, login, fresh=fresh
+        ):
             return []  # without the lock, which a newer version may hold while it builds an index
         _lock(backend)
         unknown = _differences(backend, migrations).unknown
@@ -49,6 +56,7 @@ def migrate(url: str, folder: Path | None = None) -> list[str]:
         for migration in missing:
             logger.info("applying migration %s", migration.id)
             _with_retries(backend.apply_one, migration)
+        close_to_others(backend, names, login, fresh=fresh)
         return [migration.id for migration in missing]
 
 

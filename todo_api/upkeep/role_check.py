@@ -1,4 +1,4 @@
-"""The check before serving: the schema is this version's, and row security holds for the service's role."""
+"""The check before serving: the schema is this version's, row security holds, nobody else has rights."""
 
 import logging
 from contextlib import closing
@@ -7,6 +7,7 @@ from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
 from todo_api.upkeep.migration_files import compare, shipped_checksums
+from todo_api.upkeep.reach import reach_calls, refusals, warnings
 
 logger = logging.getLogger("todo_api.roles")
 
@@ -19,15 +20,20 @@ class RoleError(Exception):
 
 
 def check_role(url: str) -> None:
-    """Raise RoleError when the service's role could bypass row security, or can't be checked.
+    """Raise RoleError when row security would not hold, or others have rights on the service's objects.
 
-    A newer schema only leads to a warning: in a rolling update old and new versions run side by side.
+    A newer schema only leads to a warning: in a rolling update old and new versions run side by side. So do a
+    login that may do more than serve, and a database that is open to others (reach.py says why).
     """
     try:
         # Not prepared: it runs once, and an old pooler may not support preparing.
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
-            [[(role, bypasses, owns, unguarded)], applied] = database.before_sign_in(
-                Call("before_sign_in/check_role"), Call("before_sign_in/applied_migrations")
+            [[(role, bypasses, owns, unguarded, exceeds)], applied, *reach] = (
+                database.before_sign_in(
+                    Call("before_sign_in/check_role"),
+                    Call("before_sign_in/applied_migrations"),
+                    *reach_calls(),
+                )
             )
     except Unavailable as error:
         if getattr(error.__cause__, "sqlstate", None) in _MISSING:
@@ -56,5 +62,13 @@ def check_role(url: str) -> None:
         problems.append(f"{role} owns {', '.join(owns)}, or may act as the owner")
     if unguarded:
         problems.append(f"row security is not enabled and forced on {', '.join(unguarded)}")
+    if exceeds and not (bypasses or owns):
+        problems.append(
+            f"{role} has rights that no migration gave it: {', '.join(exceeds)} (revoke them, and grant "
+            "again what migrations/schema.sql grants)"
+        )
+    problems += refusals(reach)
     if problems:
         raise RoleError("; ".join(problems))
+    for warning in warnings(reach):
+        logger.warning("%s", warning)

@@ -13,6 +13,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
 from todo_api.database.statements import Statement
+from todo_api.upkeep.made_objects import names_made
 from todo_api.upkeep.migration_files import MigrationError, checksum_of
 
 
@@ -65,6 +66,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
                 self.mark_one(migration, log=False)
             checksum = checksum_of(Path(migration.path))
             self.ask("record_migration", id=migration.id, checksum=checksum)
+            self._close_to_others(migration)
 
     def rollback_one(self, migration: Migration, force: bool = False) -> None:
         """Roll one migration back, all or nothing; outside a transaction statement by statement."""
@@ -78,6 +80,12 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             else:
                 self.log_migration(migration, "rollback")
                 self.unmark_one(migration, log=False)
+            self._close_to_others(migration)
+
+    def _close_to_others(self, migration: Migration) -> None:
+        # In the migration's own transaction: default privileges give no one access even for a moment.
+        for command, as_todo_auth in self.rights_of_others(names_made([migration])):
+            self.run(command, as_todo_auth=as_todo_auth)
 
     def _step_by_step(self, migration: Migration, direction: str) -> None:
         # Not yoyo's process_steps: when a step fails, it runs some statements of the rollback file.
@@ -104,7 +112,18 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             "operation": operation,
         }
 
-    def ask(self, name: str, **parameters: str) -> list[tuple[Any, ...]]:
+    def rights_of_others(self, names: str) -> list[tuple[str, bool]]:
+        """The commands that take from others their rights on `names`, and whether todo_auth runs each."""
+        found: list[Any] = self.ask("rights_of_others", names=names)
+        return sorted(found, key=lambda row: bool(row[1]))
+
+    def run(self, command: str, *, as_todo_auth: bool = False) -> None:
+        """Run a command that a statement of sql/before_sign_in has returned, in the current transaction."""
+        if as_todo_auth:  # until the end of the transaction
+            self.ask("become_todo_auth")
+        self.connection.execute(command.encode())
+
+    def ask(self, name: str, **parameters: str | None) -> list[tuple[Any, ...]]:
         """Run a statement of sql/before_sign_in on the migrating connection."""
         statement = self._statements[f"before_sign_in/{name}"]
         with psycopg.RawCursor(self.connection) as cursor:

@@ -274,4 +274,6 @@ def _values(ids: Person) -> dict[str, Any]:
         "window": 60,
         "id": "0000.none",
         "checksum": "0" * 64,
+        "names": "{users,tasks}",
+        "login": None,
     }

@@ -1,0 +1,65 @@
+"""Who else can reach the service's objects and its database, and what the login that serves could become.
+
+Rights of others on the objects are refused: they may show password hashes, and the owner of the objects can
+always revoke them. The rest leads to a warning with the commands to run: one login for everything is all that
+some providers have, and the owner of the database decides who connects to it, maybe for other programs too.
+"""
+
+from typing import Any
+
+from todo_api.database.calls import Call
+from todo_api.upkeep.made_objects import shipped_names
+
+_SHOWN = 3  # there may be one for each object and role
+
+
+def reach_calls() -> list[Call]:
+    """The statements whose rows the functions below read."""
+    names = shipped_names()
+    return [
+        Call("before_sign_in/rights_of_others", {"names": names}),
+        Call("before_sign_in/check_login", {"names": names}),
+        Call("before_sign_in/connect_rights", {"names": names, "login": None}),
+        Call("before_sign_in/has_citus"),
+    ]
+
+
+def refusals(rows: list[list[Any]]) -> list[str]:
+    """Why the service must not serve."""
+    commands = [command for command, _ in rows[0]]
+    if not commands:
+        return []
+    more = f" (and {len(commands) - _SHOWN} more)" if len(commands) > _SHOWN else ""
+    said = (
+        "others have rights on the service's objects: `todo-api migrate` revokes them; if its login may not, "
+        f"a superuser runs {'; '.join(commands[:_SHOWN])}{more}"
+    )
+    return [said]
+
+
+def warnings(rows: list[list[Any]]) -> list[str]:
+    """What the operator should change."""
+    _, [(login, database, powers)], [doors], [(citus,)] = rows
+    commands, _, alone, _, strangers, _, insiders = doors
+    found = []
+    if powers:
+        found.append(
+            f"the login {login} serves, and could do more than that: {', '.join(powers)}. "
+            "Let a login serve that can't: CREATE ROLE todo_serve LOGIN PASSWORD '…' IN ROLE todo_app; "
+            f"GRANT CONNECT ON DATABASE {database} TO todo_serve; "
+            f"then DATABASE_URL has todo_serve, and MIGRATE_URL has {login}"
+        )
+    if insiders:
+        found.append(
+            f"{', '.join(insiders)} could become todo_auth, which sees all accounts and sessions: revoke the "
+            "role that gives them that (REVOKE todo_auth FROM …)"
+        )
+    # On Citus pg_hba.conf has to say it: the coordinator connects to the workers as todo_app.
+    if commands and (alone or strangers) and not citus:
+        who = f", also {', '.join(strangers)}, who may work as the service" if strangers else ""
+        others = "" if alone else " (give the logins of other programs CONNECT first)"
+        found.append(
+            f"every login of the server may connect to this database{who}. Its owner should run: "
+            f"{'; '.join(commands)}{others}"
+        )
+    return found
