@@ -258,7 +258,7 @@ def test_a_database_that_goes_away_once_an_attempt_is_counted_changes_no_answer(
     def away(*_):
         raise Unavailable("gone")
 
-    monkeypatch.setattr(PostgresStorage, "get_moving_window", away)
+    monkeypatch.setattr(PostgresStorage, "read", away)
     answer = client.post("/api/auth/login", json=LOGIN)
     assert answer.status_code == 200
     assert "X-RateLimit-Remaining" not in answer.headers
