@@ -368,7 +368,7 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY idempotency_keys_own ON public.idempotency_keys TO todo_app
-    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
-    WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
 
 GRANT SELECT, DELETE, INSERT (user_id, key, request_hash, task_id, created_at) ON TABLE public.idempotency_keys TO todo_app;
