@@ -132,8 +132,8 @@ def test_the_roles_can_do_no_more_on_any_node(superuser: psycopg.Connection[Any]
         " rolcreatedb, rolreplication), ', ' ORDER BY rolname)"
         " FROM pg_roles WHERE rolname IN ('todo_app', 'todo_auth')$$)"
     ).fetchall()
-    # the coordinator logs in to the workers as todo_app
-    assert found == [(True, "todo_app t f f f f f, todo_auth f f f f f f")]
+    # the coordinator logs in to the workers as the role of the request
+    assert found == [(True, "todo_app t f f f f f, todo_auth t f f f f f")]
 
 
 def test_start_up_accepts_the_cluster(distributed_url: str) -> None:
