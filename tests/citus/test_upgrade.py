@@ -9,7 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlparse
 
+from migrations.test_citus_rule import CASES, TAKEN, TAKEN_TOO
 from migrations.trial import IDS, SHIPPED, add
 from support.postgres.dba_scripts import distribute
 from support.signed_up import HASH, create, create_once, event
@@ -199,3 +201,43 @@ def test_a_migration_that_is_written_as_the_readme_says_comes_and_goes(
     distribute(coordinator)
     check_role(distributed_url)
     assert held(coordinator, named) == before
+
+
+# as distribute.sql does
+SPREAD = "SELECT create_distributed_table('codes', 'user_id', colocate_with => 'tasks')"
+
+
+def refusal(coordinator: psycopg.Connection[Any], statements: str) -> str:
+    """The SQLSTATE that the cluster answers to a migration and distribute.sql; nothing of them stays."""
+    with coordinator.transaction(force_rollback=True):
+        coordinator.execute("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
+        later = [SPREAD] if "CREATE TABLE codes" in statements else []
+        for statement in (*MADE_BEFORE, *sqlparse.split(statements), *later):
+            try:
+                coordinator.execute(statement.encode())
+            except psycopg.Error as error:
+                return error.sqlstate or ""
+    return ""
+
+
+REFUSED = ("0A000", "XX000", "42P16")
+# What the cases of the rule speak of.
+MADE_BEFORE = (
+    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "CREATE SEQUENCE s",
+    "CREATE TABLE kinds (id uuid PRIMARY KEY)",
+)
+
+
+def test_the_rule_over_the_migrations_is_right(
+    distributed_url: str, coordinator: psycopg.Connection[Any]
+) -> None:
+    migrate(distributed_url)
+    distribute(coordinator)
+    fill(coordinator)
+    assert {one: refusal(coordinator, one) for one in TAKEN} == dict.fromkeys(TAKEN, "")
+    answers = {one: refusal(coordinator, one) for one in CASES}
+    # not supported, Citus' own errors, a table of the wrong kind; none is PostgreSQL's own complaint
+    assert {
+        one: sqlstate for one, sqlstate in answers.items() if sqlstate not in REFUSED
+    } == dict.fromkeys(TAKEN_TOO, "")
