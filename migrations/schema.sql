@@ -381,8 +381,8 @@ CREATE POLICY idempotency_keys_find_old ON public.idempotency_keys FOR SELECT TO
     USING ((created_at <= (now() - '24:00:00'::interval)));
 
 CREATE POLICY idempotency_keys_own ON public.idempotency_keys TO todo_app
-    USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
-    WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY idempotency_keys_sweep ON public.idempotency_keys FOR DELETE TO todo_auth
     USING ((created_at <= (now() - '24:00:00'::interval)));

@@ -1,24 +1,23 @@
--- Spread the users over the workers of a Citus cluster. users becomes a reference table, copied to every node;
--- sessions, tasks, task_counts and idempotency_keys are distributed by user_id, all rows of a user on one worker.
--- Not a statement of the service: a DBA runs it on the coordinator, as a superuser, after `todo-api migrate`:
+-- Spread the users over the workers of a Citus cluster. users becomes a reference table, copied to every node; each
+-- other table with a user_id is distributed by it, all rows of a user on one worker.
+-- Not a statement of the service: a DBA runs it on the coordinator, as a superuser, after each `todo-api migrate`:
 --
 --     psql "$COORDINATOR" -v ON_ERROR_STOP=1 -f sql/distribute.sql
 --
 -- When:     even a big server is not enough for the writes or the size. No single statement gets faster;
 --           SCALING.md beside this file has the measurements.
 -- Before:   install the extension on every node, register the nodes at the coordinator, and let the coordinator
---           connect to the workers as the tables' owner and as todo_app (pg_hba.conf). SCALING.md has the commands.
---           Undo partitions first (partition.sql).
--- Locks:    those of create_distributed_table: writes to the five tables wait until the end, or are answered 503
---           after 2 s. It gives up if it can't get a lock within 5 s, and can be run again.
+--           connect to the workers as the tables' owner, as todo_app and as todo_auth (pg_hba.conf). SCALING.md has
+--           the commands. Undo partitions first (partition.sql).
+-- Locks:    those of create_distributed_table: writes to the tables wait until the end, or are answered 503 after
+--           2 s. It gives up if it can't get a lock within 5 s, and can be run again.
 -- How long: every row is copied to a worker: 7 s for 500 000 tasks on a small machine.
--- Safe:     one transaction: all or nothing. It can be run again, and has to be run again after a migration that
---           changes a policy, a grant or begin_request. Tables that are distributed already are not changed.
+-- Safe:     one transaction: all or nothing. It can be run again, and has to be run again after every migration: the
+--           service refuses to start until then. Tables that are distributed already are not changed.
 -- Back:     undistribute_table; SCALING.md has the commands.
 --
--- auth_events (whose user may be unknown), rate_limits and applied_migrations stay ordinary tables of the
--- coordinator. The service needs no restart: its connections are ended below, and each new connection checks for
--- the extension.
+-- auth_events (whose user may be unknown), and the tables without a user_id, stay ordinary tables of the coordinator.
+-- The service needs no restart: its connections are ended below, and each new connection checks for the extension.
 
 BEGIN;
 
@@ -27,39 +26,63 @@ SET LOCAL lock_timeout = '5s';
 -- If row security would hide rows, the copy fails instead of leaving them out.
 SET LOCAL row_security = off;
 
--- The coordinator connects to the workers as the role of the request.
+-- The coordinator connects to the workers as the role of the request, and `todo-api end-sessions` is todo_auth's.
 ALTER ROLE todo_app LOGIN;
+ALTER ROLE todo_auth LOGIN;
 
--- Citus can't propagate a policy with a sub-select, so these have only the expression.
-ALTER POLICY users_own ON users
-USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
-WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
-
-ALTER POLICY sessions_own ON sessions
-USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
-WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
-
-ALTER POLICY tasks_own ON tasks
-USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
-WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
-
-ALTER POLICY task_counts_own ON task_counts
-USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
-WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
-
-ALTER POLICY idempotency_keys_own ON idempotency_keys
-USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
-WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+-- Citus can't propagate a policy with a sub-select. The first migrations have it; later ones have only the expression.
+DO $policies$
+DECLARE
+    own CONSTANT text := 'user_id = nullif(current_setting(''app.user_id'', TRUE), '''')::uuid';
+    nested       record;
+BEGIN
+    FOR nested IN
+        SELECT policyname AS name, format('%I.%I', schemaname, tablename) AS of_table
+        FROM pg_catalog.pg_policies
+        WHERE schemaname = 'public'
+            AND tablename <> 'auth_events'
+            AND qual ~ '^[(]user_id = [(] SELECT '
+            AND qual = with_check
+    LOOP
+        EXECUTE format(
+            'ALTER POLICY %1$I ON %2$s USING (%3$s) WITH CHECK (%3$s)', nested.name, nested.of_table, own
+        );
+    END LOOP;
+END
+$policies$;
 
 -- With a foreign key to a reference table auth_events would become a Citus table too. On the coordinator, INSERT …
 -- SELECT into such a table ignores row security (tried). Without the foreign key it stays an ordinary table, and
 -- a DBA who deletes a user has to delete the user's events too.
 ALTER TABLE auth_events DROP CONSTRAINT IF EXISTS auth_events_user_id_fkey;
 
--- Citus writes column defaults into the statement that it sends to a worker, so these columns need grants.
-GRANT INSERT (created_at) ON users, sessions TO todo_app;
-GRANT INSERT (id, created_at, updated_at) ON tasks TO todo_app;
-GRANT USAGE ON SEQUENCE auth_events_id_seq TO todo_app;
+-- Citus writes column defaults into the statement that it sends to a worker, so these columns need grants, on each
+-- table that todo_app may insert into.
+DO $defaults$
+DECLARE
+    with_default record;
+BEGIN
+    FOR with_default IN
+        SELECT owned.attrelid::regclass AS name, string_agg(quote_ident(owned.attname), ', ') AS columns
+        FROM pg_catalog.pg_attribute AS owned
+        INNER JOIN pg_catalog.pg_attribute AS owner_column
+            ON owned.attrelid = owner_column.attrelid AND owner_column.attname = 'user_id'
+        INNER JOIN pg_catalog.pg_class AS made ON owned.attrelid = made.oid
+        WHERE made.relnamespace = 'public'::regnamespace
+            AND made.relname <> 'auth_events'
+            AND made.relkind IN ('r', 'p')
+            AND owned.atthasdef
+            AND owned.attgenerated = ''
+            AND NOT owned.attisdropped
+            AND has_column_privilege('todo_app', owned.attrelid, owner_column.attnum, 'INSERT')
+        GROUP BY owned.attrelid
+    LOOP
+        EXECUTE format('GRANT INSERT (%s) ON %s TO todo_app', with_default.columns, with_default.name);
+    END LOOP;
+END
+$defaults$;
+
+GRANT USAGE ON SEQUENCE auth_events_id_seq TO todo_app, todo_auth;
 
 -- As in the migration, but by SET LOCAL, which Citus sends to the workers, unlike set_config. The role is not sent:
 -- the coordinator connects to the workers as that role.
@@ -103,16 +126,30 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'public.users'::regclass) THEN
         PERFORM create_reference_table('public.users');
     END IF;
-    FOREACH kept IN ARRAY ARRAY['tasks', 'sessions', 'task_counts', 'idempotency_keys'] LOOP
-        IF NOT EXISTS (
-            SELECT FROM pg_dist_partition WHERE logicalrelid = format('public.%I', kept)::regclass AND partmethod = 'h'
-        ) THEN
-            PERFORM create_distributed_table(
-                format('public.%I', kept), 'user_id',
-                colocate_with => CASE kept WHEN 'tasks' THEN 'none' ELSE 'public.tasks' END
-            );
-        END IF;
+    -- tasks come first: the others lie where they do
+    FOR kept IN
+        SELECT format('public.%I', made.relname)
+        FROM pg_catalog.pg_class AS made
+        INNER JOIN pg_catalog.pg_attribute AS owner_column
+            ON made.oid = owner_column.attrelid AND owner_column.attname = 'user_id'
+        WHERE made.relnamespace = 'public'::regnamespace
+            AND made.relkind = 'r'
+            AND made.relname NOT IN ('users', 'auth_events')
+            AND NOT EXISTS (
+                SELECT FROM pg_dist_partition AS there WHERE there.logicalrelid = made.oid AND there.partmethod = 'h'
+            )
+        ORDER BY made.relname <> 'tasks', made.relname
+    LOOP
+        PERFORM create_distributed_table(
+            kept, 'user_id', colocate_with => CASE kept WHEN 'public.tasks' THEN 'none' ELSE 'public.tasks' END
+        );
     END LOOP;
+    -- The service compares this with what was applied, before it serves.
+    SELECT max(id) INTO kept FROM applied_migrations;
+    EXECUTE format(
+        'COMMENT ON FUNCTION begin_request(uuid) IS %L',
+        'How every transaction of the service starts, on Citus. Made by distribute.sql after ' || kept
+    );
 END
 $distribute$;
 

@@ -16,9 +16,17 @@ from psycopg import errors
 from support.postgres.dba_scripts import distribute
 from support.postgres.proxy import proxied
 from support.signed_up import HASH, create, create_once, event, sign_up
-from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
+from todo_api.database.calls import (
+    Call,
+    SessionEnded,
+    SignedIn,
+    StatementFailed,
+    Unavailable,
+    UniqueViolated,
+)
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
+from todo_api.upkeep.end_sessions import end_sessions
 from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
 
@@ -132,8 +140,8 @@ def test_the_roles_can_do_no_more_on_any_node(superuser: psycopg.Connection[Any]
         " rolcreatedb, rolreplication), ', ' ORDER BY rolname)"
         " FROM pg_roles WHERE rolname IN ('todo_app', 'todo_auth')$$)"
     ).fetchall()
-    # the coordinator logs in to the workers as todo_app
-    assert found == [(True, "todo_app t f f f f f, todo_auth f f f f f f")]
+    # the coordinator logs in to the workers as the role of the request
+    assert found == [(True, "todo_app t f f f f f, todo_auth t f f f f f")]
 
 
 def test_start_up_accepts_the_cluster(distributed_url: str) -> None:
@@ -369,6 +377,46 @@ def test_an_error_takes_everything_back_and_the_connection_is_used_again(
                 )
         assert checksums(superuser, a) == before
         assert len(single.as_user(a, LIST)[0]) == 1
+
+
+def test_an_error_at_the_commit_takes_back_what_the_workers_did(
+    distributed_url: str, a: SignedIn, superuser: psycopg.Connection[Any]
+) -> None:
+    before = checksums(superuser, a)
+    superuser.execute(
+        "CREATE FUNCTION too_late() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'too late' USING ERRCODE = '40001'; END $$"
+    )
+    superuser.execute(
+        "CREATE CONSTRAINT TRIGGER too_late AFTER INSERT ON auth_events DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION too_late()"
+    )
+    recorded = Call("auth_events/record", event(event="logout", bounded=False))
+    try:
+        with closing(Database(distributed_url, connections=1)) as single:
+            for _ in range(3):
+                with pytest.raises(Unavailable, match="40001"):
+                    single.as_user(a, create("taken back"), recorded)
+                assert len(single.as_user(a, LIST)[0]) == 1
+    finally:
+        superuser.execute("DROP FUNCTION too_late() CASCADE")
+    assert checksums(superuser, a) == before
+
+
+def test_an_operator_ends_sessions_on_every_worker(
+    distributed_url: str, superuser: psycopg.Connection[Any], database: Database
+) -> None:
+    users = [with_a_key(database) for _ in range(5)]
+    assert end_sessions(distributed_url, f"{users[0].user_id}@example.com") == (1, 1)
+    with pytest.raises(SessionEnded):
+        database.as_user(users[0], LIST)
+    assert len(database.as_user(users[1], LIST)[0]) == 1
+    assert end_sessions(distributed_url) == (4, 4)
+    for who in users:
+        with pytest.raises(SessionEnded):
+            database.as_user(who, LIST)
+    recorded = "SELECT count(DISTINCT user_id) FROM auth_events WHERE reason = 'by the operator'"
+    assert superuser.execute(recorded).fetchone() == (5,)
 
 
 def test_parallel_creates_stop_exactly_at_the_quota(database: Database, a: SignedIn) -> None:

@@ -1,5 +1,6 @@
 """Migrations: up and down, several processes at once, and what is refused."""
 
+import hashlib
 import itertools
 import re
 import shutil
@@ -29,6 +30,9 @@ from todo_api.database.data import Database
 from todo_api.upkeep import migrate as migrating
 from todo_api.upkeep.migrate import MigrationError, migrate, newest, rollback
 from todo_api.upkeep.role_check import check_role
+
+# A policy's condition in a sub-select, which shows the same rows, and without
+FORMS = re.compile(r"\( SELECT (\(NULLIF.*?::uuid)(?: AS \"nullif\")?\)")
 
 # --- up and down ---
 
@@ -229,6 +233,59 @@ def test_an_edited_file_that_was_applied_is_refused_by_name(url: str, folder: Pa
     assert snapshot(url) == before
     edited.write_bytes(original)
     assert migrate(url, folder) == ["0900.new"]
+
+
+def test_a_file_that_says_what_checksum_it_had_before_its_edit_is_accepted(
+    url: str, folder: Path
+) -> None:
+    migrate(url, folder)
+    edited = folder / f"{IDS[2]}.sql"
+    original = edited.read_bytes()
+    header, body = original.split(b"\n\n", 1)
+    formerly = b"\n-- formerly: " + hashlib.sha256(original).hexdigest().encode()
+    edited.write_bytes(header + formerly + b"\n\n" + body + b"-- a note\n")
+    assert migrate(url, folder) == []
+    assert rollback(url, folder=folder) == IDS[::-1]
+    assert migrate(url, folder) == IDS
+    assert migrate(url, folder) == []
+    for spoilt in (formerly[:-1] + b"0", formerly[:-1], formerly.replace(b"formerly", b"once")):
+        edited.write_bytes(header + spoilt + b"\n\n" + body)
+        with pytest.raises(MigrationError, match=rf"edited since: {re.escape(IDS[2])};"):
+            migrate(url, folder)
+    edited.write_bytes(original + formerly + b"\n")  # counts in the header only
+    with pytest.raises(MigrationError, match="edited since"):
+        migrate(url, folder)
+
+
+def former_idempotency_keys() -> bytes:
+    """0009 as it was before its policy could be made on a Citus cluster."""
+    text = (SHIPPED / "0009.idempotency_keys.sql").read_text(encoding="utf-8")
+    text = re.sub(r"^-- formerly: .*\n-- +\w.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^-- Without a sub-select, .*\n", "", text, flags=re.MULTILINE)
+    bare = "user_id = nullif(current_setting('app.user_id', true), '')::uuid)"
+    assert text.count(bare) == 2
+    nested = "user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))"
+    return text.replace(bare, nested).encode()
+
+
+def test_a_database_that_applied_the_former_0009_is_accepted_and_differs_in_no_row(
+    make_database: Callable[..., str], url: str, folder: Path
+) -> None:
+    (folder / "0009.idempotency_keys.sql").write_bytes(former_idempotency_keys())
+    old = make_database()
+    migrate(old, folder)
+    migrate(url)
+    with psycopg.connect(old) as connection:
+        recorded = connection.execute(
+            "SELECT checksum FROM applied_migrations WHERE id = '0009.idempotency_keys'"
+        ).fetchone()
+    current = (SHIPPED / "0009.idempotency_keys.sql").read_text(encoding="utf-8")
+    assert recorded
+    assert f"\n-- formerly: {recorded[0]}\n" in current
+    assert migrate(old) == []
+    check_role(old)
+    assert FORMS.sub(r"\1", dump(old)) == FORMS.sub(r"\1", dump(url))
+    assert rollback(old) == IDS[::-1]
 
 
 def test_a_newer_database_is_left_alone(url: str, folder: Path) -> None:

@@ -15,7 +15,13 @@ PLANS = {"custom": "force_custom_plan", "generic": "force_generic_plan"}
 # What migrate.py runs as the owner of the schema; everything else works as todo_app.
 _AS_OWNER = {
     f"before_sign_in/{name}"
-    for name in ("end_with_client", "forget_migration", "record_migration", "try_migration_lock")
+    for name in (
+        "end_with_client",
+        "forget_migration",
+        "one_shard_at_a_time",
+        "record_migration",
+        "try_migration_lock",
+    )
 }
 
 

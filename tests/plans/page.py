@@ -58,7 +58,8 @@ default settings (`shared_buffers` 128 MB), with:
 - **Estimates** are left out of the plans, because ANALYZE draws other samples each time. So when a plan
   changes here, there is a reason for it.
 - **Row security costs nothing for each row.** It is decided once, in the `One-Time Filter`: is the signed-in
-  user (`InitPlan`) the one that the statement names? If so, the index finds that user's rows and no others.
+  user (an `InitPlan`, or the setting itself in the policies since 0009) the one that the statement names? If
+  so, the index finds that user's rows and no others.
 - `tests/plans/test_plans.py` checks the shape (index, no sort, blocks, HOT) on a tenth of these rows, for
   custom and generic plans.
 

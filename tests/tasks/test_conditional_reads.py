@@ -159,7 +159,8 @@ def test_a_change_that_is_older_than_another_changes_the_lists_tag(ann, superuse
     ann.put(ann.path_of(newer), json={"title": "changed last"})
     tag = ann.get(ann.tasks).headers["ETag"]
     superuser.execute(
-        "UPDATE tasks SET title = 'changed first', updated_at = updated_at + interval '1 microsecond'"
+        "UPDATE tasks SET title = 'changed first',"
+        " updated_at = (updated_at AT TIME ZONE 'UTC' + interval '1 microsecond') AT TIME ZONE 'UTC'"
         " WHERE id = %s",
         [older["id"]],
     )

@@ -38,7 +38,8 @@ def keys(superuser: psycopg.Connection[Any], who: Account) -> set[str]:
 def age(superuser: psycopg.Connection[Any], who: Account, hours: float) -> None:
     """Let time pass for all of a user's keys."""
     superuser.execute(
-        "UPDATE idempotency_keys SET created_at = created_at - make_interval(secs => %s)"
+        "UPDATE idempotency_keys"
+        " SET created_at = (created_at AT TIME ZONE 'UTC' - make_interval(secs => %s)) AT TIME ZONE 'UTC'"
         " WHERE user_id = %s",
         [hours * 3600, who.id],
     )

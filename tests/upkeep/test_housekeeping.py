@@ -286,7 +286,8 @@ def test_the_command_removes_at_once_and_says_what(
     assert rows() == left | {"auth_events": left["auth_events"] + 1503}
     assert command() == 0
     assert rows() == left
-    assert capsys.readouterr().out.splitlines() == [
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if not line.startswith("database: ")] == [
         "removed sessions: 1500, idempotency_keys: 1501, rate_limits: 1502, auth_events: 0",
         "removed sessions: 0, idempotency_keys: 0, rate_limits: 0, auth_events: 1503",
     ]

@@ -97,6 +97,7 @@ def _connected(url: str) -> Iterator[Backend]:
             errors.InvalidParameterValue
         ):  # not supported on every platform of the server
             backend.ask("end_with_client")
+        backend.ask("one_shard_at_a_time")
         yield backend
     except psycopg.Error as error:
         raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error

@@ -1,6 +1,7 @@
 """The migration files, and how a database that has applied some of them differs from them."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from yoyo.migrations import MigrationList
 from todo_api.database.shipped import shipped
 
 _PAGE = "schema"  # schema.sql shows the result of all migrations; it is not a migration
+# In the header of a file that was edited after it had been applied somewhere: the checksum that it had.
+_FORMERLY = re.compile(r"^-- formerly: ([0-9a-f]{64})$", re.MULTILINE)
 
 
 class MigrationError(Exception):
@@ -54,22 +57,29 @@ def checksum_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def checksums_of(migrations: MigrationList) -> dict[str, str]:
-    """The checksum of each file, by its id."""
-    return {migration.id: checksum_of(Path(migration.path)) for migration in migrations}
+def checksums_of(migrations: MigrationList) -> dict[str, frozenset[str]]:
+    """The checksums that count as each file, by its id: its own, and those that its header says it had."""
+    return {migration.id: _accepted(Path(migration.path)) for migration in migrations}
+
+
+def _accepted(path: Path) -> frozenset[str]:
+    header = path.read_text(encoding="utf-8").partition("\n\n")[0]
+    return frozenset({checksum_of(path), *_FORMERLY.findall(header)})
 
 
 @cache
-def shipped_checksums() -> Mapping[str, str]:
-    """The checksum of each migration that ships with the service, by its id."""
+def shipped_checksums() -> Mapping[str, frozenset[str]]:
+    """The checksums that count as each migration that ships with the service, by its id."""
     with migration_files() as migrations:
         return checksums_of(migrations)
 
 
-def compare(applied: Mapping[str, str], files: Mapping[str, str]) -> Differences:
+def compare(applied: Mapping[str, str], files: Mapping[str, frozenset[str]]) -> Differences:
     """Compare the checksums of a database's migrations with those of the files."""
     return Differences(
         missing=sorted(files.keys() - applied.keys()),
-        edited=sorted(one for one in files.keys() & applied.keys() if files[one] != applied[one]),
+        edited=sorted(
+            one for one in files.keys() & applied.keys() if applied[one] not in files[one]
+        ),
         unknown=sorted(applied.keys() - files.keys()),
     )

@@ -28,10 +28,11 @@ def check_role(url: str) -> None:
     try:
         # Not prepared: it runs once, and an old pooler may not support preparing.
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
-            [[(role, bypasses, owns, unguarded, exceeds)], applied, *reach] = (
+            [[(role, bypasses, owns, unguarded, exceeds)], applied, on_citus, *reach] = (
                 database.before_sign_in(
                     Call("before_sign_in/check_role"),
                     Call("before_sign_in/applied_migrations"),
+                    Call("before_sign_in/distributed_after"),
                     *reach_calls(),
                 )
             )
@@ -52,6 +53,12 @@ def check_role(url: str) -> None:
     if differences.unknown:
         logger.warning(
             "the database is newer than this version: it has %s", ", ".join(differences.unknown)
+        )
+    newest = max(migration_id for migration_id, _ in applied)
+    if on_citus and on_citus[0][0] != newest:
+        raise RoleError(
+            f"this is a Citus coordinator, where sql/distribute.sql has not been run after {newest}: "
+            "run it (sql/SCALING.md says how)"
         )
     problems = []
     if role != ROLE:

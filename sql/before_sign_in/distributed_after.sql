@@ -1,0 +1,15 @@
+-- On a Citus coordinator: after which migration distribute.sql was run last. It has to be run after each of them.
+--
+-- Why here:   start-up checks it; nobody is signed in
+-- Parameters: none
+-- Returns:    no row where Citus is not; otherwise one
+--             migration   null if distribute.sql was never run here
+-- Index:      none: catalogues
+-- Locks:      none
+SELECT
+    substring(
+        pg_catalog.obj_description(to_regprocedure('public.begin_request(uuid)')::oid, 'pg_proc')
+        FROM 'Made by distribute[.]sql after (.+)$'
+    ) AS migration
+FROM pg_catalog.pg_extension
+WHERE extname = 'citus'
