@@ -1,8 +1,9 @@
 """The application factory: wiring only."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response
+from flask import Response
 
 import todo_api.auth.operations
 import todo_api.docs.operations
@@ -15,6 +16,8 @@ from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
 from todo_api.observability import logs
 from todo_api.observability.health import health
+from todo_api.server.entrance import Entrance
+from todo_api.server.forwarded import Forwarded
 from todo_api.server.machine import hash_in_background
 from todo_api.settings.config import Config
 from todo_api.tasks.blueprint import tasks
@@ -32,10 +35,11 @@ OPERATIONS = {
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }
+HASHING_METHODS = {"POST", "PUT"}  # of routes whose views hash: a test looks
 CONNECTIONS_PER_THREAD = 0.5  # a thread uses a connection for only part of a request
 
 
-def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
+def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     """An application on `config.database_url`. Its pool belongs to the process that calls this."""
     if not (config.database_url and config.jwt_secret):
         raise ValueError("an application needs database_url and jwt_secret")
@@ -69,3 +73,22 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
     if metrics is not None:
         metrics.init_app(app)
     return app
+
+
+def entrance_of(app: Application, config: Config) -> Entrance:
+    """The application with what the server has to know about it."""
+    hasher: Hasher = app.extensions["hasher"]
+
+    def hashes(method: str, path: str) -> bool:
+        # Most requests don't have to be routed twice.
+        return method in HASHING_METHODS and hasattr(app.view_of(path, method), "hashes")
+
+    forwarded = Forwarded(app, config.trusted_proxies)
+    return Entrance(
+        forwarded,
+        forwarded.client,
+        hashes=hashes,
+        sender=partial(tokens.sender, app),
+        hashing_slots=config.hashing_slots,
+        most_hashing=hasher.most_waiting,
+    )

@@ -21,8 +21,7 @@ logger = logging.getLogger("todo_api.cli")
 
 def serve(config: Config, url: str, given: argparse.Namespace) -> int:
     """Serve the API on the database at `url` until a signal."""
-    from todo_api.app import create_app
-    from todo_api.server.forwarded import Forwarded
+    from todo_api.app import create_app, entrance_of
     from todo_api.server.serve import serve
     from todo_api.settings.made_secret import made_secret
     from todo_api.upkeep.migrate import migrate
@@ -46,7 +45,7 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
 
     with _metrics(config) as metrics:
         return serve(
-            lambda: Forwarded(create_app(config, metrics), config.trusted_proxies),
+            lambda: entrance_of(create_app(config, metrics), config),
             host=config.host,
             port=config.port,
             workers=config.workers,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
+from todo_api.observability.line_load import NO_LINES, LineLoad
 from todo_api.observability.series import EVENTS, SERVER_REFUSALS, Series
 from todo_api.web.request import current_request
 
@@ -123,22 +124,26 @@ class Metrics:
         """Count an answer that the server gave without the application."""
         self._series.server_refusals.labels(status).inc()
 
-    def read_load(self) -> None:
-        """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
+    def read_load(self, lines: LineLoad = NO_LINES) -> None:
+        """Read how busy the pool, the hasher and the lines of the server are.
+
+        Called once a second, so that no request pays for it.
+        """
         (pool, errors), hasher = self._database.load(), self._hasher.load()
         self._series.connections.labels("in_use").set(pool.in_use)
         self._series.connections.labels("idle").set(pool.idle)
         self._series.most_connections.set(pool.limit)
         self._series.waiting.set(pool.waiting)
         self._series.hashing.labels("running").set(hasher.running)
-        self._series.hashing.labels("waiting").set(hasher.waiting)
+        self._series.hashing.labels("waiting").set(hasher.waiting + lines.hashing_waits)
         totals: list[tuple[Counter, float]] = [
             (self._series.waits, pool.waits),
             (self._series.waited, pool.waited_s),
             (self._series.hashes, hasher.hashes),
             (self._series.hashed, hasher.cpu_s),
             (self._series.queued, hasher.waited_s),
-            (self._series.hash_refusals, hasher.refused),
+            (self._series.hash_refusals, hasher.refused + lines.hashing_refused),
+            (self._series.user_refusals, lines.users_refused),
         ]
         totals += [(self._series.database_errors.labels(r), n) for r, n in errors.items()]
         for counter, total in totals:

@@ -53,6 +53,11 @@ class Series:
             "event",
         )
 
+        self.user_refusals = _counter(
+            "user_line_refusals",
+            "Requests of users who sent more at once than could be answered in time: answered 503.",
+        )
+
     def _define_database(self) -> None:
         self.connections = _gauge(
             "database_connections",

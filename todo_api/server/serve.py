@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from todo_api.server.entrance import Entrance, alone
 from todo_api.server.machine import SCRAPE_NICENESS, lower_priority, raise_file_limit
 from todo_api.server.role import Role
 from todo_api.server.supervisor import ServerError, Supervisor
@@ -17,7 +18,6 @@ from todo_api.server.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from wsgiref.types import WSGIApplication
 
     from todo_api.observability.metrics import Metrics
 
@@ -32,7 +32,7 @@ logger = logging.getLogger("todo_api.server")
 
 
 def serve(
-    make_app: Callable[[], WSGIApplication],
+    make_app: Callable[[], Entrance],
     *,
     host: str,
     port: int,
@@ -73,9 +73,9 @@ def serve(
 
 
 def _metrics_role(metrics: Metrics, stack: ExitStack, core_pinning: bool) -> Role:
-    def page() -> WSGIApplication:
+    def page() -> Entrance:
         lower_priority(SCRAPE_NICENESS)
-        return metrics.page()
+        return alone(metrics.page())
 
     listener = stack.enter_context(_listen(metrics.host, metrics.port))
     logger.info("metrics on %s/metrics", _url(listener))

@@ -17,9 +17,9 @@ from todo_api.server.role import DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import socket
-    from wsgiref.types import WSGIApplication
 
     from todo_api.observability.metrics import Metrics
+    from todo_api.server.entrance import Entrance
 
 CONNECTIONS = 2000
 SPARE_FILES = 200  # for database connections, logs and modules
@@ -37,7 +37,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def __init__(
         self,
         listener: socket.socket,
-        app: WSGIApplication,
+        entrance: Entrance,
         threads: int,
         request_timeout: float,
         metrics: Metrics | None,
@@ -46,9 +46,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self.metrics = metrics
         address = listener.getsockname()
         super().__init__(
-            app,
+            entrance.app,
             _sock=listener,
-            dispatcher=Dispatcher(threads),
+            dispatcher=Dispatcher(threads, entrance),
             adj=_adjustments(),
             sockinfo=(listener.family, listener.type, listener.proto, address),
             bind_socket=False,
@@ -57,11 +57,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """At each cleanup_interval, end idle connections and slow clients, and read the load for metrics."""
         super().maintenance(now)
+        self.task_dispatcher.refuse_overdue()
         moment = time.monotonic()
         for channel in list(self.active_channels.values()):
             channel.check_deadline(moment, self._request_timeout)
         if self.metrics is not None:
-            self.metrics.read_load()
+            self.metrics.read_load(self.task_dispatcher.load())
 
     def fix_addr(self, addr: tuple[Any, ...]) -> tuple[str, int]:
         # On a socket that listens on "::", an IPv4 client has an address like ::ffff:192.0.2.1. Without the

@@ -17,9 +17,9 @@ from todo_api.server.waitress_server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from wsgiref.types import WSGIApplication
 
     from todo_api.observability.metrics import Metrics
+    from todo_api.server.entrance import Entrance
 
 logger = logging.getLogger("todo_api.server")
 
@@ -29,7 +29,7 @@ def run_worker(
     slot: int,
     *,
     listener: socket.socket,
-    make_app: Callable[[], WSGIApplication],
+    make_app: Callable[[], Entrance],
     threads: int,
     request_timeout: float,
     core_pinning: bool,

@@ -24,15 +24,25 @@ def read_body(kind: type[Body]) -> Body:
     return _validate(_parse(current_request().get_data(cache=False)), kind)
 
 
-def _require_json() -> None:
-    headers = current_request().headers
-    header = headers.get("Content-Type", "").lower()
+def is_json(content_type: str) -> bool:
+    """Whether a Content-Type is JSON in UTF-8."""
+    header = content_type.lower()
     media_type, options = parse_options_header(header)
     # an unreadable charset is left out of `options`, and is not UTF-8
     in_utf8 = "charset" not in header or options.get("charset") == "utf-8"
-    if media_type != "application/json" or not in_utf8:
+    return media_type == "application/json" and in_utf8
+
+
+def is_compressed(content_encoding: str) -> bool:
+    """Whether a Content-Encoding says that the body is compressed."""
+    return content_encoding.strip().lower() not in ("", "identity")
+
+
+def _require_json() -> None:
+    headers = current_request().headers
+    if not is_json(headers.get("Content-Type", "")):
         raise Problem("unsupported-media-type")
-    if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+    if is_compressed(headers.get("Content-Encoding", "")):
         raise Problem("unsupported-media-type", "The body must not be compressed.")
 
 
