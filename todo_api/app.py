@@ -18,6 +18,7 @@ from todo_api.observability import logs
 from todo_api.observability.health import health
 from todo_api.server.entrance import Entrance
 from todo_api.server.forwarded import Forwarded
+from todo_api.server.heartbeat import LONGEST_SECONDS
 from todo_api.server.machine import hash_in_background
 from todo_api.settings.config import Config
 from todo_api.tasks.blueprint import tasks
@@ -89,6 +90,8 @@ def entrance_of(app: Application, config: Config) -> Entrance:
         forwarded.client,
         hashes=hashes,
         sender=partial(tokens.sender, app),
+        # A hash may wait for a core on a busy machine, at its low priority.
+        longest_s=LONGEST_SECONDS + 20 * hasher.typical_s,
         hashing_slots=config.hashing_slots,
         most_hashing=hasher.most_waiting,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs
 from todo_api.server.channel import Channel
 from todo_api.server.entrance import Entrance
 from todo_api.server.forwarded import Forwarded
+from todo_api.server.heartbeat import LONGEST_SECONDS, SILENCE_SECONDS
 from todo_api.server.serve import ServerError, serve
 from todo_api.web.request import IS_REFUSED
 
@@ -44,6 +46,10 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
             Path(query["began"]).touch()
             while not Path(query["gate"]).exists():
                 time.sleep(0.01)
+        case "/hang":  # the request, for ever; the loop turns
+            threading.Event().wait()
+        case "/hold-gil":
+            re.match(r"(a+)+$", "a" * 60 + "b")  # keeps the interpreter, and with it the event loop
         case "/big":
             body = b"x" * int(query["bytes"])
         case "/gone":
@@ -112,6 +118,7 @@ def main(options: dict[str, Any]) -> int:
             Forwarded(app, [ip_network("127.0.0.9")]).client,
             hashes=lambda method, path, *_: path == "/hash",
             sender=lambda authorization: (authorization, "its session"),
+            longest_s=options.get("longest", LONGEST_SECONDS),
             most_hashing=lambda: options.get("most_hashing", 100),
         )
 
@@ -123,6 +130,7 @@ def main(options: dict[str, Any]) -> int:
             workers=options.get("workers", 1),
             threads=options.get("threads", 4),
             request_timeout=options.get("request_timeout", 15),
+            silence_s=options.get("silence", SILENCE_SECONDS),
             ready=lambda url: print(url, flush=True),  # noqa: T201
         )
     except ServerError as error:

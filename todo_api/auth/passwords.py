@@ -60,7 +60,7 @@ class Hasher:
         self._threads = ThreadPoolExecutor(slots, "bcrypt", initializer=prepare_thread)
         self._lock = threading.Lock()
         self._pending = 0
-        self._typical_s = _S_PER_ITERATION * 2**rounds
+        self._typical_s: float = _S_PER_ITERATION * 2**rounds
         self._hashes, self._cpu_s, self._waited_s, self._refused = 0, 0.0, 0.0, 0
 
     def hash(self, password: str) -> str:
@@ -87,6 +87,11 @@ class Hasher:
                 waited_s=self._waited_s,
                 refused=self._refused,
             )
+
+    @property
+    def typical_s(self) -> float:
+        """How many seconds of CPU a hash takes."""
+        return self._typical_s
 
     def most_waiting(self) -> int:
         """How many more passwords than there are slots can be hashed within MAX_WAIT_S."""

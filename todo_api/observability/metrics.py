@@ -63,6 +63,10 @@ class Metrics:
         """Set the number of workers that serve now."""
         self._series.workers.set(number)
 
+    def worker_hung(self) -> None:
+        """Count a worker that hangs."""
+        self._series.hung.inc()
+
     def worker_ended(self, slot: int, *, is_replaced: bool) -> None:
         """Remove a worker's gauges; its counters stay."""
         multiprocess.mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]

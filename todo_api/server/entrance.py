@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from todo_api.server.forwarded import Forwarded
+from todo_api.server.heartbeat import LONGEST_SECONDS
 from todo_api.server.lines import HASHING, OTHER, READ, WRITE, Place
 from todo_api.server.turns import groups_of
 from todo_api.web.bodies import MAX_BODY_BYTES, is_compressed, is_json
@@ -29,6 +30,7 @@ class Entrance:
     hashes: Callable[[str, str], bool] = lambda *_: False
     # The user and the session of an Authorization header, if its token has the right signature.
     sender: Callable[[str], tuple[str, str] | None] = lambda _: None
+    longest_s: float = LONGEST_SECONDS  # how long it works on a request at most, and far more
     hashing_slots: int = 1
     most_hashing: Callable[[], int] = lambda: 1
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from todo_api.observability.metrics import Metrics
     from todo_api.server.entrance import Entrance
+    from todo_api.server.heartbeat import Pulse
 
 CONNECTIONS = 2000
 SPARE_FILES = 200  # for database connections, logs and modules
@@ -41,12 +42,14 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         threads: int,
         request_timeout: float,
         metrics: Metrics | None,
+        pulse: Pulse,
     ) -> None:
         self._request_timeout = request_timeout
         self.metrics = metrics
+        self._pulse = pulse
         address = listener.getsockname()
         super().__init__(
-            entrance.app,
+            pulse.watched(entrance.app),
             _sock=listener,
             dispatcher=Dispatcher(threads, entrance),
             adj=_adjustments(),
@@ -73,6 +76,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """Serve, then drain. Returns False if running requests had to be cut off."""
         while not self.draining:
             wasyncore.poll2(1.0, self._map)
+            self._pulse.beat()
         return self._finish(time.monotonic() + DRAIN_SECONDS)
 
     def drain(self) -> None:
@@ -90,6 +94,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         drained_at = time.time()
         while self.active_channels and time.monotonic() < deadline:
             wasyncore.poll2(0.1, self._map)
+            self._pulse.beat()
             now = time.time()
             for channel in list(self.active_channels.values()):
                 # A request may already be under way on a kept-alive connection.
