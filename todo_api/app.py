@@ -25,6 +25,7 @@ from todo_api.tasks.blueprint import tasks
 from todo_api.web import headers, problems
 from todo_api.web.bodies import MAX_BODY_BYTES
 from todo_api.web.flask_app import Application
+from todo_api.web.hosts import AllowedHosts
 
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
@@ -46,6 +47,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
         raise ValueError("an application needs database_url and jwt_secret")
     app = Application(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
+    app.allowed_hosts = AllowedHosts(config)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
     database = Database(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from todo_api.settings.config import Config
+from todo_api.settings.hosts import is_loopback
 from todo_api.settings.load import ConfigError, secrets_alike
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
     if config.migrate_on_start:
         migrate(config.migrate_url or url)
     check_role(url)
+    if config.trusted_proxies and not config.allowed_hosts and is_loopback(config.host):
+        logger.warning(
+            "only requests for localhost are answered: set ALLOWED_HOSTS to the name that the proxy passes on"
+        )
     if os.environ.get("SPACE_ID") and not config.trusted_proxies:
         logger.warning(
             "on Hugging Face Spaces all clients share one rate limit until TRUSTED_PROXIES is set"

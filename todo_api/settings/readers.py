@@ -10,6 +10,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from todo_api.settings.hosts import ANY_HOST, host_of
+
 Network = IPv4Network | IPv6Network
 
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: a key for HS256 has at least the size of the hash
@@ -135,6 +137,11 @@ def origins(text: str) -> tuple[str, ...]:
     return tuple(map(_origin, _entries(text)))
 
 
+def hosts(text: str) -> tuple[str, ...]:
+    """Comma-separated hosts as they are compared; with a dot in front, a domain and all below it."""
+    return tuple(map(_allowed_host, _entries(text)))
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Comma-separated addresses and networks."""
     return tuple(map(_network, _entries(text)))
@@ -188,6 +195,23 @@ def _origin(text: str) -> str:
     if match["port"] == default[text.partition(":")[0]]:
         raise ValueError(f"{text!r}: leave the port out, as browsers do when it is the usual one")
     return text
+
+
+def _allowed_host(text: str) -> str:
+    if text == ANY_HOST:
+        return text
+    found = host_of(text.removeprefix("."))
+    # A port would not be compared. IPv6 may come without brackets here, as in HOST.
+    if found is None and ":" in text:
+        found = host_of(f"[{text}]")
+    elif found is not None and ":" in text.rpartition("]")[2]:
+        found = None
+    if found is None:
+        raise ValueError(
+            f"{text!r} is not a host such as todo.example.com, .example.com (with all below it), "
+            "192.0.2.1 or [2001:db8::1], without a port"
+        )
+    return f".{found}" if text.startswith(".") else found
 
 
 def _network(text: str) -> Network:

@@ -12,6 +12,7 @@ from flask.wrappers import Request as FlaskRequest
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import MapAdapter
 
+from todo_api.web.hosts import AllowedHosts
 from todo_api.web.problems import Problem
 from todo_api.web.request import IS_REFUSED, Request, current_request
 from todo_api.web.response import Response
@@ -32,6 +33,7 @@ class Application(Flask):
     request_class = Request
     response_class = Response
     session_interface = _NoSessions()
+    allowed_hosts: AllowedHosts
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself: no view is a coroutine, and Flask would check that at each request."""
@@ -60,6 +62,7 @@ class Application(Flask):
         """Refuse a request before anything else is done for it, if the server says so."""
         if current_request().environ.get(IS_REFUSED):
             raise Problem("unavailable", "Too many requests wait at this moment.")
+        self.allowed_hosts.check(current_request())
         return super().preprocess_request()
 
     def _adapter(
