@@ -36,6 +36,10 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
     if config.migrate_on_start:
         migrate(config.migrate_url or url)
     check_role(url)
+    if os.geteuid() == 0:
+        logger.warning(
+            "running as root: give DATA_DIR to an account without privileges and serve as that account"
+        )
     if config.trusted_proxies and not config.allowed_hosts and is_loopback(config.host):
         logger.warning(
             "only requests for localhost are answered: set ALLOWED_HOSTS to the name that the proxy passes on"

@@ -14,7 +14,7 @@ import bcrypt
 # Part of every stored hash: never change it.
 _PEPPER = b"todo-api password v1"
 MAX_WAIT_S = 1.0  # a password that would wait longer is refused at once
-PATIENCE_S = 2.0  # a password that still waits then, because the machine is busy, is refused
+PATIENCE_S = 4.0  # a password that still waits then, because the machine is busy, is refused
 _S_PER_ITERATION = 0.00006  # a first estimate, corrected by each hash
 
 Result = TypeVar("Result")

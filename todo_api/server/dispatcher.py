@@ -71,15 +71,14 @@ class _Queue:
 class _Taken:
     """A request on its thread."""
 
-    def __init__(self, dispatcher: Dispatcher, channel: Any, line: Line | None) -> None:
+    def __init__(self, dispatcher: Dispatcher, channel: Any, line: Line) -> None:
         self._dispatcher, self._channel, self._line = dispatcher, channel, line
 
     def service(self) -> None:
         try:
             self._channel.service()
         finally:
-            if self._line is not None:
-                self._dispatcher.give_back(self._line)
+            self._dispatcher.give_back(self._line)
 
     def cancel(self) -> None:
         self._channel.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +17,15 @@ HASHING = "hashing"
 READ = "read"
 WRITE = "write"
 OTHER = "other"
+_REFUSED = "refused"
 
 # Of one user. More wait only when somebody sends hundreds at once.
 MOST_WAITING = 256
 # Longer than the database lets a write wait for its user's lock (lock_timeout, 2 s).
 USER_PATIENCE_S = 5.0
-HASHING_PATIENCE_S = 2.0
+HASHING_PATIENCE_S = (
+    5.0  # longer than MAX_WAIT_S: a flood of refusals takes cores from those who hash
+)
 # The writes of one user wait for each other's commits in the database anyway. A second one is there to start
 # as soon as the first has committed.
 WRITES_OF_ONE_USER = 2
@@ -41,6 +44,7 @@ class Waiting(NamedTuple):
 
     channel: Any
     since: float
+    groups: tuple[Hashable, ...]
 
 
 @dataclass(eq=False)
@@ -59,6 +63,12 @@ class Line:
         """Whether a thread may take a request of this line."""
         return len(self.waiting) > 0 and self.running < self.most_running
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether one has to be refused. Those for whom there is a place only wait for a thread to wake."""
+        free = self.most_running - self.running
+        return self.most_waiting is not None and len(self.waiting) > self.most_waiting() + free
+
 
 class Lines:
     """All lines of a process, behind the methods of the deque that waitress's dispatcher uses.
@@ -74,16 +84,16 @@ class Lines:
             READ: quarter,
             WRITE: min(WRITES_OF_ONE_USER, quarter),
             OTHER: threads,
+            _REFUSED: threads,
         }
         self._most_hashing = most_hashing
         self._lines: dict[Hashable, Line] = {}
         self._ready: OrderedDict[Hashable, Line] = OrderedDict()
-        self._refused: deque[Any] = deque()
         self._refused_hashing = self._refused_users = 0
 
     def __len__(self) -> int:
         """Not 0 when a thread may take a request."""
-        return len(self._refused) + len(self._ready)
+        return len(self._ready)
 
     def load(self) -> LineLoad:
         """How many wait to hash, and how many were refused because they would have waited too long."""
@@ -96,21 +106,17 @@ class Lines:
 
     def append(self, channel: Any, place: Place) -> bool:
         """Let a request wait in its line; returns whether a thread may take a request now."""
-        key = place.kind, place.owner
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = self._new(key, place.kind)
-        line.waiting.append(place.groups or (None,), Waiting(channel, time.monotonic()))
-        if line.most_waiting is not None and len(line.waiting) > line.most_waiting():
-            self._refuse(line, line.waiting.pop())
+        line = self._line(place.kind, place.owner)
+        groups = place.groups or (None,)
+        line.waiting.append(groups, Waiting(channel, time.monotonic(), groups))
         if line.is_ready:
-            self._ready.setdefault(key, line)
+            self._ready.setdefault(line.key, line)
+        if line.is_too_long:
+            self._refuse(line, line.waiting.pop())
         return bool(self)
 
-    def popleft(self) -> Any:
-        """What a thread does next: something with the methods `service` and `cancel`."""
-        if self._refused:
-            return self._refused.popleft()
+    def popleft(self) -> tuple[Any, Line]:
+        """The next request, and the line to give back after it."""
         _, line = self._ready.popitem(last=False)
         line.running += 1
         taken = line.waiting.popleft()
@@ -130,27 +136,39 @@ class Lines:
 
     def refuse_overdue(self, now: float) -> int:
         """Refuse the requests that have waited for too long; returns how many."""
-        before = len(self._refused)
+        refused = 0
         for line in list(self._lines.values()):
             if line.patience_s is not None and line.waiting:
                 oldest = now - line.patience_s
                 for waiting in line.waiting.remove(lambda one, oldest=oldest: one.since < oldest):  # type: ignore[misc]
                     self._refuse(line, waiting)
+                    refused += 1
                 if not line.is_ready:
                     self._ready.pop(line.key, None)
-        return len(self._refused) - before
+        return refused
+
+    def _line(self, kind: str, owner: Hashable = None) -> Line:
+        key = kind, owner
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = self._new(key, kind)
+        return line
 
     def _new(self, key: Hashable, kind: str) -> Line:
         most = self._most_running[kind]
         if kind == HASHING:
             return Line(key, most, HASHING_PATIENCE_S, self._most_hashing)
-        if kind == OTHER:
+        if kind in (OTHER, _REFUSED):
             return Line(key, most)
         return Line(key, most, USER_PATIENCE_S, lambda: MOST_WAITING)
 
     def _refuse(self, line: Line, waiting: Waiting) -> None:
         waiting.channel.requests[0].is_refused = True
-        self._refused.append((waiting.channel, None))
+        # In a line of their own, which takes turns with the others: a flood of requests to refuse must not
+        # keep the others from being answered.
+        refused = self._line(_REFUSED)
+        refused.waiting.append(waiting.groups, waiting)
+        self._ready.setdefault(refused.key, refused)
         if line.key[0] == HASHING:  # type: ignore[index]
             self._refused_hashing += 1
         else:
