@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 THREADS = 8
 JSON = "Content-Type: application/json\r\n"
-PLACES = 3  # of the threads, for requests that hash
+PLACES = 2  # of the threads, for requests that hash
 
 
 def lines(most_hashing: int = 100) -> Lines:

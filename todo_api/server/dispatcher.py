@@ -25,8 +25,9 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
     def __init__(self, threads: int, entrance: Entrance) -> None:
         super().__init__()
         self._entrance = entrance
-        # A thread more for each that hashes: requests read and answer while others hash.
-        places = min(threads // 2 + 1, entrance.hashing_slots + 2)
+        # One more than can hash at a time: it reads, asks the database and answers. Who waits for a hash
+        # waits in the line, where networks take turns, and not behind it.
+        places = min(threads // 2 + 1, entrance.hashing_slots + 1)
         self._lines = Lines(threads, places, entrance.most_hashing)
         self.queue = _Queue(self, self._lines)
         self.set_thread_count(threads)
