@@ -1,8 +1,9 @@
 """The application factory: wiring only."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response
+from flask import Response
 
 import todo_api.auth.operations
 import todo_api.docs.operations
@@ -15,12 +16,16 @@ from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
 from todo_api.observability import logs
 from todo_api.observability.health import health
+from todo_api.server.entrance import Entrance
+from todo_api.server.forwarded import Forwarded
+from todo_api.server.heartbeat import LONGEST_SECONDS
 from todo_api.server.machine import hash_in_background, return_memory
 from todo_api.settings.config import Config
 from todo_api.tasks.blueprint import tasks
 from todo_api.web import headers, problems
 from todo_api.web.bodies import MAX_BODY_BYTES
 from todo_api.web.flask_app import Application
+from todo_api.web.hosts import AllowedHosts
 from todo_api.web.unsent import Unsent
 
 if TYPE_CHECKING:
@@ -33,15 +38,17 @@ OPERATIONS = {
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }
+HASHING_METHODS = {"POST", "PUT"}  # of routes whose views hash: a test looks
 CONNECTIONS_PER_THREAD = 0.5  # a thread uses a connection for only part of a request
 
 
-def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
+def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     """An application on `config.database_url`. Its pool belongs to the process that calls this."""
     if not (config.database_url and config.jwt_secret):
         raise ValueError("an application needs database_url and jwt_secret")
     app = Application(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
+    app.allowed_hosts = AllowedHosts(config)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
     database = Database(
@@ -71,3 +78,24 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Flask:
     if metrics is not None:
         metrics.init_app(app)
     return app
+
+
+def entrance_of(app: Application, config: Config) -> Entrance:
+    """The application with what the server has to know about it."""
+    hasher: Hasher = app.extensions["hasher"]
+
+    def hashes(method: str, path: str) -> bool:
+        # Most requests don't have to be routed twice.
+        return method in HASHING_METHODS and hasattr(app.view_of(path, method), "hashes")
+
+    forwarded = Forwarded(app, config.trusted_proxies)
+    return Entrance(
+        forwarded,
+        forwarded.client,
+        hashes=hashes,
+        sender=partial(tokens.sender, app),
+        # A hash may wait for a core on a busy machine, at its low priority.
+        longest_s=LONGEST_SECONDS + 20 * hasher.typical_s,
+        hashing_slots=config.hashing_slots,
+        most_hashing=hasher.most_waiting,
+    )

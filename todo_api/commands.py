@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from todo_api.settings.config import Config
+from todo_api.settings.hosts import is_loopback
 from todo_api.settings.load import ConfigError, secrets_alike
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Urls(NamedTuple):
 
 def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Serve the API on the database until a signal."""
-    from todo_api.app import create_app
-    from todo_api.server.forwarded import Forwarded
+    from todo_api.app import create_app, entrance_of
+    from todo_api.server.entrance import Entrance
     from todo_api.server.serve import serve
     from todo_api.settings.made_secret import made_secret
     from todo_api.upkeep.housekeeping import Housekeeper
@@ -55,21 +56,18 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     check_role(urls.service)
     if not urls.folder:  # of an embedded one the `psql` line has told it
         logger.info("database: %s", _place(urls))
-    if os.environ.get("SPACE_ID") and not config.trusted_proxies:
-        logger.warning(
-            "on Hugging Face Spaces all clients share one rate limit until TRUSTED_PROXIES is set"
-        )
+    _warn(config)
 
     def ready(url: str) -> None:
         print(f"Todo API on {url} (documentation: {url}/docs). Ctrl-C stops it.", flush=True)  # noqa: T201
 
     with _metrics(config) as metrics:
 
-        def application() -> Forwarded:
+        def application() -> Entrance:
             app = create_app(config, metrics)
             removed = [metrics.count_removed] if metrics is not None else []
             Housekeeper(app.extensions["database"], config.events_days, *removed).start()
-            return Forwarded(app, config.trusted_proxies)
+            return entrance_of(app, config)
 
         return serve(
             application,
@@ -81,6 +79,22 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
             core_pinning=config.core_pinning,
             ready=ready,
             metrics=metrics,
+        )
+
+
+def _warn(config: Config) -> None:
+    """Warn of what an operator would not want to learn later."""
+    if os.geteuid() == 0:
+        logger.warning(
+            "running as root: give DATA_DIR to an account without privileges and serve as that account"
+        )
+    if config.trusted_proxies and not config.allowed_hosts and is_loopback(config.host):
+        logger.warning(
+            "only requests for localhost are answered: set ALLOWED_HOSTS to the name that the proxy passes on"
+        )
+    if os.environ.get("SPACE_ID") and not config.trusted_proxies:
+        logger.warning(
+            "on Hugging Face Spaces all clients share one rate limit until TRUSTED_PROXIES is set"
         )
 
 

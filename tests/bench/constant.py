@@ -7,6 +7,7 @@ import sys
 
 from flask import Flask, Response
 
+from todo_api.server.entrance import alone
 from todo_api.server.serve import serve
 
 _TASK = (
@@ -35,7 +36,7 @@ def announce(url: str) -> None:
 if __name__ == "__main__":
     sys.exit(
         serve(
-            make_app,
+            lambda: alone(make_app()),
             host="127.0.0.1",
             port=0,
             workers=1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -216,3 +216,37 @@ def test_a_network_that_covers_all_trusts_every_hop() -> None:
 def test_a_path_that_the_proxy_has_taken_away_is_the_root(sent: str, root: str) -> None:
     assert seen({"X-Forwarded-Prefix": sent}).get("SCRIPT_NAME", "") == root
     assert "SCRIPT_NAME" not in seen({"X-Forwarded-Prefix": sent}, "203.0.113.9")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address"),
+    [
+        ("10.0.0.0/8", "1.1.1.1"),  # a client in there counts as a proxy: what it wrote is believed
+        ("10.16.3.0/24", "10.9.9.9"),
+        ("10.16.3.80/32", "10.9.9.9"),
+    ],
+)
+def test_a_client_inside_a_trusted_network_can_forge_so_name_the_proxies_only(
+    trusted: str, address: str
+) -> None:
+    environ = seen({"X-Forwarded-For": "1.1.1.1, 10.9.9.9"}, "10.16.3.80", [trusted])
+    assert environ["REMOTE_ADDR"] == address
+
+
+def test_the_line_of_a_request_is_that_of_the_address_that_the_application_sees() -> None:
+    chains = [
+        "203.0.113.9",
+        "1.1.1.1, 203.0.113.9, 10.0.0.3",
+        "junk",
+        "",
+        "10.0.0.4",
+        "::ffff:1.2.3.4",
+    ]
+    forwarded = Forwarded(lambda *_: [], [ip_network(network) for network in TRUSTED])
+    for peer in (PROXY, "198.51.100.1", "2001:db8:1::5", "::ffff:10.0.0.1"):
+        for chain in chains:
+            seen_address = seen({"X-Forwarded-For": chain}, peer)["REMOTE_ADDR"]
+            expected = ip_address(seen_address)
+            expected = getattr(expected, "ipv4_mapped", None) or expected
+            assert forwarded.client(peer, chain) == expected
+    assert forwarded.client("", "203.0.113.9") is None

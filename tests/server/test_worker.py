@@ -5,11 +5,13 @@ import sys
 
 SCRIPT = """
 import socket, sys
+from todo_api.server.entrance import alone
 from todo_api.server.worker import run_worker
 
 def make_app():
     if "no application" in sys.argv:
         raise RuntimeError("there is no database")
+    return alone(lambda environ, start_response: [])
 
 link, parent = socket.socketpair()
 if "no parent" in sys.argv:

@@ -176,6 +176,7 @@ class TestProblems:
             ("MAX_TASKS_PER_USER", "0"),
             ("EVENTS_DAYS", "-1"),
             ("TRUSTED_PROXIES", "*"),
+            ("ALLOWED_HOSTS", "http://todo.example"),
             ("MIGRATE_ON_START", "maybe"),
             ("PREPARED_STATEMENTS", "5"),
             ("CORE_PINNING", "often"),
@@ -521,6 +522,33 @@ class TestProxies:
         problem = refused("TRUSTED_PROXIES", f"::1,{text}")
         assert why in problem
         assert repr(text) in problem
+
+
+class TestAllowedHosts:
+    def test_names_and_addresses_as_they_are_compared(self, read: Read) -> None:
+        text = "Todo.Example.com., .Example.org,192.0.2.7,[2001:DB8:0::1],::1,*,"
+        assert read(ALLOWED_HOSTS=text).allowed_hosts == (
+            "todo.example.com", ".example.org", "192.0.2.7", "[2001:db8::1]", "[::1]", "*",
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "https://todo.example",
+            "todo.example:8000",
+            "[::1]:8000",
+            "[::1",
+            "*.example.com",
+            "..example.com",
+            "todo..example",
+            "todo.example/",
+            "ann@todo.example",
+            "fe80::1%eth0",
+            ".",
+        ],
+    )
+    def test_nothing_that_would_never_match(self, refused: Refused, text: str) -> None:
+        assert repr(text) in refused("ALLOWED_HOSTS", f"localhost,{text}")
 
 
 class TestRateLimit:

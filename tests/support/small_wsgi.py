@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 import time
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from todo_api.server.channel import Channel
+from todo_api.server.entrance import Entrance
+from todo_api.server.forwarded import Forwarded
+from todo_api.server.heartbeat import LONGEST_SECONDS, SILENCE_SECONDS
 from todo_api.server.serve import ServerError, serve
-from todo_api.web.request import HASHING_WAITS
+from todo_api.web.request import IS_REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 SECRET = "the inside of the bug"
 loop_turns = 0
@@ -28,17 +33,23 @@ loop_turns = 0
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     query = {name: values[-1] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     status, body = "200 OK", b"hello"
+    if environ[IS_REFUSED]:
+        start_response("503 Service Unavailable", [("Content-Length", "0")])
+        return []
     match environ["PATH_INFO"]:
         case "/pid":
             body = b"%d" % os.getpid()
         case "/slow":
             Path(query["began"]).touch()
             time.sleep(float(query["seconds"]))
-        case "/api/auth/login":
+        case "/hash" | "/write":
             Path(query["began"]).touch()
             while not Path(query["gate"]).exists():
                 time.sleep(0.01)
-            body = json.dumps({HASHING_WAITS: environ[HASHING_WAITS]}).encode()
+        case "/hang":  # the request, for ever; the loop turns
+            threading.Event().wait()
+        case "/hold-gil":
+            re.match(r"(a+)+$", "a" * 60 + "b")  # keeps the interpreter, and with it the event loop
         case "/big":
             body = b"x" * int(query["bytes"])
         case "/gone":
@@ -99,10 +110,17 @@ def main(options: dict[str, Any]) -> int:
     if options.get("pauses"):
         pause_after_hanging_up()
 
-    def make_app() -> WSGIApplication:
+    def make_app() -> Entrance:
         if broken is not None and broken.exists():
             raise RuntimeError("no database")
-        return app
+        return Entrance(
+            app,
+            Forwarded(app, [ip_network("127.0.0.9")]).client,
+            hashes=lambda method, path, *_: path == "/hash",
+            sender=lambda authorization: (authorization, "its session"),
+            longest_s=options.get("longest", LONGEST_SECONDS),
+            most_hashing=lambda: options.get("most_hashing", 100),
+        )
 
     try:
         return serve(
@@ -112,6 +130,7 @@ def main(options: dict[str, Any]) -> int:
             workers=options.get("workers", 1),
             threads=options.get("threads", 4),
             request_timeout=options.get("request_timeout", 15),
+            silence_s=options.get("silence", SILENCE_SECONDS),
             ready=lambda url: print(url, flush=True),  # noqa: T201
         )
     except ServerError as error:

@@ -13,7 +13,7 @@ from support.live_service import Reply
 
 def head(first_line: str, **headers: str | None) -> bytes:
     """A request's head, with a Host; `_` in a name stands for `-`, None leaves a header out."""
-    fields = {"Host": "todo.example.com"} | headers
+    fields = {"Host": "localhost"} | headers
     lines = [
         f"{name.replace('_', '-')}: {value}" for name, value in fields.items() if value is not None
     ]

@@ -6,14 +6,13 @@ from http import HTTPStatus
 from flask import Blueprint, Response, current_app
 
 from todo_api.auth import events, tokens
-from todo_api.auth.passwords import Hasher, Saturated
+from todo_api.auth.passwords import Hasher, Saturated, hashes
 from todo_api.auth.schemas import Credentials, NewAccount, Session, SessionAnswer
 from todo_api.database.calls import Call, SignedIn, UniqueViolated
 from todo_api.web import answers, problems
 from todo_api.web.bodies import read_body
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
-from todo_api.web.request import current_request
 
 MAX_SESSIONS = 50  # of an account: a login beyond ends the oldest
 
@@ -21,6 +20,7 @@ auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 
 
 @auth.post("/signup")
+@hashes
 def signup() -> Response:
     """Open an account and its first session."""
     body = read_body(NewAccount)
@@ -28,7 +28,7 @@ def signup() -> Response:
     account = {
         "user_id": who.user_id,
         "email": body.email,
-        "password_hash": _hasher().hash(body.password, current_request().hashing_waits),
+        "password_hash": _hasher().hash(body.password),
     }
     try:
         database().before_sign_in(
@@ -44,6 +44,7 @@ def signup() -> Response:
 
 
 @auth.post("/login")
+@hashes
 def login() -> Response:
     """Start a session. An unknown address and a wrong password get the same answer in the same time."""
     body = read_body(Credentials)
@@ -51,7 +52,7 @@ def login() -> Response:
         Call("before_sign_in/find_credentials", {"email": body.email})
     )
     user_id, stored = found[0] if found else (None, None)
-    if not _hasher().check(body.password, stored, current_request().hashing_waits):
+    if not _hasher().check(body.password, stored):
         events.record("login_refused", "wrong password" if found else "unknown email", user_id)
         raise Problem("invalid-credentials")
     who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))

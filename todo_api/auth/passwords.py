@@ -7,17 +7,26 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import bcrypt
 
 # Part of every stored hash: never change it.
 _PEPPER = b"todo-api password v1"
 MAX_WAIT_S = 1.0  # a password that would wait longer is refused at once
-PATIENCE_S = 2.0  # a password that still waits then, because the machine is busy, is refused
+PATIENCE_S = 4.0  # a password that still waits then, because the machine is busy, is refused
 _S_PER_ITERATION = 0.00006  # a first estimate, corrected by each hash
 
 Result = TypeVar("Result")
+
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def hashes(view: View) -> View:
+    """Mark a view that hashes a password: its requests wait in a line of their own."""
+    view.hashes = True  # type: ignore[attr-defined]
+    return view
 
 
 class Saturated(Exception):
@@ -51,19 +60,19 @@ class Hasher:
         self._threads = ThreadPoolExecutor(slots, "bcrypt", initializer=prepare_thread)
         self._lock = threading.Lock()
         self._pending = 0
-        self._typical_s = _S_PER_ITERATION * 2**rounds
+        self._typical_s: float = _S_PER_ITERATION * 2**rounds
         self._hashes, self._cpu_s, self._waited_s, self._refused = 0, 0.0, 0.0, 0
 
-    def hash(self, password: str, others: int = 0) -> str:
-        """The hash to store, 60 characters; `others` more requests will hash too. Raises Saturated."""
+    def hash(self, password: str) -> str:
+        """The hash to store, 60 characters. Raises Saturated."""
         salt = bcrypt.gensalt(self._rounds)
-        hashed = self._run(lambda: bcrypt.hashpw(_prepared(password), salt), others)
+        hashed = self._run(lambda: bcrypt.hashpw(_prepared(password), salt))
         return hashed.decode("ascii")
 
-    def check(self, password: str, stored: str | None, others: int = 0) -> bool:
+    def check(self, password: str, stored: str | None) -> bool:
         """Whether `stored` is the password's hash; None never is, but takes as long. Raises Saturated."""
         target = self._dummy if stored is None else stored.encode("ascii")
-        matches = self._run(lambda: bcrypt.checkpw(_prepared(password), target), others)
+        matches = self._run(lambda: bcrypt.checkpw(_prepared(password), target))
         return matches and stored is not None
 
     def load(self) -> HashLoad:
@@ -79,13 +88,22 @@ class Hasher:
                 refused=self._refused,
             )
 
+    @property
+    def typical_s(self) -> float:
+        """How many seconds of CPU a hash takes."""
+        return self._typical_s
+
+    def most_waiting(self) -> int:
+        """How many more passwords than there are slots can be hashed within MAX_WAIT_S."""
+        return max(self._slots, int(MAX_WAIT_S / self._typical_s * self._slots))
+
     def close(self) -> None:
         """Wait for the threads to finish, and end them."""
         self._threads.shutdown()
 
-    def _run(self, work: Callable[[], Result], others: int) -> Result:
+    def _run(self, work: Callable[[], Result]) -> Result:
         with self._lock:
-            ahead = self._pending + others - self._slots + 1
+            ahead = self._pending - self._slots + 1
             expected_wait_s = ahead / self._slots * self._typical_s
             if self._pending >= self._slots and expected_wait_s > MAX_WAIT_S:
                 self._refused += 1

@@ -11,7 +11,13 @@ from werkzeug.routing import Map
 from todo_api.docs.headers import HEADERS
 from todo_api.docs.responses import COMPONENT, failure, reference, success
 from todo_api.docs.routes import Route, routes_of
-from todo_api.docs.vocabulary import EVERY_CALL, REQUEST_ID, Operation, Parameter
+from todo_api.docs.vocabulary import (
+    EVERY_CALL,
+    EVERY_CALL_BUT_HEALTH,
+    REQUEST_ID,
+    Operation,
+    Parameter,
+)
 from todo_api.web.problem_codes import CODES
 from todo_api.web.schemas import ProblemAnswer
 
@@ -116,6 +122,8 @@ def _call(route: Route, routes: Mapping[str, Route]) -> dict[str, Any]:
         content = dict.fromkeys(operation.body_types, media)
         described["requestBody"] = {"required": True, "content": content}
     codes = (*operation.problems, *EVERY_CALL)
+    if route.tag != "health":
+        codes += EVERY_CALL_BUT_HEALTH
     for status in sorted({CODES[code].status for code in codes}):
         named = [code for code in codes if CODES[code].status == status]
         described["responses"][str(status)] = (

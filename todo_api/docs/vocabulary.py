@@ -34,7 +34,7 @@ class Answer:
 class Operation:
     """A call. Its method, path, id and tag come from the URL map, by the call's endpoint.
 
-    `problems` are the codes that the call can fail with, in addition to EVERY_CALL.
+    `problems` are the codes that the call can fail with, in addition to those of every call.
     """
 
     summary: str
@@ -53,6 +53,7 @@ JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
 EVERY_CALL = ("request-timeout", "payload-too-large", "headers-too-large", "internal-error")
+EVERY_CALL_BUT_HEALTH = ("misdirected-request",)
 BODY_PROBLEMS = ("malformed-request", "unsupported-media-type", "validation-error")
 TOKEN_PROBLEMS = ("unauthorized", "forbidden")
 

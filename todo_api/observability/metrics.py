@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
+from todo_api.observability.line_load import NO_LINES, LineLoad
 from todo_api.observability.series import CUT_OFF, EVENTS, SERVER_REFUSALS, Series
 from todo_api.upkeep.housekeeping import SWEEPS
 from todo_api.web.request import current_request
@@ -62,6 +63,10 @@ class Metrics:
     def workers_serve(self, number: int) -> None:
         """Set the number of workers that serve now."""
         self._series.workers.set(number)
+
+    def worker_hung(self) -> None:
+        """Count a worker that hangs."""
+        self._series.hung.inc()
 
     def worker_ended(self, slot: int, *, is_replaced: bool) -> None:
         """Remove a worker's gauges; its counters stay."""
@@ -137,8 +142,11 @@ class Metrics:
         """Count expired rows that the housekeeping removed."""
         self._series.removed.labels(kind).inc(rows)
 
-    def read_load(self) -> None:
-        """Read how busy the pool and the hasher are. Called once a second, so that no request pays for it."""
+    def read_load(self, lines: LineLoad = NO_LINES) -> None:
+        """Read how busy the pool, the hasher and the lines of the server are.
+
+        Called once a second, so that no request pays for it.
+        """
         (pool, errors), hasher = self._database.load(), self._hasher.load()
         unsent = self._unsent.load()
         self._series.unsent.set(unsent.held)
@@ -147,14 +155,15 @@ class Metrics:
         self._series.most_connections.set(pool.limit)
         self._series.waiting.set(pool.waiting)
         self._series.hashing.labels("running").set(hasher.running)
-        self._series.hashing.labels("waiting").set(hasher.waiting)
+        self._series.hashing.labels("waiting").set(hasher.waiting + lines.hashing_waits)
         totals: list[tuple[Counter, float]] = [
             (self._series.waits, pool.waits),
             (self._series.waited, pool.waited_s),
             (self._series.hashes, hasher.hashes),
             (self._series.hashed, hasher.cpu_s),
             (self._series.queued, hasher.waited_s),
-            (self._series.hash_refusals, hasher.refused),
+            (self._series.hash_refusals, hasher.refused + lines.hashing_refused),
+            (self._series.user_refusals, lines.users_refused),
             (self._series.unsent_refusals, unsent.refused),
         ]
         totals += [(self._series.database_errors.labels(r), n) for r, n in errors.items()]

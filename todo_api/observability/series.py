@@ -68,6 +68,11 @@ class Series:
             "event",
         )
 
+        self.user_refusals = _counter(
+            "user_line_refusals",
+            "Requests of users who sent more at once than could be answered in time: answered 503.",
+        )
+
     def _define_database(self) -> None:
         self.connections = _gauge(
             "database_connections",
@@ -118,6 +123,7 @@ class Series:
     def _define_service(self) -> None:
         self.workers = _gauge("workers", "Worker processes that serve.")
         self.lost = _counter("worker_restarts", "Worker processes that ended and were replaced.")
+        self.hung = _counter("worker_hangs", "Processes that hung: they were ended, and replaced.")
         build = _gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
         build.labels(version("todo-api"), python_version()).set(1)
         _gauge("start_time_seconds", "When the service was started, in Unix time.").set(time.time())

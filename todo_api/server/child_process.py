@@ -18,6 +18,7 @@ from todo_api.server.signals import SIGNALS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from todo_api.server.heartbeat import Watch
     from todo_api.server.role import Role
 
 logger = logging.getLogger("todo_api.server")
@@ -34,6 +35,8 @@ class Child:
     started: float = field(default_factory=time.monotonic)
     serves: bool = False
     error: str = ""
+    watch: Watch | None = None
+    told_to_end: float | None = None  # when it was told, because some of its requests are stuck
 
     @property
     def name(self) -> str:

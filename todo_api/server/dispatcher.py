@@ -1,81 +1,85 @@
-"""Which request gets the next free thread: requests that hash a password wait behind all others."""
+"""waitress's threads, and which request gets the next free one."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
-HASHING = {"/api/auth/signup", "/api/auth/login"}
+from todo_api.server.lines import Line, Lines
+
+if TYPE_CHECKING:
+    from todo_api.observability.line_load import LineLoad
+    from todo_api.server.entrance import Entrance
 
 
 class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """waitress's threads. About half of them may hash, and only while no other request waits.
+    """waitress's threads, which take requests from lines that take turns.
 
     In a single queue a burst of logins delays all requests for tasks: with 200 logins at once the p95 of
-    tasks was 142 to 328 ms, with two queues 34 to 75 ms.
+    tasks was 142 to 328 ms. Likewise the writes of one user, which wait for each other in the database, would
+    hold every thread and every connection.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, entrance: Entrance) -> None:
         super().__init__()
-        # One thread more than can hash at a time (Config.hashing_slots). The extra thread answers 503 to
-        # requests whose password can't be hashed in time.
-        self.queue = self._queues = TwoQueues(self, threads // 2 + 1)
+        self._entrance = entrance
+        # One more than can hash at a time: it reads, asks the database and answers. Who waits for a hash
+        # waits in the line, where networks take turns, and not behind it.
+        places = min(threads // 2 + 1, entrance.hashing_slots + 1)
+        self._lines = Lines(threads, places, entrance.most_hashing)
+        self.queue = _Queue(self, self._lines)
         self.set_thread_count(threads)
 
-    @property
-    def hashing_waits(self) -> int:
-        """How many requests that hash wait for a thread."""
-        return self._queues.hashing_waits
+    def add_task(self, channel: Any) -> None:
+        request = channel.requests[0]
+        place = self._entrance.place_of(channel.addr[0], request)  # outside of the lock
+        with self.lock:
+            if self._lines.append(channel, place):
+                self.queue_cv.notify()
+
+    def load(self) -> LineLoad:
+        """How many wait, and how many were refused."""
+        return self._lines.load()
+
+    def refuse_overdue(self) -> None:
+        """Have the requests that have waited for too long answered 503."""
+        with self.lock:
+            self.queue_cv.notify(self._lines.refuse_overdue(time.monotonic()))
+
+    def give_back(self, line: Line) -> None:
+        """Note that a request of `line` has ended: the next one may start."""
+        with self.lock:
+            if self._lines.give_back(line):
+                self.queue_cv.notify()  # for another thread: this one may take another line's request
 
 
-class TwoQueues:
-    """Two queues behind the methods of the deque that waitress's dispatcher uses, always under its lock."""
+class _Queue:
+    """The lines as waitress's handler_thread sees them."""
 
-    def __init__(self, dispatcher: Dispatcher, hashing_threads: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, lines: Lines) -> None:
         self._dispatcher = dispatcher
-        self._free_to_hash = hashing_threads
-        self._hashing: deque[Any] = deque()
-        self._others: deque[Any] = deque()
-
-    @property
-    def hashing_waits(self) -> int:
-        return len(self._hashing)
+        self._lines = lines
 
     def __len__(self) -> int:
-        """How many requests threads may take now."""
-        return len(self._others) + min(len(self._hashing), self._free_to_hash)
+        return len(self._lines)
 
-    def append(self, channel: Any) -> None:
-        request = channel.requests[0]
-        hashes = not request.error and request.path in HASHING
-        (self._hashing if hashes else self._others).append(channel)
-
-    def popleft(self) -> Any:
-        if self._others:
-            return self._others.popleft()
-        self._free_to_hash -= 1
-        return _Hashing(self._hashing.popleft(), self)
-
-    def give_back(self) -> None:
-        """Release the slot of a request that hashed: the next one may start."""
-        with self._dispatcher.lock:
-            self._free_to_hash += 1
-            self._dispatcher.queue_cv.notify()  # for another thread: this one may take an ordinary request
+    def popleft(self) -> _Taken:
+        return _Taken(self._dispatcher, *self._lines.popleft())
 
 
-class _Hashing:
-    """A request that hashes, on its thread."""
+class _Taken:
+    """A request on its thread."""
 
-    def __init__(self, channel: Any, queues: TwoQueues) -> None:
-        self._channel, self._queues = channel, queues
+    def __init__(self, dispatcher: Dispatcher, channel: Any, line: Line) -> None:
+        self._dispatcher, self._channel, self._line = dispatcher, channel, line
 
     def service(self) -> None:
         try:
             self._channel.service()
         finally:
-            self._queues.give_back()
+            self._dispatcher.give_back(self._line)
 
     def cancel(self) -> None:
         self._channel.cancel()

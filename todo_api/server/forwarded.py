@@ -6,6 +6,8 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
+from todo_api.web.request import FORWARDED_HOST
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,7 +29,7 @@ class Forwarded:
     waitress's own trusted_proxy supports one address and a fixed number of hops. This class supports networks
     and follows the chain of proxies, so waitress leaves the headers in place
     (clear_untrusted_proxy_headers=False). This class removes all of them: the application sees REMOTE_ADDR,
-    REMOTE_HOST and wsgi.url_scheme, and can't trust a header by mistake.
+    REMOTE_HOST, wsgi.url_scheme and FORWARDED_HOST, and can't trust a header by mistake.
     """
 
     def __init__(self, app: WSGIApplication, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
@@ -45,6 +47,13 @@ class Forwarded:
                 self._believe(environ, peer, headers)
         return self._app(environ, start_response)
 
+    def client(self, peer: str, forwarded_for: str) -> IPv4Address | IPv6Address | None:
+        """The address of the client behind `peer`; None when `peer` is no IP address."""
+        address = _address(peer)
+        if address is not None and forwarded_for and self._trusts(address):
+            return self._behind(address, forwarded_for)
+        return address
+
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
 
@@ -54,17 +63,7 @@ class Forwarded:
         peer: IPv4Address | IPv6Address,
         headers: dict[str, str],
     ) -> None:
-        client = peer
-        # Each proxy appends the address of its caller, so a client can't forge the right end. From there the
-        # search goes left, to the first address that is not a trusted proxy's, or up to a hop that is not an
-        # address. No trusted proxy has written what is further left.
-        for hop in reversed(headers.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-            address = _address(hop.strip(" \t"))
-            if address is None:
-                break
-            client = address
-            if not self._trusts(address):
-                break
+        client = self._behind(peer, headers.get("HTTP_X_FORWARDED_FOR", ""))
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(client)
         scheme = _last(headers, "HTTP_X_FORWARDED_PROTO").lower()
         if scheme in ("http", "https"):
@@ -72,6 +71,25 @@ class Forwarded:
         prefix = _last(headers, "HTTP_X_FORWARDED_PREFIX").rstrip("/")
         if len(prefix) <= _PREFIX_MAX and _PREFIX.fullmatch(prefix):
             environ["SCRIPT_NAME"] = prefix
+        if "HTTP_X_FORWARDED_HOST" in headers:
+            environ[FORWARDED_HOST] = headers["HTTP_X_FORWARDED_HOST"]
+
+    def _behind(
+        self, peer: IPv4Address | IPv6Address, forwarded_for: str
+    ) -> IPv4Address | IPv6Address:
+        """The client behind a trusted peer."""
+        client = peer
+        # Each proxy appends the address of its caller, so a client can't forge the right end. From there the
+        # search goes left, to the first address that is not a trusted proxy's, or up to a hop that is not an
+        # address. No trusted proxy has written what is further left.
+        for hop in reversed(forwarded_for.split(",")):
+            address = _address(hop.strip(" \t"))
+            if address is None:
+                break
+            client = address
+            if not self._trusts(address):
+                break
+        return client
 
 
 def _last(headers: dict[str, str], name: str) -> str:

@@ -17,6 +17,7 @@ import termios
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -108,6 +109,18 @@ def discard_unsent(connection: socket.socket) -> None:
     """Make the kernel drop its send buffer when the connection is closed."""
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def waited_for_cores(pid: int) -> dict[str, float]:
+    """For how many seconds each thread of a process has been ready to run without a core.
+
+    Empty where the kernel does not tell.
+    """
+    found = {}
+    with suppress(OSError, ValueError, IndexError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found[task.name] = int((task / "schedstat").read_text().split()[1]) / 1e9
+    return found
 
 
 def core_of(slot: int, service: int, period: int, cores: AbstractSet[int]) -> int:

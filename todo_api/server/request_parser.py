@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
 
+# RFC 3986, 3.3: what stands in a path as it is. "/" too, which separates its segments.
+_IN_PATHS = "/!$&'()*+,;=:@-._~"
+# RFC 9112, 3.2: the target of a request has no fragment. waitress would cut it off.
+_AUTHORITY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]+", re.ASCII)
 # RFC 3986, 3.2.2 and 3.2.3. No space: waitress joins two Host fields with a space, so they are refused.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*", re.ASCII)
 _CODINGS = re.compile(rb"^transfer-encoding:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
@@ -15,6 +20,8 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
     """One request."""
 
     _expects = False
+    is_refused = False  # whether it would have waited for a thread for too long
+    routed_path = ""  # the path that the application routes
 
     @property
     def expect_continue(self) -> bool:
@@ -37,15 +44,44 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
             raise ParsingError("The address or the length can't be read") from None
         if self.version not in ("1.0", "1.1"):
             raise ParsingError("The version is neither HTTP/1.0 nor HTTP/1.1")
+        self._read_target()
         host = self.headers.get("HOST")
         if host is None and self.version == "1.1":
             raise ParsingError("There is no Host")
-        if host is not None and not _HOST.fullmatch(host):
-            raise ParsingError("The Host is not one host")
+        if host is not None:
+            self._check_host(host)
         if "CONNECTION" in self.headers:
             self._choose_connection()
         if b"transfer-encoding" in header_plus.lower():
             self._check_codings(_CODINGS.findall(header_plus))
+
+    @staticmethod
+    def _check_host(host: str) -> None:
+        if not _HOST.fullmatch(host):
+            raise ParsingError("The Host is not one host")
+
+    def _read_target(self) -> None:
+        """Set what is routed. Raises ParsingError for a target that HTTP does not have."""
+        target: str = self.request_uri
+        if "#" in target:
+            raise ParsingError("The target has a fragment")
+        if self.proxy_scheme or self.proxy_netloc:
+            # RFC 9112, 3.2.2: the authority in the target counts, and Host does not.
+            if self.proxy_scheme.lower() not in ("http", "https"):
+                raise ParsingError("The target is not of HTTP")
+            if not _AUTHORITY.fullmatch(self.proxy_netloc):
+                raise ParsingError("The authority of the target is not one host")
+            if "HOST" in self.headers:
+                self._check_host(self.headers["HOST"])
+            self.headers["HOST"] = self.proxy_netloc
+            target = target[target.index("//") + 2 :].removeprefix(self.proxy_netloc)
+        written = target.partition("?")[0]
+        if not written and self.proxy_netloc:
+            written = self.path = "/"
+        # A path has one spelling. A proxy may have rules for /api/auth/login, and would not apply them to
+        # /api/auth/%6Cogin. So what need not be encoded is not decoded, and no route fits it.
+        usual = quote(self.path.encode("latin-1"), safe=_IN_PATHS)
+        self.routed_path = self.path if usual.lower() == written.lower() else written
 
     def _choose_connection(self) -> None:
         # A list of options in any letter case (RFC 9110, 7.6.1), which waitress compares as one text.

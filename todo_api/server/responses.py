@@ -14,7 +14,7 @@ from todo_api.observability.logs import log_request
 from todo_api.web.headers import ALWAYS, UNLESS_SET
 from todo_api.web.problem_codes import CODES
 from todo_api.web.problems import MEDIA_TYPE, Problem, document
-from todo_api.web.request import HASHING_WAITS, chosen_id
+from todo_api.web.request import IS_REFUSED, chosen_id
 
 # What waitress refuses before the application sees it. Its 501 (a transfer encoding other than chunked) is
 # a 400 here: one code fewer to explain.
@@ -34,7 +34,9 @@ class AppTask(WSGITask):  # type: ignore[misc]
 
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
-        environ[HASHING_WAITS] = self.channel.server.task_dispatcher.hashing_waits
+        # waitress would take leading slashes away: //api/auth/login would be another spelling of a path.
+        environ["PATH_INFO"] = self.request.routed_path
+        environ[IS_REFUSED] = self.request.is_refused
         self.request.environ = environ
         return environ
 

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from todo_api.server.entrance import Entrance, alone
+from todo_api.server.heartbeat import SILENCE_SECONDS, Heartbeats
 from todo_api.server.machine import SCRAPE_NICENESS, lower_priority, raise_file_limit
 from todo_api.server.role import Role
 from todo_api.server.supervisor import ServerError, Supervisor
@@ -17,7 +19,6 @@ from todo_api.server.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from wsgiref.types import WSGIApplication
 
     from todo_api.observability.metrics import Metrics
 
@@ -32,7 +33,7 @@ logger = logging.getLogger("todo_api.server")
 
 
 def serve(
-    make_app: Callable[[], WSGIApplication],
+    make_app: Callable[[], Entrance],
     *,
     host: str,
     port: int,
@@ -42,19 +43,23 @@ def serve(
     core_pinning: bool = True,
     ready: Callable[[str], None] | None = None,
     metrics: Metrics | None = None,
+    silence_s: float = SILENCE_SECONDS,
 ) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status, 1 if accepted requests had to be cut off.
 
     make_app runs in each worker process after the fork, so it is the place to open connections. `ready`
     gets the URL once all workers serve. `metrics` are served by a separate process, whose failures don't
-    affect the workers. Raises ServerError if an address can't be used or a worker can't start. Call this
-    function in the main thread of a process without other threads.
+    affect the workers. A worker whose event loop makes no turn for `silence_s` is replaced. Raises
+    ServerError if an address can't be used or a worker can't start. Call this function in the main thread
+    of a process without other threads.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
+        beats = Heartbeats(workers + 1, silence_s)
         run = partial(
             run_worker,
             listener=listener,
+            beats=beats,
             make_app=make_app,
             threads=threads,
             request_timeout=request_timeout,
@@ -63,19 +68,23 @@ def serve(
         )
         roles = [Role(listener, run)] * workers
         if metrics is not None:
-            roles.append(_metrics_role(metrics, stack, core_pinning))
+            roles.append(_metrics_role(metrics, stack, core_pinning, beats))
         raise_file_limit(CONNECTIONS + SPARE_FILES)
         # Objects that exist now stay in memory shared with the workers: garbage collection won't write there.
         gc.collect()
         gc.freeze()
         url = _url(listener)
-        return Supervisor(roles, metrics).run(lambda: ready(url) if ready is not None else None)
+        return Supervisor(roles, beats, metrics).run(
+            lambda: ready(url) if ready is not None else None
+        )
 
 
-def _metrics_role(metrics: Metrics, stack: ExitStack, core_pinning: bool) -> Role:
-    def page() -> WSGIApplication:
+def _metrics_role(
+    metrics: Metrics, stack: ExitStack, core_pinning: bool, beats: Heartbeats
+) -> Role:
+    def page() -> Entrance:
         lower_priority(SCRAPE_NICENESS)
-        return metrics.page()
+        return alone(metrics.page())
 
     listener = stack.enter_context(_listen(metrics.host, metrics.port))
     logger.info("metrics on %s/metrics", _url(listener))
@@ -83,6 +92,7 @@ def _metrics_role(metrics: Metrics, stack: ExitStack, core_pinning: bool) -> Rol
         run_worker,
         listener=listener,
         make_app=page,
+        beats=beats,
         threads=METRICS_THREADS,
         request_timeout=METRICS_TIMEOUT_S,
         core_pinning=core_pinning,

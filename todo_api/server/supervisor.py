@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from todo_api.server.child_process import Child, start_child
+from todo_api.server.heartbeat import LOOK_SECONDS, LivedTime, Watch
 from todo_api.server.role import DRAIN_SECONDS, READY
 from todo_api.server.signals import signal_name, signals_on_a_socket
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from todo_api.observability.metrics import Metrics
+    from todo_api.server.heartbeat import Heartbeats
     from todo_api.server.role import Role
 
 KILL_SECONDS = DRAIN_SECONDS + 1.0
@@ -35,10 +37,14 @@ class ServerError(Exception):
 
 
 class Supervisor:
-    """Keeps one child running for each role. Sleeps until a signal, a child's message or a deadline."""
+    """Keeps one child running for each role. Looks at them once a second, and at each signal or message."""
 
-    def __init__(self, roles: Sequence[Role], metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, roles: Sequence[Role], beats: Heartbeats, metrics: Metrics | None = None
+    ) -> None:
         self._roles = roles
+        self._beats = beats
+        self._lived = LivedTime()
         self._metrics = metrics
         self._children: dict[int, Child] = {}
         self._due: list[float] = []  # the times at which children have to be started
@@ -58,6 +64,7 @@ class Supervisor:
                     self._wait(wake)
                     self._reap()
                     self._kill_overdue()
+                    self._replace_hung()
                     self._tell_who_serves(ready)
         finally:
             for pid in self._children:  # only after an exception
@@ -87,10 +94,13 @@ class Supervisor:
             except OSError as error:  # no memory, too many processes
                 self._replace(f"a process can't be started: {error.strerror}", PAUSE_SECONDS)
             else:
+                child.watch = Watch(self._beats, slot, child.pid)
                 self._children[child.pid] = child
 
     def _wait(self, wake: socket.socket) -> None:
         deadlines = list(self._due)
+        if self._stopped_at is None:
+            deadlines.append(time.monotonic() + LOOK_SECONDS)
         if self._stopped_at is not None and not self._killed:
             deadlines.append(self._stopped_at + KILL_SECONDS)
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
@@ -171,6 +181,24 @@ class Supervisor:
             return
         if time.monotonic() >= self._stopped_at + KILL_SECONDS:
             self._kill(f"still busy after {KILL_SECONDS:g} s")
+
+    def _replace_hung(self) -> None:
+        """End the children that hang: _reap then sees their end, and replaces them."""
+        passed, now = self._lived.look(), time.monotonic()
+        if self._stopped_at is not None:
+            return
+        for child in self._children.values():
+            if child.told_to_end is not None:
+                if now >= child.told_to_end + KILL_SECONDS:
+                    os.kill(child.pid, signal.SIGKILL)
+            elif child.watch is not None and (why := child.watch.look(passed, child.serves)):
+                logger.error("%s hangs: %s", child.name, why)
+                child.told_to_end = now
+                if self._metrics is not None:
+                    self._metrics.worker_hung()
+                # While its loop turns, it can finish its other requests.
+                loop_turns = child.watch.is_turning
+                os.kill(child.pid, signal.SIGTERM if loop_turns else signal.SIGKILL)
 
     def _kill(self, why: str) -> None:
         self._killed = True

@@ -17,9 +17,10 @@ from todo_api.server.role import DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import socket
-    from wsgiref.types import WSGIApplication
 
     from todo_api.observability.metrics import Metrics
+    from todo_api.server.entrance import Entrance
+    from todo_api.server.heartbeat import Pulse
 
 CONNECTIONS = 2000
 SPARE_FILES = 200  # for database connections, logs and modules
@@ -37,18 +38,20 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def __init__(
         self,
         listener: socket.socket,
-        app: WSGIApplication,
+        entrance: Entrance,
         threads: int,
         request_timeout: float,
         metrics: Metrics | None,
+        pulse: Pulse,
     ) -> None:
         self._request_timeout = request_timeout
         self.metrics = metrics
+        self._pulse = pulse
         address = listener.getsockname()
         super().__init__(
-            app,
+            pulse.watched(entrance.app),
             _sock=listener,
-            dispatcher=Dispatcher(threads),
+            dispatcher=Dispatcher(threads, entrance),
             adj=_adjustments(),
             sockinfo=(listener.family, listener.type, listener.proto, address),
             bind_socket=False,
@@ -57,11 +60,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """At each cleanup_interval, end idle connections and slow clients, and read the load for metrics."""
         super().maintenance(now)
+        self.task_dispatcher.refuse_overdue()
         moment = time.monotonic()
         for channel in list(self.active_channels.values()):
             channel.check_deadline(moment, self._request_timeout)
         if self.metrics is not None:
-            self.metrics.read_load()
+            self.metrics.read_load(self.task_dispatcher.load())
 
     def add_task(self, task: Channel) -> None:
         """Have a thread execute the next request of a channel."""
@@ -77,6 +81,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """Serve, then drain. Returns False if running requests had to be cut off."""
         while not self.draining:
             wasyncore.poll2(1.0, self._map)
+            self._pulse.beat()
         return self._finish(time.monotonic() + DRAIN_SECONDS)
 
     def drain(self) -> None:
@@ -94,6 +99,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         drained_at = time.time()
         while self.active_channels and time.monotonic() < deadline:
             wasyncore.poll2(0.1, self._map)
+            self._pulse.beat()
             now = time.time()
             for channel in list(self.active_channels.values()):
                 # A request may already be under way on a kept-alive connection.

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 from waitress import wasyncore  # type: ignore[import-untyped]
 
+from todo_api.server.heartbeat import Pulse
 from todo_api.server.machine import pin_to_one_core
 from todo_api.server.role import READY
 from todo_api.server.waitress_server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from wsgiref.types import WSGIApplication
 
     from todo_api.observability.metrics import Metrics
+    from todo_api.server.entrance import Entrance
+    from todo_api.server.heartbeat import Heartbeats
 
 logger = logging.getLogger("todo_api.server")
 
@@ -29,10 +31,11 @@ def run_worker(
     slot: int,
     *,
     listener: socket.socket,
-    make_app: Callable[[], WSGIApplication],
+    make_app: Callable[[], Entrance],
     threads: int,
     request_timeout: float,
     core_pinning: bool,
+    beats: Heartbeats | None = None,
     metrics: Metrics | None = None,
 ) -> int:
     """Serve until SIGTERM or until the other end of `link` is closed; returns the exit status.
@@ -43,7 +46,9 @@ def run_worker(
     try:
         if metrics is not None:
             metrics.take_slot(slot)
-        server = Server(listener, make_app(), threads, request_timeout, metrics)
+        entrance = make_app()
+        pulse = Pulse(beats, slot, entrance.longest_s)
+        server = Server(listener, entrance, threads, request_timeout, metrics, pulse)
     except Exception as error:
         logger.exception("the application could not start")
         _tell_parent(link, f"{type(error).__name__}: {error}".encode()[:4000])

@@ -77,6 +77,12 @@ class Config:
     port: int = _setting(
         "port to listen on; 0 takes a free one", readers.whole_number(0, 65535), 8000
     )
+    allowed_hosts: tuple[str, ...] = _setting(
+        "comma-separated hosts that requests may be for, * for any; unset: localhost and other "
+        "loopback names when HOST is one, otherwise any",
+        readers.hosts,
+        (),
+    )
     data_dir: Path = _setting(
         "folder of the embedded PostgreSQL and of the made secret; unset: the user's data folder",
         readers.path,

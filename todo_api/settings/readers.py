@@ -11,6 +11,8 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from todo_api.settings.hosts import ANY_HOST, host_of
+
 Network = IPv4Network | IPv6Network
 
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: a key for HS256 has at least the size of the hash
@@ -200,6 +202,11 @@ def header_names(text: str) -> tuple[str, ...]:
     return tuple(_entries(text))
 
 
+def hosts(text: str) -> tuple[str, ...]:
+    """Comma-separated hosts as they are compared; with a dot in front, a domain and all below it."""
+    return tuple(map(_allowed_host, _entries(text)))
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Comma-separated addresses and networks."""
     return tuple(map(_network, _entries(text)))
@@ -265,6 +272,23 @@ def _has_origin(match: re.Match[str]) -> bool:
             return False
     # The hosts of other schemes keep their letter case: Safari's extensions have capitals.
     return match["scheme"] not in _DEFAULT_PORT or match["host"] == match["host"].lower()
+
+
+def _allowed_host(text: str) -> str:
+    if text == ANY_HOST:
+        return text
+    found = host_of(text.removeprefix("."))
+    # A port would not be compared. IPv6 may come without brackets here, as in HOST.
+    if found is None and ":" in text:
+        found = host_of(f"[{text}]")
+    elif found is not None and ":" in text.rpartition("]")[2]:
+        found = None
+    if found is None:
+        raise ValueError(
+            f"{text!r} is not a host such as todo.example.com, .example.com (with all below it), "
+            "192.0.2.1 or [2001:db8::1], without a port"
+        )
+    return f".{found}" if text.startswith(".") else found
 
 
 def _network(text: str) -> Network:

@@ -23,22 +23,29 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 def read_body(kind: type[Body], media_types: Container[str] = (JSON,)) -> Body:
     """Parse and validate the request's body as a `kind`. Raises Problem."""
     require_json(media_types)
-    if current_request().headers.get("Content-Encoding", "").strip().lower() not in (
-        "",
-        "identity",
-    ):
+    if is_compressed(current_request().headers.get("Content-Encoding", "")):
         raise Problem("unsupported-media-type", "The body must not be compressed.")
     return _validate(_parse(current_request().get_data(cache=False)), kind)
 
 
 def require_json(media_types: Container[str] = (JSON,)) -> None:
     """Refuse a request whose Content-Type is not one of these, in UTF-8. Raises Problem."""
-    header = current_request().headers.get("Content-Type", "").lower()
+    if not is_json(current_request().headers.get("Content-Type", ""), media_types):
+        raise Problem("unsupported-media-type")
+
+
+def is_json(content_type: str, media_types: Container[str] = (JSON,)) -> bool:
+    """Whether a Content-Type is one of these, in UTF-8."""
+    header = content_type.lower()
     media_type, options = parse_options_header(header)
     # an unreadable charset is left out of `options`, and is not UTF-8
     in_utf8 = "charset" not in header or options.get("charset") == "utf-8"
-    if media_type not in media_types or not in_utf8:
-        raise Problem("unsupported-media-type")
+    return media_type in media_types and in_utf8
+
+
+def is_compressed(content_encoding: str) -> bool:
+    """Whether a Content-Encoding says that the body is compressed."""
+    return content_encoding.strip().lower() not in ("", "identity")
 
 
 def _parse(raw: bytes) -> Any:

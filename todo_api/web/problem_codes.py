@@ -83,6 +83,12 @@ CODES = {
         "The body must be sent as application/json.",
         "Send “Content-Type: application/json”, in UTF-8 and not compressed.",
     ),
+    "misdirected-request": Code(
+        421,
+        "Misdirected request",
+        "This service does not answer for the host that the request names.",
+        "Use the service's own address. If this is it, ask the operator to add its name to ALLOWED_HOSTS.",
+    ),
     "validation-error": Code(
         422,
         "Validation error",

@@ -9,7 +9,9 @@ from werkzeug.utils import cached_property
 
 from todo_api.database.calls import SignedIn
 
-HASHING_WAITS = "todo_api.hashing_waits"  # set in the environ by the server
+# Set in the environ by the server:
+IS_REFUSED = "todo_api.is_refused"  # whether too many requests wait, and this one is to be refused
+FORWARDED_HOST = "todo_api.forwarded_host"  # X-Forwarded-Host of a trusted proxy
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -22,12 +24,6 @@ class Request(flask.Request):
     def __init__(self, *arguments: object, **named: object) -> None:
         self.began = time.perf_counter()
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
-
-    @property
-    def hashing_waits(self) -> int:
-        """How many requests that hash a password wait for a thread, behind this one."""
-        waits: int = self.environ.get(HASHING_WAITS, 0)
-        return waits
 
     @cached_property
     def id(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 SMUGGLED = b"<SMUGGLED>"
 NO_VERSION = "no version"
-_H = b"Host: todo.example.com\r\n"
+_H = b"Host: localhost\r\n"
 _POST = b"POST /api/auth/login HTTP/1.1\r\n" + _H
 _JSON = b"Content-Type: application/json\r\n"
 _GET = b"GET /health/live HTTP/1.1\r\n"
@@ -109,10 +109,10 @@ CASES = [
     _head("two Hosts", _GET + _H + b"Host: other.example.com", 400),
     _head("one Host twice", _GET + _H + _H.strip(), 400),
     _head("no Host", _GET + b"Accept: */*", 400),
-    _head("a Host with a path", _GET + b"Host: todo.example.com/x", 400),
-    _head("a Host with an at", _GET + b"Host: a@todo.example.com", 400),
-    _head("a Host with a blank", _GET + b"Host: todo example.com", 400),
-    _head("a Host with a space before the colon", _GET + b"Host : todo.example.com", 400),
+    _head("a Host with a path", _GET + b"Host: localhost/x", 400),
+    _head("a Host with an at", _GET + b"Host: a@localhost", 400),
+    _head("a Host with a blank", _GET + b"Host: local host.com", 400),
+    _head("a Host with a space before the colon", _GET + b"Host : localhost", 400),
     # heads
     _head("a space before a colon", _GET + _H + b"X-A : b", 400),
     _head("a tab before a colon", _GET + _H + b"X-A\t: b", 400),
@@ -122,9 +122,7 @@ CASES = [
     _head("a NUL in a name", _GET + _H + b"X\0A: b", 400),
     _head("a bare line feed in the head", _GET + _H + b"X-A: b\nX-B: c", 400),
     _head("a bare carriage return in a value", _GET + _H + b"X-A: b\rX-B: c", 400),
-    _case(
-        "bare line feeds only", b"GET /health/live HTTP/1.1\nHost: todo.example.com\n\n", 200, 400
-    ),
+    _case("bare line feeds only", b"GET /health/live HTTP/1.1\nHost: localhost\n\n", 200, 400),
     _head("a first header that is folded", _GET + b" " + _H.strip(), 400),
     _head("a folded header", _GET + _H + b"X-A: b\r\n c", 200, 400),
     # first lines
@@ -155,8 +153,8 @@ CASES = [
         200,
     ),
     _head("an address with half a bracket", b"GET http://[ HTTP/1.1\r\n" + _H.strip(), 400),
-    _head("an address with a bad port", b"GET http://a:99999/ HTTP/1.1\r\n" + _H.strip(), 400, 302),
-    _head("a tunnel", b"CONNECT todo.example.com:443 HTTP/1.1\r\n" + _H.strip(), 400, 404, 405),
+    _head("an address with a bad port", b"GET http://a:99999/ HTTP/1.1\r\n" + _H.strip(), 400, 421),
+    _head("a tunnel", b"CONNECT localhost:443 HTTP/1.1\r\n" + _H.strip(), 400, 404, 405),
     _head("an asterisk", b"OPTIONS * HTTP/1.1\r\n" + _H.strip(), 200, 400, 404, 405),
     _head("a preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM", 400),
     _head(

@@ -85,7 +85,7 @@ def header(head: bytes, name: bytes) -> bytes | None:
 def raw_request(method: str, path: str, body: Any = None, token: str = "") -> bytes:
     """A request as it goes over the wire."""
     sent = b"" if body is None else json.dumps(body).encode()
-    lines = [f"{method} {path} HTTP/1.1", "Host: todo.example.com"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
     if body is not None:
