@@ -14,12 +14,12 @@ SELECT
     ARRAY(
         SELECT candidate.rolname::text
         FROM pg_catalog.pg_roles AS candidate
-        WHERE pg_has_role(current_user, candidate.oid, 'MEMBER')
+        WHERE pg_catalog.pg_has_role(current_user, candidate.oid, 'MEMBER')
             AND (
                 candidate.rolsuper
                 OR candidate.rolbypassrls
                 OR candidate.rolname = 'todo_auth'
-                OR starts_with(candidate.rolname, 'pg_')
+                OR pg_catalog.starts_with(candidate.rolname, 'pg_')
             )
         ORDER BY candidate.rolname
     ) AS bypasses,
@@ -28,7 +28,7 @@ SELECT
         FROM pg_catalog.pg_class AS owned
         WHERE owned.relnamespace = 'public'::regnamespace
             AND owned.relkind IN ('r', 'p')
-            AND pg_has_role(current_user, owned.relowner, 'MEMBER')
+            AND pg_catalog.pg_has_role(current_user, owned.relowner, 'MEMBER')
         ORDER BY owned.relname
     ) AS owns,
     ARRAY(

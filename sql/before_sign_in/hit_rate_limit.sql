@@ -26,20 +26,23 @@ WITH outdated AS (
 INSERT INTO rate_limits AS counter (key, hits, expires_at)
 SELECT
     %(key)s::text,
-    array_fill(clock_timestamp(), ARRAY[%(cost)s::integer]),
-    clock_timestamp() + make_interval(secs => %(window)s::integer)
+    pg_catalog.array_fill(clock_timestamp(), ARRAY[%(cost)s::integer]),
+    clock_timestamp() + pg_catalog.make_interval(secs => %(window)s::double precision)
 WHERE %(allowed)s::integer >= %(cost)s::integer
 ON CONFLICT (key) DO UPDATE
     SET
-        hits = ARRAY(
-            SELECT hit
-            FROM unnest(counter.hits) AS hit
-            WHERE hit > clock_timestamp() - make_interval(secs => %(window)s::integer)
-        ) || excluded.hits,
+        hits = pg_catalog.array_cat(
+            ARRAY(
+                SELECT hit
+                FROM pg_catalog.unnest(counter.hits) AS hit
+                WHERE hit > clock_timestamp() - pg_catalog.make_interval(secs => %(window)s::double precision)
+            ),
+            excluded.hits
+        ),
         expires_at = excluded.expires_at
     WHERE %(allowed)s::integer >= %(cost)s::integer + (
         SELECT count(*)
-        FROM unnest(counter.hits) AS hit
-        WHERE hit > clock_timestamp() - make_interval(secs => %(window)s::integer)
+        FROM pg_catalog.unnest(counter.hits) AS hit
+        WHERE hit > clock_timestamp() - pg_catalog.make_interval(secs => %(window)s::double precision)
     )
 RETURNING TRUE AS accepted

@@ -8,9 +8,9 @@
 -- Index:      rate_limits_pkey
 -- Locks:      none
 SELECT
-    extract(EPOCH FROM coalesce(min(hit), clock_timestamp()))::float8 AS started,
-    count(hit) AS used
-FROM rate_limits
-CROSS JOIN unnest(hits) AS hit
-WHERE key = %(key)s::text
-    AND hit > clock_timestamp() - make_interval(secs => %(window)s::integer)
+    extract(EPOCH FROM coalesce(pg_catalog.min(hit), clock_timestamp())) AS started,
+    pg_catalog.count(hit) AS used
+FROM rate_limits AS counter
+CROSS JOIN pg_catalog.unnest(counter.hits) AS hit
+WHERE counter.key = %(key)s::text
+    AND hit > clock_timestamp() - pg_catalog.make_interval(secs => %(window)s::double precision)

@@ -32,6 +32,7 @@ _TYPICAL = {
     "cost": 1,
     "allowed": 5,
     "window": 60,
+    "until_commit": True,
     "id": "0004.tasks",
     "checksum": "0" * 64,
 }

@@ -41,6 +41,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "begin_on_citus",
             "begin_request",
             "begin_session",
+            "check_database",
             "check_role",
             "clear_rate_limit",
             "clear_rate_limits",
@@ -53,12 +54,17 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "has_applied_migrations",
             "has_citus",
             "hit_rate_limit",
+            "pin_settings",
+            "planted",
             "read_rate_limit",
             "record_event",
             "record_migration",
             "server_process",
+            "set_isolation",
+            "set_read_write",
             "try_migration_lock",
             "unusable_indexes",
+            "who_may_create",
         )
     }
 

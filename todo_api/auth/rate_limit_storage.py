@@ -34,7 +34,8 @@ class PostgresStorage(MovingWindowSupport, Storage):
         """The Unix time of the oldest attempt in the last `expiry` seconds, and the number of attempts."""
         parameters = {"key": key, "window": expiry}
         [rows] = self._database.before_sign_in(Call("before_sign_in/read_rate_limit", parameters))
-        return rows[0]  # type: ignore[no-any-return]
+        started, used = rows[0]
+        return float(started), used
 
     def check(self) -> bool:
         """Whether counters can be read."""

@@ -57,7 +57,7 @@ def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[An
         connection.close()
         raise
     rows = []
-    for name, result in zip(prepared, results, strict=True):
+    for name, result in zip(prepared, results, strict=False):
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result)
         if name:
@@ -65,6 +65,10 @@ def round_trip(connection: Connection, *statements: Bound) -> list[list[tuple[An
         else:
             connection.reader.set_pgresult(result)
             rows.append(connection.reader.load_rows(0, result.ntuples, tuple))
+    # What fails only when the transaction commits (a deferred constraint, a serialization failure) is the
+    # result of the sync, after those of all statements.
+    for result in results[len(prepared) :]:
+        raise error_from_result(result)
     return rows
 
 

@@ -249,6 +249,7 @@ def _values(ids: Person) -> dict[str, Any]:
         "cost": 1,
         "allowed": 5,
         "window": 60,
+        "until_commit": True,
         "id": "0000.none",
         "checksum": "0" * 64,
     }
