@@ -41,6 +41,7 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     from todo_api.observability import logs
     from todo_api.server.supervisor import ServerError
     from todo_api.settings.made_secret import SecretError
+    from todo_api.upkeep.database_check import UnfitDatabaseError
     from todo_api.upkeep.end_sessions import EndError
     from todo_api.upkeep.migration_files import MigrationError
     from todo_api.upkeep.role_check import RoleError
@@ -52,7 +53,14 @@ def _run(config: Config, given: argparse.Namespace) -> int:
     except EmbeddedError as error:
         _complain(f"DATABASE_URL is not set, so PostgreSQL has to be embedded: {error}")
         return _FAILED
-    except (SecretError, MigrationError, RoleError, ServerError, EndError) as error:
+    except (
+        SecretError,
+        UnfitDatabaseError,
+        MigrationError,
+        RoleError,
+        ServerError,
+        EndError,
+    ) as error:
         _complain(str(error))
         return _FAILED
 

@@ -26,6 +26,7 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
     from todo_api.server.forwarded import Forwarded
     from todo_api.server.serve import serve
     from todo_api.settings.made_secret import made_secret
+    from todo_api.upkeep.database_check import check_database
     from todo_api.upkeep.migrate import migrate
     from todo_api.upkeep.role_check import check_role
 
@@ -36,6 +37,7 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
         raise ConfigError(alike)
     if config.migrate_on_start:
         migrate(config.migrate_url or url)
+    check_database(url)
     check_role(url)
     if os.environ.get("SPACE_ID") and not config.trusted_proxies:
         logger.warning(
@@ -61,9 +63,11 @@ def serve(config: Config, url: str, given: argparse.Namespace) -> int:
 
 def migrate(config: Config, url: str, given: argparse.Namespace) -> int:
     """Bring the schema up to date."""
+    from todo_api.upkeep.database_check import check_database
     from todo_api.upkeep.migrate import migrate
 
     applied = migrate(config.migrate_url or url)
+    check_database(config.migrate_url or url)
     print(f"applied: {', '.join(applied) or 'nothing, the schema is up to date'}")  # noqa: T201
     return _OK
 

@@ -36,6 +36,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
         return psycopg.connect(
             dburi.args["conninfo"],
             autocommit=True,
+            client_encoding="utf8",
             connect_timeout=5,
             fallback_application_name="todo-api migrate",
         )
@@ -104,7 +105,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             "operation": operation,
         }
 
-    def ask(self, name: str, **parameters: str) -> list[tuple[Any, ...]]:
+    def ask(self, name: str, **parameters: str | bool) -> list[tuple[Any, ...]]:
         """Run a statement of sql/before_sign_in on the migrating connection."""
         statement = self._statements[f"before_sign_in/{name}"]
         with psycopg.RawCursor(self.connection) as cursor:
