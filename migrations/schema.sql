@@ -127,14 +127,25 @@ CREATE FUNCTION public.begin_request(acting_user uuid) RETURNS void
     AS $$
 BEGIN
     PERFORM
-        set_config('role', 'todo_app', true),
-        set_config('app.user_id', coalesce(acting_user::text, ''), true),
-        set_config('statement_timeout', '5s', true),
-        set_config('lock_timeout', '2s', true),
-        set_config('idle_in_transaction_session_timeout', '10s', true),
-        set_config('random_page_cost', '1.1', true),
-        set_config('timezone', 'UTC', true),
-        set_config('datestyle', 'ISO', true);
+        pg_catalog.set_config('search_path', 'pg_catalog, public, pg_temp', true),
+        pg_catalog.set_config('role', 'todo_app', true),
+        pg_catalog.set_config('app.user_id', coalesce(acting_user::pg_catalog.text, ''), true),
+        pg_catalog.set_config('row_security', 'on', true),
+        pg_catalog.set_config('statement_timeout', '5s', true),
+        pg_catalog.set_config('lock_timeout', '2s', true),
+        pg_catalog.set_config('idle_in_transaction_session_timeout', '10s', true),
+        pg_catalog.set_config('random_page_cost', '1.1', true),
+        pg_catalog.set_config('timezone', 'UTC', true),
+        pg_catalog.set_config('datestyle', 'ISO', true),
+        pg_catalog.set_config('standard_conforming_strings', 'on', true);
+    IF pg_catalog.current_setting('transaction_timeout', true) <> '0' THEN  -- from PostgreSQL 17 on
+        PERFORM pg_catalog.set_config('transaction_timeout', '0', true);
+    END IF;
+    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed'
+        OR (pg_catalog.current_setting('transaction_read_only') = 'on' AND NOT pg_catalog.pg_is_in_recovery())
+    THEN
+        RAISE EXCEPTION 'the transaction is not READ COMMITTED, READ WRITE' USING ERRCODE = '57TD1';
+    END IF;
 END
 $$;
 
@@ -149,9 +160,9 @@ CREATE FUNCTION public.begin_session(acting_user uuid, acting_session uuid) RETU
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    PERFORM begin_request(acting_user);
-    PERFORM FROM sessions
-    WHERE user_id = acting_user AND id = acting_session AND expires_at > now();
+    PERFORM public.begin_request(acting_user);
+    PERFORM FROM public.sessions
+    WHERE user_id = acting_user AND id = acting_session AND expires_at > pg_catalog.now();
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the session has ended' USING ERRCODE = 'TD401';
     END IF;

@@ -92,14 +92,25 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     SET LOCAL citus.propagate_set_commands = 'local';
-    EXECUTE format('SET LOCAL app.user_id = %L', coalesce(acting_user::text, ''));
+    SET LOCAL search_path = pg_catalog, public, pg_temp;
+    EXECUTE pg_catalog.format('SET LOCAL app.user_id = %L', coalesce(acting_user::pg_catalog.text, ''));
+    SET LOCAL row_security = on;
     SET LOCAL statement_timeout = '5s';
     SET LOCAL lock_timeout = '2s';
     SET LOCAL idle_in_transaction_session_timeout = '10s';
     SET LOCAL random_page_cost = 1.1;
     SET LOCAL timezone = 'UTC';
     SET LOCAL datestyle = 'ISO';
-    PERFORM set_config('role', 'todo_app', true);
+    SET LOCAL standard_conforming_strings = on;
+    IF pg_catalog.current_setting('transaction_timeout', true) <> '0' THEN  -- from PostgreSQL 17 on
+        PERFORM pg_catalog.set_config('transaction_timeout', '0', true);
+    END IF;
+    PERFORM pg_catalog.set_config('role', 'todo_app', true);
+    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed'
+        OR (pg_catalog.current_setting('transaction_read_only') = 'on' AND NOT pg_catalog.pg_is_in_recovery())
+    THEN
+        RAISE EXCEPTION 'the transaction is not READ COMMITTED, READ WRITE' USING ERRCODE = '57TD1';
+    END IF;
 END
 $$;
 

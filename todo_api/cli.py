@@ -47,6 +47,7 @@ def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
     from todo_api.observability import logs
     from todo_api.server.supervisor import ServerError
     from todo_api.settings.made_secret import SecretError
+    from todo_api.upkeep.database_check import UnfitDatabaseError
     from todo_api.upkeep.end_sessions import EndError
     from todo_api.upkeep.housekeeping import PruneError
     from todo_api.upkeep.migration_files import MigrationError
@@ -65,7 +66,15 @@ def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
     except EmbeddedError as error:
         _complain(f"DATABASE_URL is not set, so PostgreSQL has to be embedded: {error}")
         return _FAILED
-    except (SecretError, MigrationError, RoleError, ServerError, EndError, PruneError) as error:
+    except (
+        SecretError,
+        UnfitDatabaseError,
+        MigrationError,
+        RoleError,
+        ServerError,
+        EndError,
+        PruneError,
+    ) as error:
         _complain(str(error))
         return _FAILED
 

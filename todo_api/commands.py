@@ -39,6 +39,7 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     from todo_api.server.entrance import Entrance
     from todo_api.server.serve import serve
     from todo_api.settings.made_secret import made_secret
+    from todo_api.upkeep.database_check import check_database
     from todo_api.upkeep.housekeeping import Housekeeper
     from todo_api.upkeep.migrate import migrate
     from todo_api.upkeep.narrow_login import make_narrow_login
@@ -53,6 +54,7 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
         migrate(urls.owner, login=_login(urls))
     if urls.folder:
         make_narrow_login(urls.owner)
+    check_database(urls.service)
     check_role(urls.service)
     if not urls.folder:  # of an embedded one the `psql` line has told it
         logger.info("database: %s", _place(urls))
@@ -100,9 +102,11 @@ def _warn(config: Config) -> None:
 
 def migrate(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Bring the schema up to date."""
+    from todo_api.upkeep.database_check import check_database
     from todo_api.upkeep.migrate import migrate
 
     applied = migrate(urls.owner, login=_login(urls))
+    check_database(urls.owner)
     _say(f"applied: {', '.join(applied) or 'nothing, the schema is up to date'}", urls)
     return _OK
 

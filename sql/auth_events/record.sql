@@ -20,4 +20,4 @@ SELECT
     %(request_id)s::text
 FROM users
 WHERE user_id = %s
-    AND CASE WHEN %(bounded)s::boolean THEN auth_event_room(%(address)s::inet) ELSE TRUE END
+    AND CASE WHEN %(bounded)s::boolean THEN public.auth_event_room(%(address)s::inet) ELSE TRUE END

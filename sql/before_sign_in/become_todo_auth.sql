@@ -5,4 +5,4 @@
 -- Returns:    nothing of interest
 -- Index:      none
 -- Locks:      none
-SELECT set_config('role', 'todo_auth', TRUE)
+SELECT pg_catalog.set_config('role', 'todo_auth', TRUE)

@@ -6,4 +6,4 @@
 -- Returns:    nothing of interest
 -- Index:      none
 -- Locks:      none
-SELECT begin_request(%(user_id)s::uuid)
+SELECT public.begin_request(%(user_id)s::pg_catalog.uuid)

@@ -7,4 +7,4 @@
 -- Returns:    nothing of interest
 -- Index:      sessions_pkey, inside the function
 -- Locks:      none
-SELECT begin_session(%(user_id)s::uuid, %(session_id)s::uuid)
+SELECT public.begin_session(%(user_id)s::pg_catalog.uuid, %(session_id)s::pg_catalog.uuid)

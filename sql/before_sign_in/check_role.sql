@@ -16,14 +16,14 @@ SELECT
     ARRAY(
         SELECT candidate.rolname::text
         FROM pg_catalog.pg_roles AS candidate
-        WHERE pg_has_role(current_user, candidate.oid, 'MEMBER')
+        WHERE pg_catalog.pg_has_role(current_user, candidate.oid, 'MEMBER')
             AND (
                 candidate.rolsuper
                 OR candidate.rolbypassrls
                 OR candidate.rolcreaterole
                 OR candidate.rolreplication
                 OR candidate.rolname = 'todo_auth'
-                OR starts_with(candidate.rolname, 'pg_')
+                OR pg_catalog.starts_with(candidate.rolname, 'pg_')
             )
         ORDER BY candidate.rolname
     ) AS bypasses,
@@ -32,13 +32,13 @@ SELECT
         FROM pg_catalog.pg_class AS owned
         WHERE owned.relnamespace = 'public'::regnamespace
             AND owned.relkind IN ('r', 'p', 'v', 'm', 'f')
-            AND pg_has_role(current_user, owned.relowner, 'MEMBER')
+            AND pg_catalog.pg_has_role(current_user, owned.relowner, 'MEMBER')
         UNION
         SELECT owned.proname::text
         FROM pg_catalog.pg_proc AS owned
         WHERE owned.pronamespace = 'public'::regnamespace
             AND owned.proowner::regrole::text <> 'todo_auth'
-            AND pg_has_role(current_user, owned.proowner, 'MEMBER')
+            AND pg_catalog.pg_has_role(current_user, owned.proowner, 'MEMBER')
         ORDER BY relname
     ) AS owns,
     ARRAY(
@@ -66,6 +66,6 @@ SELECT
             ON part.attname = privilege.attname AND coalesce(privilege.relname, made.relname) = made.relname
         WHERE made.relnamespace = 'public'::regnamespace
             AND made.relkind IN ('r', 'p')
-            AND has_column_privilege(current_user, made.oid, part.attnum, privilege.kind)
+            AND pg_catalog.has_column_privilege(current_user, made.oid, part.attnum, privilege.kind)
         ORDER BY made.relname, privilege.kind
     ) AS exceeds

@@ -27,5 +27,5 @@ recorded AS (
 
 SELECT
     count(*) AS sessions,
-    count(DISTINCT ended.user_id) AS users
+    pg_catalog.count(DISTINCT ended.user_id) AS users
 FROM ended

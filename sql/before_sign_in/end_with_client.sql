@@ -6,4 +6,4 @@
 -- Returns:    nothing of interest
 -- Index:      none
 -- Locks:      none
-SELECT set_config('client_connection_check_interval', '1s', FALSE)
+SELECT pg_catalog.set_config('client_connection_check_interval', '1s', FALSE)

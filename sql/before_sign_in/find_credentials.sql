@@ -9,4 +9,4 @@
 SELECT
     user_id,
     password_hash
-FROM find_credentials(%(email)s::text)
+FROM public.find_credentials(%(email)s::text)

@@ -5,4 +5,4 @@
 -- Returns:    found   true or false
 -- Index:      none
 -- Locks:      none
-SELECT to_regclass('public.applied_migrations') IS NOT NULL AS found
+SELECT pg_catalog.to_regclass('public.applied_migrations') IS NOT NULL AS found

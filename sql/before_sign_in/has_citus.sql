@@ -5,6 +5,5 @@
 -- Returns:    found   true or false
 -- Index:      none: a catalogue of a few rows
 -- Locks:      none
-SELECT count(*) > 0 AS found
+SELECT pg_catalog.bool_or(pg_catalog.nameeq(extname, 'citus')) AS found
 FROM pg_catalog.pg_extension
-WHERE extname = 'citus'

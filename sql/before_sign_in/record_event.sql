@@ -20,4 +20,4 @@ SELECT
     %(address)s::inet,
     %(user_agent)s::text,
     %(request_id)s::text
-WHERE CASE WHEN %(bounded)s::boolean THEN auth_event_room(%(address)s::inet) ELSE TRUE END
+WHERE CASE WHEN %(bounded)s::boolean THEN public.auth_event_room(%(address)s::inet) ELSE TRUE END

@@ -6,4 +6,4 @@
 -- Returns:    pid   the process of the server
 -- Index:      none
 -- Locks:      none
-SELECT pg_backend_pid() AS pid
+SELECT pg_catalog.pg_backend_pid() AS pid

@@ -6,4 +6,4 @@
 -- Returns:    locked   true or false
 -- Index:      none
 -- Locks:      one advisory lock, until the connection ends
-SELECT pg_try_advisory_lock(hashtext('todo_api'), hashtext('migrations')) AS locked
+SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('todo_api'), pg_catalog.hashtext('migrations')) AS locked

@@ -16,7 +16,7 @@ WITH asked AS (
 DELETE FROM idempotency_keys
 WHERE user_id = %s
     AND created_at <= (
-        SELECT max(oldest.created_at)
+        SELECT pg_catalog.max(oldest.created_at)
         FROM (
             SELECT created_at
             FROM idempotency_keys

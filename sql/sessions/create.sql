@@ -9,7 +9,7 @@ INSERT INTO sessions (user_id, id, expires_at)
 SELECT
     user_id,
     %(session_id)s::uuid,
-    now() + make_interval(secs => %(lifetime)s::integer)
+    now() + pg_catalog.make_interval(secs => %(lifetime)s::double precision)
 FROM users
 WHERE user_id = %s
 RETURNING user_id

@@ -69,7 +69,7 @@ kept AS (
     SELECT
         user_id,
         %(key)s::text,
-        decode(%(request_hash)s::text, 'hex'),
+        pg_catalog.decode(%(request_hash)s::text, 'hex'),
         id,
         created_at
     FROM made
@@ -91,7 +91,7 @@ WHERE user_id = %s
 UNION ALL
 SELECT
     TRUE AS is_replay,
-    request_hash = decode(%(request_hash)s::text, 'hex') AS is_same,
+    request_hash = pg_catalog.decode(%(request_hash)s::text, 'hex') AS is_same,
     task_id,
     created_at,
     NULL::integer AS room_in

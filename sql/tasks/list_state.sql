@@ -6,7 +6,13 @@
 -- Returns:    state   SHA-256 of all updated_at in the order of the list, with commas between
 -- Index:      tasks_newest_first, which is in this order already: no sort
 -- Locks:      none
-SELECT encode(sha256(convert_to(coalesce(string_agg(updated_at::text, ','), ''), 'UTF8')), 'hex') AS state
+SELECT
+    pg_catalog.encode(
+        pg_catalog.sha256(
+            pg_catalog.convert_to(coalesce(pg_catalog.string_agg(updated_at::text, ','), ''), 'UTF8')
+        ),
+        'hex'
+    ) AS state
 FROM (
     SELECT updated_at
     FROM tasks

@@ -6,6 +6,6 @@
 -- Returns:    nothing of interest
 -- Index:      users_pkey
 -- Locks:      the user's advisory lock, until commit
-SELECT pg_advisory_xact_lock(hashtextextended(user_id::text, 0))
+SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(user_id::text, 0::bigint))
 FROM users
 WHERE user_id = %s

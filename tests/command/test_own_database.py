@@ -47,6 +47,24 @@ def test_a_login_that_may_not_migrate_is_told_so_in_one_line(
     assert ended.complaint
 
 
+@pytest.mark.parametrize(
+    ("command", "migrates"), [("serve", "true"), ("serve", "false"), ("migrate", "true")]
+)
+def test_a_database_of_another_encoding_is_one_line(
+    desk: Desk, postgres: str, admin: psycopg.Connection[Any], command: str, migrates: str
+) -> None:
+    admin.execute(
+        "CREATE DATABASE odd_encoding ENCODING 'SQL_ASCII' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+    )
+    try:
+        url = make_conninfo(postgres, dbname="odd_encoding")
+        ended = desk.run(command, DATABASE_URL=url, JWT_SECRET=SECRET, MIGRATE_ON_START=migrates)
+    finally:
+        admin.execute("DROP DATABASE odd_encoding WITH (FORCE)")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.complaint.startswith("the encoding of the database is SQL_ASCII")
+
+
 def test_an_address_in_use_is_one_line(desk: Desk, database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])

@@ -27,6 +27,10 @@ from todo_api.tasks.rows import as_task
 
 pytestmark = [pytest.mark.pooled, pytest.mark.partitioned]
 LIST = Call("tasks/list", row=as_task)
+OURS = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'todo-api'"
+    " AND datname = current_database() ORDER BY pid"
+)
 
 
 def is_served(database: Database, who: SignedIn) -> bool:
@@ -123,31 +127,26 @@ def test_a_pool_in_full_use_is_unavailable_within_two_seconds(
         assert len(slow.result()[0]) == 1
 
 
-def test_a_read_only_server_is_unavailable_for_writes_and_reads_on(
-    database_url: str, database: Database, superuser: psycopg.Connection[Any]
+def test_a_server_that_has_become_read_only_reads_on_and_is_left_for_writes(
+    database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
-    who = sign_up(database)
-    name = superuser.info.dbname
-    superuser.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with closing(Database(database_url, connections=1)) as read_only:
-        assert read_only.as_user(who, LIST) == [[]]
-        with pytest.raises(Unavailable):
-            read_only.as_user(who, create())
-
-
-def test_a_connection_to_a_server_that_has_become_read_only_is_not_used_again(
-    database_url: str, database: Database, superuser: psycopg.Connection[Any]
-) -> None:
-    who = sign_up(database)
-    name = superuser.info.dbname
-    superuser.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with closing(Database(database_url, connections=1)) as switched:
-        switched.as_user(who, LIST)  # on a connection that stays read-only
-        superuser.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        who = sign_up(switched)
+        [[task]] = switched.as_user(who, create())
+        first = superuser.execute(OURS).fetchall()
+        superuser.execute(  # as a standby does, whatever the transaction asks for
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'reads only' USING ERRCODE = '25006'; END $$"
+        )
+        superuser.execute("CREATE TRIGGER wait BEFORE INSERT ON tasks EXECUTE FUNCTION wait()")
+        assert switched.as_user(who, LIST) == [[task]]
+        assert superuser.execute(OURS).fetchall() == first
         with pytest.raises(Unavailable):
             switched.as_user(who, create())
-        [[task]] = switched.as_user(who, create())
-        assert switched.as_user(who, LIST) == [[task]]
+        superuser.execute("DROP FUNCTION wait CASCADE")
+        [[second]] = switched.as_user(who, create())
+        assert superuser.execute(OURS).fetchall() != first  # there may be another server by now
+        assert switched.as_user(who, LIST) == [[second, task]]
 
 
 def test_a_table_that_was_changed_under_prepared_statements_is_read_again(

@@ -37,6 +37,7 @@ _TYPICAL = {
     "cost": 1,
     "allowed": "{5}",
     "window": 60,
+    "until_commit": True,
     "id": "0004.tasks",
     "checksum": "0" * 64,
     "names": "{users,tasks}",

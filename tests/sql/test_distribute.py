@@ -38,7 +38,9 @@ def policies(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, str]]:
 
 def settings(connection: psycopg.Connection[Any], user: str | None) -> dict[str, str]:
     """What differs once a request has begun."""
-    connection.execute("SELECT set_config('app.user_id', 'nobody yet', true)")
+    connection.execute(
+        "SELECT set_config('app.user_id', 'nobody yet', true), set_config('row_security', 'off', true)"
+    )
     every = (
         "SELECT name, setting FROM pg_settings UNION ALL SELECT 'role', current_user::text"
         " UNION ALL SELECT 'app.user_id', current_setting('app.user_id', true)"

@@ -119,16 +119,16 @@ def literals() -> set[str]:
 
 
 def asked() -> set[str]:
-    """What the migrations ask for by its last name."""
+    """What migrations and the check of the database ask for by its last name."""
     return {
         f"before_sign_in/{node.args[0].value}"
         for file in sources()
         if file.parent.name == "upkeep"
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "ask"
+        and "ask" in (getattr(node.func, "attr", None), getattr(node.func, "id", None))
         and isinstance(node.args[0], ast.Constant)
+        and "/" not in node.args[0].value
     }
 
 

@@ -42,6 +42,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "begin_request",
             "begin_session",
             "check_login",
+            "check_database",
             "check_role",
             "claim_sweep",
             "clear_rate_limit",
@@ -59,6 +60,8 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "hit_rate_limit",
             "narrow_login",
             "one_shard_at_a_time",
+            "pin_settings",
+            "planted",
             "read_rate_limit",
             "record_event",
             "record_migration",
@@ -69,8 +72,11 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "sweep_rate_limits",
             "sweep_sessions",
             "take_rate_limit_turn",
+            "set_isolation",
+            "set_read_write",
             "try_migration_lock",
             "unusable_indexes",
+            "who_may_create",
         )
     }
 

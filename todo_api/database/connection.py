@@ -21,10 +21,9 @@ class Connection(psycopg.Connection[Any]):
     _input: select.poll
     _both: select.poll
 
-    def get_ready(self, *, prepares: bool, on_citus: bool) -> None:
+    def get_ready(self, *, on_citus: bool) -> None:
         """Prepare a new connection for the pipeline."""
         self.made_at = time.monotonic()
-        self.prepares = prepares
         self.on_citus = on_citus
         self.prepared = set()
         # Ids and times stay text as PostgreSQL sends it. A list of 1 000 tasks takes 0.7 ms, instead of 1.7

@@ -12,7 +12,9 @@ from todo_api.database import pool
 from todo_api.database.calls import Call, SignedIn, Unavailable
 from todo_api.database.failures import (
     NEEDS_NEW_CONNECTION,
+    forgets_prepared,
     is_lost,
+    lacks_settings,
     translated,
 )
 from todo_api.database.pipeline import Bound, round_trip
@@ -40,8 +42,13 @@ class Database:
         )
         self._lock = threading.Lock()
         self._errors: Counter[str] = Counter()
-        self._begin = Bound(self._statements["before_sign_in/begin_on_citus"], ())
-        self._commit = Bound(self._statements["before_sign_in/commit_on_citus"], ())
+        self._begin = self._bound("before_sign_in/begin_on_citus")
+        self._commit = self._bound("before_sign_in/commit_on_citus")
+        # What a transaction has to be, where it is not by default; sent once a database has asked for it.
+        self._mode: tuple[Bound, ...] = ()
+
+    def _bound(self, name: str) -> Bound:
+        return Bound(self._statements[name], ())
 
     def close(self) -> None:
         """Close every connection."""
@@ -79,6 +86,7 @@ class Database:
         began = time.monotonic()
         may_repeat = all(one.statement.reads_only for one in bound)
         lost_at = 0.0
+        adapted: set[str] = set()  # to each only once
         while True:
             try:
                 _, *found = self._send(bound, lost_at)
@@ -92,8 +100,27 @@ class Database:
                     may_repeat = False
                     lost_at = time.monotonic()
                     continue
+                if self._adapts(error, adapted):
+                    continue
                 # No local variable for it: with one, exception and frame would keep each other alive.
                 raise self._counted(translated(error, calls))  # noqa: B904 (its cause is set)
+
+    def _adapts(self, error: psycopg.Error, adapted: set[str]) -> bool:
+        """Whether statements are sent otherwise from now on: nothing of the failed request took effect."""
+        sqlstate = error.sqlstate or ""
+        if sqlstate in adapted:
+            return False
+        if lacks_settings(error):
+            self._mode = (
+                self._bound("before_sign_in/set_isolation"),
+                self._bound("before_sign_in/set_read_write"),
+            )
+        elif forgets_prepared(error):
+            self._pool.stop_preparing()
+        else:
+            return False
+        adapted.add(sqlstate)
+        return True
 
     def _counted(self, failure: Exception) -> Exception:
         if isinstance(failure, Unavailable):
@@ -104,9 +131,11 @@ class Database:
     def _send(self, bound: list[Bound], made_since: float) -> list[Any]:
         connection = self._pool.take(made_since)
         try:
+            opening = self._mode
             if not connection.on_citus:
-                return round_trip(connection, *bound)
-            return round_trip(connection, self._begin, *bound, self._commit)[1:-1]
+                return round_trip(connection, *opening, *bound)[len(opening) :]
+            opening = (self._begin, *opening)
+            return round_trip(connection, *opening, *bound, self._commit)[len(opening) : -1]
         except NEEDS_NEW_CONNECTION:
             connection.close()
             raise

@@ -15,6 +15,10 @@ from todo_api.database.calls import (
 )
 
 _SESSION_ENDED = "TD401"  # raised by begin_session
+# Raised by begin_request in a transaction that is not READ COMMITTED, READ WRITE.
+_INHERITED = "57TD1"
+# A pooler in transaction mode that does not keep track of each client's prepared statements.
+_FORGETS = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
 # Classes of SQLSTATE that mean "not now": connection, rollback, resources, intervention, system
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
@@ -26,8 +30,9 @@ _NO_CONNECTION = (PoolTimeout, PoolClosed)
 _TRANSIENT = (
     *NEEDS_NEW_CONNECTION,
     *_NO_CONNECTION,
+    *_FORGETS,
     errors.LockNotAvailable,
-    errors.TransactionTimeout,  # a DBA has set transaction_timeout below our timeouts
+    errors.TransactionTimeout,  # transaction_timeout passed before begin_request could lift it
     errors.UndefinedTable,  # not migrated yet, or rolled back
     errors.UndefinedFunction,
 )
@@ -39,6 +44,16 @@ def is_lost(error: psycopg.Error) -> bool:
         return False
     silent = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
     return silent or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
+
+
+def lacks_settings(error: psycopg.Error) -> bool:
+    """Whether the transaction has inherited an isolation or a mode that the service can't work in."""
+    return error.sqlstate == _INHERITED
+
+
+def forgets_prepared(error: psycopg.Error) -> bool:
+    """Whether a prepared statement was not there, or was there already: another client's."""
+    return isinstance(error, _FORGETS)
 
 
 def translated(error: psycopg.Error, calls: Sequence[Call]) -> Exception:

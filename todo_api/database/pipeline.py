@@ -68,7 +68,7 @@ def round_trip(connection: Connection, *statements: Bound) -> list[Any]:
         connection.close()
         raise
     rows: list[Any] = []
-    for number, (name, result) in enumerate(zip(prepared, results, strict=True)):
+    for number, (name, result) in enumerate(zip(prepared, results, strict=False)):
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result)
         if name:
@@ -77,6 +77,10 @@ def round_trip(connection: Connection, *statements: Bound) -> list[Any]:
             rows.append(takers[number])
         else:
             rows.append(_rows(connection, result, 0, result.ntuples))
+    # What fails only when the transaction commits (a deferred constraint, a serialization failure) is the
+    # result of the sync, after those of all statements.
+    for result in results[len(prepared) :]:
+        raise error_from_result(result)
     return rows
 
 

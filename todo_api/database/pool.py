@@ -1,5 +1,6 @@
 """The connection pool: how long a request waits for a connection, and how the pool reconnects."""
 
+import logging
 import time
 from contextlib import suppress
 from typing import NamedTuple
@@ -25,6 +26,9 @@ _KEEPALIVES = {
     "keepalives_count": "3",
     "tcp_user_timeout": "5000",
 }
+
+
+logger = logging.getLogger("todo_api.database")
 
 
 class PoolLoad(NamedTuple):
@@ -93,6 +97,7 @@ class Pool:
                 self._is_empty = True
                 raise
             if connection.made_at >= made_since and not connection.is_stale():
+                connection.prepares = self._prepares
                 return connection
             connection.close()
             self.give_back(connection)
@@ -102,6 +107,15 @@ class Pool:
         if not connection.closed:
             self._is_empty = False
         self._pool.putconn(connection)
+
+    def stop_preparing(self) -> None:
+        """From now on, send each statement with its text."""
+        if self._prepares:
+            self._prepares = False
+            logger.warning(
+                "a pooler mixes up the prepared statements of its clients: going on without any. Set "
+                "PREPARED_STATEMENTS=false, or max_prepared_statements in PgBouncer 1.21 or newer"
+            )
 
     def load(self) -> PoolLoad:
         """The pool's own statistics."""
@@ -127,7 +141,7 @@ class Pool:
     def _configure(self, connection: Connection) -> None:
         """Set up a new connection before a request can get it."""
         [(has_citus,)] = connection.execute(self._has_citus)
-        connection.get_ready(prepares=self._prepares, on_citus=has_citus)
+        connection.get_ready(on_citus=has_citus)
         self._is_empty = False
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import IsolationLevel, errors
 
 from todo_api.auth.schemas import clean_email
 from todo_api.database.statements import Statement, load_statements
@@ -27,10 +27,14 @@ def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
             url,
             cursor_factory=psycopg.RawCursor,
             prepare_threshold=None,  # each statement runs once, maybe through a pooler
+            client_encoding="utf8",
             connect_timeout=5,
             fallback_application_name="todo-api",
         ) as connection:
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            connection.read_only = False
             ask = partial(_ask, connection, load_statements())
+            ask("before_sign_in/pin_settings", until_commit=True)
             ask("before_sign_in/become_todo_auth")
             user_id = None
             if email is not None:

@@ -12,6 +12,11 @@ from yoyo.migrations import Migration, MigrationList
 
 from todo_api.database.statements import load_statements
 from todo_api.upkeep.closing import close_to_others, is_open
+from todo_api.upkeep.database_check import (
+    UnfitDatabaseError,
+    require_fit,
+    require_migratable,
+)
 from todo_api.upkeep.made_objects import names_made
 from todo_api.upkeep.migration_files import (
     Differences,
@@ -44,6 +49,8 @@ def migrate(url: str, folder: Path | None = None, login: str | None = None) -> l
             backend, names, login, fresh=fresh
         ):
             return []  # without the lock, which a newer version may hold while it builds an index
+        facts = require_fit(backend.connection, backend.ask, until_commit=False)
+        require_migratable(backend.ask, facts)
         _lock(backend)
         unknown = _differences(backend, migrations).unknown
         # Look for missing migrations under the lock: without it two starts would both apply them.
@@ -93,12 +100,15 @@ def _connected(url: str) -> Iterator[Backend]:
                 "migrating needs a direct connection, but this one leads to a pooler in "
                 "transaction mode: set MIGRATE_URL to a direct one"
             )
+        require_fit(backend.connection, backend.ask, until_commit=False)
         with suppress(
             errors.InvalidParameterValue
         ):  # not supported on every platform of the server
             backend.ask("end_with_client")
         backend.ask("one_shard_at_a_time")
         yield backend
+    except UnfitDatabaseError as error:
+        raise MigrationError(str(error)) from None
     except psycopg.Error as error:
         raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error
     finally:

@@ -37,6 +37,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
         return psycopg.connect(
             dburi.args["conninfo"],
             autocommit=True,
+            client_encoding="utf8",
             connect_timeout=5,
             fallback_application_name="todo-api migrate",
         )
@@ -123,7 +124,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             self.ask("become_todo_auth")
         self.connection.execute(command.encode())
 
-    def ask(self, name: str, **parameters: str | None) -> list[tuple[Any, ...]]:
+    def ask(self, name: str, **parameters: str | bool | None) -> list[tuple[Any, ...]]:
         """Run a statement of sql/before_sign_in on the migrating connection."""
         statement = self._statements[f"before_sign_in/{name}"]
         with psycopg.RawCursor(self.connection) as cursor:

@@ -13,10 +13,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from support.live_service import live_service
 from support.postgres.server import Server, a_server
 from support.waiting import at_most, until
+from todo_api.upkeep.database_check import UnfitDatabaseError, check_database
+from todo_api.upkeep.migrate import MigrationError, migrate
 
 pytestmark = pytest.mark.programs
 
@@ -147,3 +150,10 @@ def test_the_standby_takes_over_and_no_acknowledged_write_is_lost(
         assert pair.standby.ask(f"{ended} WHERE application_name = 'todo-api'") > 0
         assert clients[0].write("after the return") == 201
         assert "after the return" in clients[0].titles()
+
+
+def test_a_start_on_the_standby_alone_is_refused_in_one_line(pair: Pair) -> None:
+    url = make_conninfo(pair.standby.url, dbname="todo")
+    for refused in (check_database, migrate):
+        with pytest.raises((UnfitDatabaseError, MigrationError), match="the server is a standby"):
+            refused(url)

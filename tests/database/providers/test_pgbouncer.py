@@ -14,15 +14,18 @@ import pytest
 from flask import Flask
 
 from support.accounts import Account
+from support.at_once import at_once
 from support.live_service import live_service
 from support.postgres.pgbouncer import PgBouncer, pgbouncer
 from support.postgres.server import a_server
+from support.signed_up import create, sign_up
 from todo_api.database.calls import Call, Unavailable
 from todo_api.database.data import Database
 from todo_api.upkeep.migrate import MigrationError, migrate
 
 pytestmark = pytest.mark.programs
 
+LIST = Call("tasks/list")
 REQUESTS = 1000  # of each user
 RECOVERY_S = 10
 HIT = Call(  # writes, so it is not asked again
@@ -190,6 +193,48 @@ def test_a_server_lost_behind_it_is_unavailable_and_used_again_when_it_is_back()
             while not served(database):
                 assert time.monotonic() < deadline, running.log()
                 time.sleep(0.05)
+
+
+@pytest.mark.parametrize("pool_size", [1, 3])
+def test_forgotten_settings_for_prepared_statements_cost_no_request(
+    database_url: str, caplog: pytest.LogCaptureFixture, pool_size: int
+) -> None:
+    with (
+        pgbouncer(database_url, pool_size=pool_size, keeps_track=False) as forgetful,
+        closing(Database(forgetful.url(database_url), connections=4)) as one,
+        closing(Database(forgetful.url(database_url), connections=4)) as other,
+    ):
+        ann, bob = sign_up(one), sign_up(other)
+
+        def ask(number: int) -> list[int]:
+            database, who = ((one, ann), (other, bob))[number % 2]
+            return [len(database.as_user(who, create(max_tasks=1000), LIST)) for _ in range(30)]
+
+        assert at_once(8, ask) == [[2] * 30] * 8
+        assert [len(one.as_user(ann, LIST)[0]), len(other.as_user(bob, LIST)[0])] == [120, 120]
+    told = [line.message for line in caplog.records if "PREPARED_STATEMENTS=false" in line.message]
+    assert len(told) in (1, 2)  # once for each process, as these two stand for
+
+
+def test_the_service_goes_on_without_preparing_and_says_what_to_set(
+    database_url: str, tmp_path: Path
+) -> None:
+    with (
+        pgbouncer(database_url, pool_size=2, keeps_track=False) as forgetful,
+        live_service(
+            forgetful.url(database_url), tmp_path, MIGRATE_URL=database_url, WORKERS="2"
+        ) as service,
+        httpx.Client(base_url=service.url, timeout=20) as client,
+    ):
+        account = {"email": "ann@example.com", "password": "correct horse battery"}
+        data = client.post("/api/auth/signup", json=account).json()["data"]
+        headers = {"Authorization": f"Bearer {data['access_token']}"}
+        path = f"/api/{data['user_id']}/tasks"
+        for number in range(40):
+            answer = client.post(path, json={"title": f"{number}"}, headers=headers)
+            assert answer.status_code == 201, answer.text
+        assert len(client.get(path, headers=headers).json()["data"]) == 40
+        assert 1 <= service.log().count("PREPARED_STATEMENTS=false") <= 2  # one of each worker
 
 
 def served(database: Database) -> bool:

@@ -36,14 +36,17 @@ class PgBouncer:
 
 
 @contextmanager
-def pgbouncer(url: str, pool_size: int = 20, pool_mode: str = "transaction") -> Iterator[PgBouncer]:
+def pgbouncer(
+    url: str, pool_size: int = 20, pool_mode: str = "transaction", *, keeps_track: bool = True
+) -> Iterator[PgBouncer]:
     """Run one before the server of `url`, for its user and all its databases."""
     program = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=_path())
     assert program, "there is no pgbouncer to run: install it, or name it in PGBOUNCER"
     server = conninfo_to_dict(url)
     data = Path(str(server["host"]))
     account = choose_account(data, data)  # it refuses to run as root, and has to get at the socket
-    prepares = _version(program) >= _KEEPS_TRACK
+    knows = _version(program) >= _KEEPS_TRACK
+    prepares = knows and keeps_track
     folder = Path(tempfile.mkdtemp(prefix="todo-bouncer-"))
     folder.chmod(0o755)
     (folder / "users").write_text(f'"{server["user"]}" ""\n')
@@ -55,7 +58,7 @@ pool_mode = {pool_mode}
 default_pool_size = {pool_size}
 server_login_retry = 1
 max_client_conn = 500
-{"max_prepared_statements = 200" if prepares else ""}
+{f"max_prepared_statements = {200 if keeps_track else 0}" if knows else ""}
 listen_addr =
 listen_port = 6432
 unix_socket_dir = {folder}

@@ -272,6 +272,7 @@ def _values(ids: Person) -> dict[str, Any]:
         "keys": "{k}",
         "allowed": "{5}",
         "window": 60,
+        "until_commit": True,
         "id": "0000.none",
         "checksum": "0" * 64,
         "names": "{users,tasks}",

@@ -30,6 +30,8 @@ TABLES = {
     "applied_migrations": False,
 }
 
+_OPENS_OR_ENDS = (ast.TransactionStmt, ast.VariableSetStmt)
+
 
 def breaches(name: str, source: str) -> list[str]:
     """What is wrong with a file of sql/, a line each; nothing for a good one."""
@@ -44,7 +46,7 @@ def breaches(name: str, source: str) -> list[str]:
     if len(parsed) != 1:
         return [f"{len(parsed)} statements: give each a file of its own"]
     tree = parsed[0].stmt
-    if isinstance(tree, ast.TransactionStmt) and name.startswith("before_sign_in/"):
+    if isinstance(tree, _OPENS_OR_ENDS) and name.startswith("before_sign_in/"):
         return []  # it has nothing to do with any table
     if not isinstance(tree, ast.SelectStmt | ast.InsertStmt | ast.UpdateStmt | ast.DeleteStmt):
         return [f"{type(tree).__name__}: only SELECT, INSERT, UPDATE and DELETE are judged here"]
@@ -60,8 +62,8 @@ def breaches(name: str, source: str) -> list[str]:
 
 
 def opens_or_ends(text: str) -> bool:
-    """Whether it is BEGIN or COMMIT: nothing that meets a table, and no use inside a test's transaction."""
-    return isinstance(pglast.parse_sql(text)[0].stmt, ast.TransactionStmt)
+    """Whether it is BEGIN, SET or COMMIT: it meets no table, and is of no use inside a test's transaction."""
+    return isinstance(pglast.parse_sql(text)[0].stmt, _OPENS_OR_ENDS)
 
 
 def walk(node: Any) -> Iterator[Any]:

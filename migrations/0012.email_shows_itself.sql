@@ -5,7 +5,7 @@
 --
 -- Locks: ACCESS EXCLUSIVE on users
 -- Time:  a moment, whatever the tables hold
--- depends: 0012.housekeeping
+-- depends: 0011.housekeeping
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';

@@ -7,7 +7,7 @@
 --        The indexes are built first: nobody writes to sessions and idempotency_keys meanwhile, reads go on. For the
 --        policies nobody reads or writes idempotency_keys and auth_events, for a moment.
 -- Time:  as long as it takes to read and sort all sessions and keys: 0.5 s for a million of each
--- depends: 0009.idempotency_keys
+-- depends: 0010.own_settings
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '1min';
