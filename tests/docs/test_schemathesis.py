@@ -38,7 +38,8 @@ pytestmark = [pytest.mark.contract, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
-CURSOR = DOCUMENT.content["components"]["parameters"]["cursor"]["example"]  # a good one
+META = DOCUMENT.content["components"]["schemas"]["ListMeta"]["properties"]
+[CURSOR] = META["next_cursor"]["examples"]  # a good one
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 _GENERATION = GenerationConfig(
     max_examples=EXAMPLES,

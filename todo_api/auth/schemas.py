@@ -8,10 +8,9 @@ from msgspec import Meta, Struct
 
 from todo_api.web.schemas import AnswerMeta, Id
 from todo_api.web.text import (
-    AROUND,
     CONTROL,
+    PUBLISHED_CONTROL,
     WHITE_SPACE,
-    for_json_schema,
     refuse_surrogates,
     trimmed,
 )
@@ -21,6 +20,8 @@ PASSWORD_MIN, PASSWORD_MAX = 8, 1024
 _EMAIL_PART = f"[^@{WHITE_SPACE}{CONTROL}]+"
 _DOMAIN_LABEL = f"[^@.{WHITE_SPACE}{CONTROL}]+"
 _EMAIL = re.compile(rf"{_EMAIL_PART}@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})+")
+_AROUND, _LABEL = r"[\x09-\x0d\x20]*", rf"[^\s@.{PUBLISHED_CONTROL}]+"
+_PATTERN = rf"^{_AROUND}[^\s@{PUBLISHED_CONTROL}]+@{_LABEL}(\.{_LABEL})+{_AROUND}$"  # as published
 
 
 def clean_email(text: str) -> str:
@@ -46,22 +47,19 @@ def clean_password(text: str) -> str:
 Email = Annotated[
     str,
     Meta(
-        description="Trimmed of white space, NFC, lower-cased, then at most 254 characters; unique in any "
-        "letter case.",
+        description="White space around it is removed; then it is brought into NFC and lower case, and "
+        f"has at most {EMAIL_MAX} characters: one `@`, a dot in the domain, no white space and no control "
+        "characters. Letter case makes no difference.",
         examples=["ann@example.com"],
         extra={"clean": clean_email},
-        extra_json_schema={
-            "pattern": for_json_schema(
-                f"^{AROUND}{_EMAIL_PART}@{_DOMAIN_LABEL}(\\.{_DOMAIN_LABEL})+{AROUND}$"
-            ),
-            "not": {"pattern": for_json_schema(f"[^{WHITE_SPACE}]{{{EMAIL_MAX + 1}}}")},
-        },
+        extra_json_schema={"maxLength": EMAIL_MAX, "pattern": _PATTERN},
     ),
 ]
 Password = Annotated[
     str,
     Meta(
-        description="Any characters, used exactly as sent.",
+        description=f"{PASSWORD_MIN} to {PASSWORD_MAX} characters (code points) of any kind, used exactly "
+        "as sent.",
         examples=["correct horse battery"],
         extra={"clean": clean_password},
         extra_json_schema={
@@ -92,7 +90,7 @@ class Session(Struct):
             examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoi…"],
         ),
     ]
-    token_type: Literal["Bearer"]
+    token_type: Annotated[Literal["Bearer"], Meta(extra_json_schema={"type": "string"})]
     expires_in: Annotated[int, Meta(description="Seconds.", examples=[86400])]
 
 
