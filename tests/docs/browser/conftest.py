@@ -33,5 +33,5 @@ def page(browser: Browser, record: Record) -> Iterator[Page]:
 @pytest.fixture
 def phone(browser: Browser, record: Record) -> Iterator[Page]:
     """A page of a phone's size."""
-    with context(browser, record, 390, 844) as opened:
+    with context(browser, record, 375, 812) as opened:
         yield opened.new_page()
