@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     try:
-        config = load(vars(given), os.environ, Path.cwd(), serving=given.command == "serve")
+        config = load(vars(given), os.environ, Path(), serving=given.command == "serve")
         return _run(config, given)
     except ConfigError as error:
         _complain("the settings can't be used:", *(f"  {problem}" for problem in error.problems))

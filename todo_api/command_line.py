@@ -3,6 +3,7 @@
 import argparse
 import re
 from dataclasses import fields
+from difflib import get_close_matches
 from importlib.metadata import version
 from typing import NoReturn
 
@@ -15,13 +16,25 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Show the usage and the error, and exit with status 2."""
         if message.startswith("unrecognized arguments:"):
-            names = re.findall(r"(?<= )--[a-z][a-z-]*(?=[ =]|$)", message)
-            message = f"unknown: {', '.join(names) or 'an argument that belongs to no option'}"
+            names = re.findall(r"(?<= )--[a-z][a-z_-]*(?=[ =]|$)", message)
+            shown = [name + _meant(name) for name in names]
+            message = f"unknown: {', '.join(shown) or 'an argument that belongs to no option'}"
         elif "invalid choice" in message:
             message = (
                 "the first argument must be a command: serve, migrate, rollback or end-sessions"
             )
         super().error(message)
+
+
+def _meant(name: str) -> str:
+    """The setting's option that is nearest to `name`, as a question; "" when none is near."""
+    options = [_option(setting.name) for setting in fields(Config)]
+    found = get_close_matches(name.replace("_", "-"), options, 1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def _option(setting: str) -> str:
+    return f"--{setting.replace('_', '-')}"
 
 
 def _count(text: str) -> int:
@@ -42,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         default = default_text(setting.name)
         about = setting.metadata["about"] + (f" (default: {default})" if default else "")
         group.add_argument(
-            f"--{setting.name.replace('_', '-')}",
+            _option(setting.name),
             metavar=variable(setting.name),
             help=about.replace("%", "%%"),
         )

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -80,7 +81,7 @@ def rollback(config: Config, url: str, given: argparse.Namespace) -> int:
         print("nothing to roll back")  # noqa: T201
         return _OK
     print(f"would roll back: {found}\nIts data would be lost. Add --yes to do it.")  # noqa: T201
-    return _FAILED  # so that a script does not continue as if they were rolled back
+    return _OK
 
 
 def end_sessions(config: Config, url: str, given: argparse.Namespace) -> int:
@@ -100,6 +101,9 @@ def database(config: Config) -> Iterator[str]:
         return
     from todo_api.embedded.running import embedded_postgres
 
+    # For what the URL leaves open, libpq reads the environment: PGHOSTADDR would lead to another server.
+    for name in [name for name in os.environ if re.match("PG[A-Z]", name)]:
+        del os.environ[name]
     with embedded_postgres(config.data_dir, config.pg_bin) as url:
         logger.info("embedded PostgreSQL: psql '%s'", url)
         yield url

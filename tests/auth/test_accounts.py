@@ -73,6 +73,7 @@ def test_an_address_in_use_is_409_in_any_letter_case(client, ann, again):
         ("Ann@Example.COM", "ann@example.com"),
         ("\u00a0ann@example.com\t", "ann@example.com"),
         ("JOSE\u0301@example.com", "jos\u00e9@example.com"),  # NFC
+        ("J\u030c@example.com", "\u01f0@example.com"),  # only the small letter can be composed
         ("a@b.c", "a@b.c"),
         ("a" * 242 + "@example.com", "a" * 242 + "@example.com"),  # 254 characters
         ("用户@例子.公司", "用户@例子.公司"),
@@ -169,6 +170,29 @@ def test_an_unknown_address_costs_one_bcrypt_check_like_a_known_one(client, ann,
     unknown, known = checked
     assert unknown[:7] == known[:7] == b"$2b$04$"
     assert len(unknown) == len(known) == 60
+
+
+def test_the_check_for_an_unknown_address_has_the_set_cost(make_app, monkeypatch):
+    checked = []
+    monkeypatch.setattr(bcrypt, "checkpw", lambda _, target: checked.append(target[:7]))
+    login = {"email": "nobody@example.com", "password": "wrong password"}
+    for rounds in (5, 11):
+        make_app(bcrypt_rounds=rounds).test_client().post("/api/auth/login", json=login)
+    assert checked == [b"$2b$05$", b"$2b$11$"]
+
+
+def test_an_account_that_is_deleted_while_its_password_is_hashed_has_no_session(
+    client, ann, superuser, monkeypatch
+):
+    real = bcrypt.checkpw
+
+    def slow(password, target):
+        superuser.execute("DELETE FROM users")
+        return real(password, target)
+
+    monkeypatch.setattr(bcrypt, "checkpw", slow)
+    answer = client.post("/api/auth/login", json=CREDENTIALS)
+    assert (answer.status_code, answer.json["code"]) == (401, "invalid-credentials")
 
 
 def test_logout_answers_204_and_the_token_is_dead_at_once_on_every_process(client, ann, make_app):

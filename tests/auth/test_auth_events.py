@@ -80,6 +80,14 @@ def test_a_rate_limit_hit_is_recorded(make_app, events):
     assert events() == [recorded("rate_limited", "auth.login")]
 
 
+def test_an_event_that_can_not_be_written_changes_no_answer(client, ann, superuser, caplog):
+    with superuser.transaction():
+        superuser.execute("LOCK TABLE auth_events")
+        refused = client.get(ann.tasks, headers={"Authorization": "Bearer junk"})
+    assert (refused.status_code, refused.json["code"]) == (401, "unauthorized")
+    assert "auth event not recorded: token_refused" in caplog.messages
+
+
 def test_no_password_and_no_token_is_ever_recorded(client, ann, superuser):
     client.post("/api/auth/login", json=LOGIN | {"password": "hunter2 hunter2"})
     client.get(ann.tasks, headers={"Authorization": f"Bearer {ann.token}x"})

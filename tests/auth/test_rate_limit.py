@@ -9,6 +9,9 @@ import time
 
 import pytest
 
+from todo_api.auth.rate_limit_storage import PostgresStorage
+from todo_api.database.calls import Unavailable
+
 pytestmark = pytest.mark.contract
 LOGIN = {"email": "ann@example.com", "password": "correct horse battery"}
 
@@ -130,6 +133,33 @@ def test_a_storage_that_is_away_is_503_and_never_no_limit(make_app, superuser):
         superuser.execute("ALTER TABLE rate_limits_gone RENAME TO rate_limits")
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "window_s"), [("1 per 2 seconds", 2), ("1 per hour", 3600), ("1 per 2 days", 172800)]
+)
+def test_the_wait_is_that_of_the_window(make_app, limit, window_s):
+    client = make_app(auth_rate_limit=limit).test_client()
+    client.post("/api/auth/login", json=LOGIN)
+    answer = client.post("/api/auth/login", json=LOGIN)
+    assert answer.status_code == 429
+    wait_s = int(answer.headers["Retry-After"])
+    assert window_s / 2 <= wait_s <= window_s
+    assert answer.headers["X-RateLimit-Reset"] == answer.headers["Retry-After"]
+
+
+def test_a_database_that_goes_away_once_an_attempt_is_counted_changes_no_answer(
+    make_app, ann, superuser, monkeypatch
+):
+    client = make_app(auth_rate_limit="5 per minute").test_client()
+
+    def away(*_):
+        raise Unavailable("gone")
+
+    monkeypatch.setattr(PostgresStorage, "get_moving_window", away)
+    answer = client.post("/api/auth/login", json=LOGIN)
+    assert answer.status_code == 200
+    assert "X-RateLimit-Remaining" not in answer.headers
 
 
 @pytest.fixture

@@ -81,6 +81,31 @@ def test_the_times_have_to_hold(client, ann, claims, change):
     assert status_of(client, ann, sign(shifted)) == 401
 
 
+@pytest.mark.parametrize("ahead_s", [1, 5])
+def test_the_clock_of_the_machine_that_issued_a_token_may_be_ahead(client, ann, claims, ahead_s):
+    soon = int(time.time()) + ahead_s
+    early = claims | {"iat": soon, "nbf": soon, "exp": soon + DAY}
+    assert status_of(client, ann, sign(early)) == 200
+
+
+@pytest.mark.parametrize("name", ["iat", "nbf", "exp"])
+def test_a_time_is_a_whole_number(client, ann, claims, name):
+    assert status_of(client, ann, sign(claims | {name: claims[name] - 0.5})) == 401
+    assert status_of(client, ann, sign(claims | {name: float(claims[name])})) == 401
+
+
+@pytest.mark.parametrize("name", ["iat", "nbf"])
+def test_a_clock_may_not_be_a_minute_ahead(client, ann, claims, name):
+    assert status_of(client, ann, sign(claims | {name: int(time.time()) + 60})) == 401
+
+
+def test_an_expired_token_gets_no_time_for_clocks_that_differ(client, ann, claims):
+    now = int(time.time())
+    expired = claims | {"exp": now, "iat": now - DAY, "nbf": now - DAY}
+    answer = client.get(ann.tasks, headers={"Authorization": f"Bearer {sign(expired)}"})
+    assert (answer.status_code, answer.json["detail"]) == (401, "The token has expired.")
+
+
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_another_algorithm_is_refused(client, ann, claims, algorithm):
     assert status_of(client, ann, sign(claims, algorithm=algorithm)) == 401
@@ -207,6 +232,18 @@ def test_a_token_stands_alone(client, ann, credentials):
 @pytest.mark.parametrize("scheme", ["", "Basic", "Token", "JWT", "Bearer Bearer", "Bearer,"])
 def test_another_scheme_is_refused(client, ann, scheme):
     assert status_of(client, ann, ann.token, scheme) == 401
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR", "bearer  "])
+def test_the_scheme_may_be_in_any_letter_case(client, ann, scheme):
+    for _ in range(2):  # verified, and from the cache
+        assert status_of(client, ann, ann.token, scheme) == 200
+
+
+def test_a_refusal_tells_a_bad_token_from_a_missing_one_in_any_letter_case(client, ann):
+    for scheme in ("Bearer", "bearer"):
+        answer = client.get(ann.tasks, headers={"Authorization": f"{scheme} x"})
+        assert answer.json["detail"] == "The token is not valid."
 
 
 def test_a_token_counts_in_the_header_only(client, ann):

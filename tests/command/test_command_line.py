@@ -71,6 +71,24 @@ def test_a_mistake_in_the_arguments_ends_it_and_shows_no_value(
     assert "only these tests" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("--prot", "--port"),
+        ("--auth_rate_limit", "--auth-rate-limit"),
+        ("--jwt-secrt", "--jwt-secret"),
+    ],
+)
+def test_an_unknown_option_suggests_the_nearest(desk: Desk, given: str, meant: str) -> None:
+    ended = desk.run("serve", given, "5")
+    assert (ended.status, ended.out) == (2, "")
+    assert f"unknown: {given} (did you mean {meant}?)" in ended.err
+
+
+def test_an_option_that_is_like_no_other_suggests_none(desk: Desk) -> None:
+    assert desk.run("serve", "--zzzz", "5").err.endswith("unknown: --zzzz\n")
+
+
 def test_bad_settings_from_everywhere_are_told_at_once(desk: Desk) -> None:
     (desk.folder / ".env").write_text("LOG_LEVEL=LOUD\nJWT_SECRET=Pa55word\nPORT=1\n")
     ended = desk.run("serve", "--port", "x", THREADS="1", DATABASE_URL="mysql://u:Pa55word@h/db")

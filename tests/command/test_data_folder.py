@@ -113,6 +113,45 @@ def test_a_killed_service_leaves_no_process_and_the_next_one_starts(
     assert after.end(signal.SIGTERM).status == 0
 
 
+def test_a_deleted_working_folder_is_no_trouble(kept: Kept) -> None:
+    folder = kept.desk.folder / "gone"
+    folder.mkdir()
+    settings = {"DATA_DIR": str(kept.data_dir), "PORT": "0"}
+    in_a_deleted_folder = ("sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh")
+    service = Command(folder, ("serve",), settings, in_a_deleted_folder)
+    kept.desk.commands.append(service)
+    service.ready()
+    assert not folder.exists()
+    assert service.titles(kept.session) == ["Buy oat milk"]
+    assert service.end(signal.SIGINT).status == 0
+
+
+def test_variables_of_libpq_lead_no_embedded_database_astray(kept: Kept) -> None:
+    hostile = {
+        "PGHOST": "192.0.2.1",
+        "PGHOSTADDR": "192.0.2.1",
+        "PGPORT": "1",
+        "PGDATABASE": "other",
+        "PGUSER": "somebody",
+        "PGPASSWORD": "x",
+        "PGSERVICE": "elsewhere",
+        "PGSERVICEFILE": "/nowhere",
+        "PGOPTIONS": "-c nonsense=1",
+        "PGSSLMODE": "verify-full",
+        "PGGSSENCMODE": "require",
+        "PGREQUIREAUTH": "scram-sha-256",
+        "PGCHANNELBINDING": "require",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGCLIENTENCODING": "LATIN1",
+        "PGDATESTYLE": "German",
+        "PGTZ": "Asia/Tokyo",
+        "PGCONNECT_TIMEOUT": "x",
+    }
+    service = kept.desk.start("serve", DATA_DIR=str(kept.data_dir), PORT="0", **hostile).ready()
+    assert service.titles(kept.session) == ["Buy oat milk"]
+    assert service.end(signal.SIGINT).status == 0
+
+
 def test_migrate_and_rollback_work_on_the_folder_too(kept: Kept) -> None:
     data_dir = str(kept.data_dir)
     up_to_date = kept.desk.run("migrate", "--data-dir", data_dir, LOG_LEVEL="ERROR")

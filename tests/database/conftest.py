@@ -25,7 +25,7 @@ def database_url(shared_url: str) -> Iterator[str]:
     yield shared_url
     with psycopg.connect(shared_url, autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = off")
-        connection.execute("DROP FUNCTION IF EXISTS wait CASCADE")
+        connection.execute("DROP FUNCTION IF EXISTS wait, fail CASCADE")
         connection.execute("ALTER DATABASE data RESET ALL")
         connection.execute("TRUNCATE users, auth_events, rate_limits CASCADE")
 

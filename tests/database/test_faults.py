@@ -71,6 +71,34 @@ def test_a_statement_that_takes_too_long_is_given_up_on(
     assert database.as_user(who, LIST) == [[]]
 
 
+@pytest.mark.parametrize(
+    ("sqlstate", "kind"),
+    [
+        ("08006", "ConnectionFailure"),
+        ("40001", "SerializationFailure"),
+        ("40P01", "DeadlockDetected"),
+        ("53100", "DiskFull"),
+        ("53200", "OutOfMemory"),
+        ("53300", "TooManyConnections"),
+        ("57014", "QueryCanceled"),
+        ("58030", "IoError"),
+        ("55P03", "LockNotAvailable"),
+    ],
+)
+def test_an_error_of_the_moment_is_named_by_its_kind_without_postgresqls_words(
+    database: Database, superuser: psycopg.Connection[Any], sqlstate: str, kind: str
+) -> None:
+    who = sign_up(database)
+    superuser.execute(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION 'words of a client' USING ERRCODE = '{sqlstate}'; END $$"
+    )
+    superuser.execute("CREATE TRIGGER fail BEFORE INSERT ON tasks EXECUTE FUNCTION fail()")
+    with pytest.raises(Unavailable) as failure:
+        database.as_user(who, create())
+    assert str(failure.value) == f"{kind} ({sqlstate})"
+
+
 def test_a_pool_in_full_use_is_unavailable_within_two_seconds(
     single: Database, superuser: psycopg.Connection[Any]
 ) -> None:

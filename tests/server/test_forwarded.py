@@ -192,3 +192,27 @@ def test_without_the_headers_nothing_changes() -> None:
 def test_a_network_that_covers_all_trusts_every_hop() -> None:
     environ = seen({"X-Forwarded-For": "1.2.3.4, 5.6.7.8"}, "9.9.9.9", trusted=["0.0.0.0/0"])
     assert environ["REMOTE_ADDR"] == "1.2.3.4"
+
+
+@pytest.mark.parametrize(
+    ("sent", "root"),
+    [
+        ("/todo", "/todo"),
+        ("/todo/", "/todo"),
+        ("/a/b.c", "/a/b.c"),
+        ("/evil, /todo", "/todo"),
+        ("", ""),
+        ("/", ""),
+        ("todo", ""),
+        ("//evil.example", ""),
+        ("/a//b", ""),
+        ("/a?b", ""),
+        ("/a\r\nb", ""),
+        ("/ü", ""),
+        ("https://evil.example", ""),
+        ("/a" * 101, ""),
+    ],
+)
+def test_a_path_that_the_proxy_has_taken_away_is_the_root(sent: str, root: str) -> None:
+    assert seen({"X-Forwarded-Prefix": sent}).get("SCRIPT_NAME", "") == root
+    assert "SCRIPT_NAME" not in seen({"X-Forwarded-Prefix": sent}, "203.0.113.9")

@@ -172,6 +172,34 @@ def test_a_request_that_has_arrived_in_part_may_be_completed(start: StartSmall) 
     assert service.process.wait(10) == 0
 
 
+@pytest.mark.parametrize(
+    ("version", "options", "answered"),
+    [
+        ("1.1", "keep-alive, Close", "close"),
+        ("1.1", "CLOSE", "close"),
+        ("1.1", "TE,close", "close"),
+        ("1.1", "TE, Keep-Alive", None),
+        ("1.1", "closed", None),
+        ("1.0", "TE, keep-alive", "Keep-Alive"),
+        ("1.0", "Keep-Alive, close", "close"),
+        ("1.0", "TE", "close"),
+    ],
+)
+def test_connection_is_a_list_of_options_in_any_letter_case(
+    start: StartSmall, version: str, options: str, answered: str | None
+) -> None:
+    service = start()
+    request = f"GET / HTTP/{version}\r\nHost: x\r\nConnection: {options}\r\n\r\n".encode()
+    with service.open(request) as client:
+        [(headers, body)] = answers(client.recv(65536))
+        assert (headers["Connection"], body) == (answered, b"hello")
+        if answered == "close":
+            assert client.recv(1) == b""
+        else:
+            client.sendall(request)
+            assert answers(client.recv(65536))[0][1] == b"hello"
+
+
 def test_pipelined_requests_are_all_answered(start: StartSmall, tmp_path: Path) -> None:
     service = start()
     began = tmp_path / "began"

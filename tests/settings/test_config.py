@@ -160,6 +160,7 @@ class TestProblems:
             ("JWT_SECRET", "short"),
             ("JWT_SECRET_PREVIOUS", "short"),
             ("CORS_ORIGINS", "*"),
+            ("CORS_HEADERS", "*"),
             ("HOST", "*"),
             ("PORT", "http"),
             ("DATA_DIR", "~nobody-of-that-name/x"),
@@ -237,6 +238,52 @@ class TestProblems:
         )
         assert word not in repr(config)
         assert "port=8000" in repr(config)
+
+
+class TestHints:
+    @pytest.mark.parametrize(
+        ("name", "text", "hint"),
+        [
+            ("LOG_LEVEL", "WARN", "write WARNING"),
+            ("LOG_LEVEL", "inf", "write INFO"),
+            ("PORT", " 8106 ", "has white space around it"),
+            ("HOST", "::1 ", "has white space around it"),
+            ("METRICS_PORT", "tcp://10.96.0.17:9090", "enableServiceLinks"),
+        ],
+    )
+    def test_a_message_says_what_to_write(
+        self, refused: Refused, name: str, text: str, hint: str
+    ) -> None:
+        assert hint in refused(name, text)
+
+    @pytest.mark.parametrize(
+        ("host", "metrics_host"),
+        [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "::")],
+    )
+    def test_metrics_need_a_port_of_their_own(
+        self, refused: Refused, read: Read, host: str, metrics_host: str
+    ) -> None:
+        where = {"HOST": host, "METRICS_HOST": metrics_host}
+        with pytest.raises(ConfigError, match=r"^METRICS_PORT is 9000, which is PORT: "):
+            read(PORT="9000", METRICS_PORT="9000", **where)
+        assert read(PORT="0", METRICS_PORT="0", **where).metrics_port == 0
+
+    def test_metrics_may_have_the_same_port_of_another_address(self, read: Read) -> None:
+        both = {"PORT": "9000", "METRICS_PORT": "9000"}
+        assert read(HOST="192.0.2.1", METRICS_HOST="127.0.0.1", **both).metrics_port == 9000
+
+
+class TestCorsHeaders:
+    def test_names_separated_by_commas(self, read: Read) -> None:
+        assert "traceparent" in read().cors_headers
+        assert read(CORS_HEADERS=" X-Team , b3 ").cors_headers == ("X-Team", "b3")
+
+    @pytest.mark.parametrize("name", ["*", "x y", "x:", "x.*", "", "ü"])
+    def test_nothing_else(self, refused: Refused, read: Read, name: str) -> None:
+        if name:
+            refused("CORS_HEADERS", f"good, {name}")
+        else:
+            assert read(CORS_HEADERS=",").cors_headers == ()
 
 
 class TestSecret:
@@ -340,6 +387,25 @@ class TestDatabase:
         assert "%40" in problem
         assert "55" not in problem
 
+    @pytest.mark.parametrize(
+        ("url", "hint"),
+        [
+            ("postgres://u:Pa55@h/db?schema=public", "schema is no parameter of libpq, leave it out"),
+            ("postgres://u:Pa55@h/db?sslmode=require&pgbouncer=true", "PREPARED_STATEMENTS=false"),
+            ("postgres://u:Pa55@h/db?connection_limit=5", "THREADS"),
+            ("postgresql://u:Pa55@h/db?sslaccept=strict", "sslmode"),
+            ("jdbc:postgresql://h/db", "write postgresql:// instead of jdbc:postgresql://"),
+            ("postgresql+psycopg2://u:Pa55@h/db", "write postgresql:// instead of postgresql+psycopg2://"),
+            ("postgres+asyncpg://u:Pa55@h/db", "write postgresql:// instead of postgres+asyncpg://"),
+        ],
+    )  # fmt: skip
+    def test_a_url_for_another_program_is_told_what_to_change(
+        self, refused: Refused, url: str, hint: str
+    ) -> None:
+        problem = refused("DATABASE_URL", url)
+        assert hint in problem
+        assert "Pa55" not in problem
+
     def test_migrate_url_needs_database_url(self, refused: Refused) -> None:
         assert refused("MIGRATE_URL", "service=x") == "MIGRATE_URL needs DATABASE_URL"
 
@@ -355,11 +421,19 @@ class TestOrigins:
             ("http://127.0.0.1:5173", ("http://127.0.0.1:5173",)),
             ("https://xn--mller-kva.example", ("https://xn--mller-kva.example",)),
             ("http://example.com:443", ("http://example.com:443",)),
+            ("capacitor://localhost,ionic://localhost", ("capacitor://localhost", "ionic://localhost")),
+            ("tauri://localhost", ("tauri://localhost",)),
+            ("chrome-extension://abcdefghijklmnopabcdefghijklmnop",) * 2,
+            ("safari-web-extension://E1A3B2C4-0000-4000-8000-00000000ABCD",) * 2,
+            ("http://[::1]:3000", ("http://[::1]:3000",)),
+            ("https://[2001:db8::1]", ("https://[2001:db8::1]",)),
             (",", ()),
         ],
     )  # fmt: skip
-    def test_exact_ones(self, read: Read, text: str, origins: tuple[str, ...]) -> None:
-        assert read(CORS_ORIGINS=text).cors_origins == origins
+    def test_exact_ones(self, read: Read, text: str, origins: tuple[str, ...] | str) -> None:
+        assert read(CORS_ORIGINS=text).cors_origins == (
+            (origins,) if isinstance(origins, str) else origins
+        )
 
     @pytest.mark.parametrize(
         "origin",
@@ -382,7 +456,16 @@ class TestOrigins:
             "https://App.example.com",
             "HTTPS://app.example.com",
             "https://müller.example",
-            "http://[::1]:3000",
+            "http://[0:0:0:0:0:0:0:1]:3000",
+            "http://[::A]",
+            "http://[fe80::1%25eth0]",
+            "http://[::1",
+            "http://[::g]",
+            "file://localhost",
+            "ws://app.example.com",
+            "1app://localhost",
+            "capacitor://",
+            "capacitor://localhost/",
             "https://app.example.com:443",
             "http://app.example.com:80",
             "https://app.example.com:0",
@@ -551,7 +634,7 @@ class TestPlainValues:
             assert f"a whole number from {low} to {high}" in refused(name, text)
 
     @pytest.mark.parametrize(
-        "text", ["x", "1x", "+5", "-5", "5.0", "5e1", "0x5", "1_0", "5 0", " 5", "\u0665", "²", "True"]
+        "text", ["x", "1x", "+5", "-5", "5.0", "5e1", "0x5", "1_0", "5 0", "\u0665", "²", "True"]
     )  # fmt: skip
     def test_numbers_are_ascii_digits(self, refused: Refused, text: str) -> None:
         for name in "PORT", "WORKERS", "THREADS", "BCRYPT_ROUNDS", "MAX_TASKS_PER_USER":

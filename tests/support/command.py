@@ -53,10 +53,16 @@ class Ended:
 class Command:
     """A running todo-api."""
 
-    def __init__(self, folder: Path, arguments: tuple[str, ...], variables: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: tuple[str, ...],
+        variables: dict[str, str],
+        before: tuple[str, ...] = (),
+    ) -> None:
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [*MODULE, *arguments],
+            [*before, *MODULE, *arguments],
             cwd=folder,
             env=PLAIN | variables,
             stdin=subprocess.DEVNULL,

@@ -29,7 +29,6 @@ COUNTED_ON = {
     "todo_api/auth/tokens.py": [
         "flask_jwt_extended.jwt_manager.JWTManager._decode_jwt_from_config",  # asks for the key first
         "flask_jwt_extended.tokens._decode_jwt",  # fills in what a token lacks, after that
-        "flask_jwt_extended.view_decorators._decode_jwt_from_headers",
     ],
     "todo_api/database/pool.py": [
         "psycopg_pool.pool.ConnectionPool._getconn_with_check_loop",

@@ -138,4 +138,4 @@ def current_document() -> dict[str, Any]:
     app = Flask("document", static_folder=None)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    return document(app.url_map, OPERATIONS)
+    return document(app.url_map, OPERATIONS, "")

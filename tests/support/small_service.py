@@ -96,7 +96,7 @@ def answers(received: bytes) -> list[tuple[http.client.HTTPMessage, bytes]]:
     found = []
     while received:
         head, _, rest = received.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 OK\r\n"), head
+        assert head.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n")), head
         headers = http.client.parse_headers(BytesIO(head.partition(b"\r\n")[2] + b"\r\n\r\n"))
         length = int(headers["Content-Length"])
         assert len(rest) >= length

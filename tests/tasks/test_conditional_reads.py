@@ -52,6 +52,20 @@ def test_what_the_client_has_is_304_without_a_body(ann, path, condition):
     assert set(answer.headers.keys()) == set(fresh.headers.keys()) - CONTENT - {"Link"}
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "deflate"])
+@pytest.mark.parametrize("condition", ['{}"', '"x-gzip", {}"', '{}", W/"x"', '"x",{}" , "y"'])
+def test_a_tag_is_known_with_what_a_compressing_proxy_appends(ann, path, coding, condition):
+    tag = ann.get(path).headers["ETag"].removesuffix('"') + f"-{coding}"
+    for spelling in (tag, tag.removeprefix("W/")):
+        assert again(ann, path, condition.format(spelling)).status_code == 304
+
+
+@pytest.mark.parametrize("end", ["-", "-GZIP", "-xz", "gzip", "-gzip-br"])
+def test_a_tag_with_another_end_is_another_tag(ann, path, end):
+    tag = ann.get(path).headers["ETag"].removesuffix('"') + f'{end}"'
+    assert again(ann, path, tag).status_code == 200
+
+
 @pytest.mark.parametrize("condition", ["", "x", '"x"', 'W/"x"', '"*"', "W/", ",", '"', "\xff"])
 def test_any_other_condition_is_a_plain_read(ann, path, condition):
     answer = again(ann, path, condition)
@@ -98,6 +112,18 @@ def test_a_page_has_another_tag_when_its_tasks_or_what_follows_changed(ann):
         assert again(ann, path, ", ".join(seen)).status_code == 200
         seen.append(ann.get(path).headers["ETag"])
         assert again(ann, path, seen[-1]).status_code == 304
+
+
+def test_a_page_knows_its_tasks_by_more_than_their_times(ann, superuser):
+    """Tasks that were imported together have one moment: another one in the same place is another page."""
+    path, add = f"{ann.tasks}?limit=1", "INSERT INTO tasks (user_id, title, created_at, updated_at)"
+    moment = "'2026-11-24 12:00:00Z', '2026-11-24 12:00:00Z'"
+    seen = []
+    for title in ("one", "another"):
+        superuser.execute("DELETE FROM tasks")
+        superuser.execute(f"{add} VALUES (%s, %s, {moment})", [ann.id, title])
+        seen.append(ann.get(path).headers["ETag"])
+    assert seen[0] != seen[1]
 
 
 def test_the_list_has_another_tag_after_each_change(ann):

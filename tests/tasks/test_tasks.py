@@ -1,7 +1,8 @@
-"""The six calls: API.md, Tasks."""
+"""The calls on tasks: API.md, Tasks."""
 
 import re
 import threading
+from functools import partial
 
 import pytest
 
@@ -108,21 +109,43 @@ def test_an_id_is_found_in_any_letter_case_and_answered_in_lower_case(ann):
     assert ann.get(f"/api/{ann.id.upper()}/tasks/{task['id'].upper()}").json["data"] == task
 
 
-def test_put_keeps_what_is_absent(ann):
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_an_update_keeps_what_is_absent(ann, method):
     task = ann.add("Buy milk")
-    renamed = ann.put(ann.path_of(task), json={"title": "Buy bread"}).json["data"]
+    update = partial(ann.call, method, ann.path_of(task))
+    renamed = update(json={"title": "Buy bread"}).json["data"]
     assert renamed["updated_at"] > task["updated_at"]
     assert renamed == task | {"title": "Buy bread", "updated_at": renamed["updated_at"]}
-    done = ann.put(ann.path_of(task), json={"is_completed": True}).json["data"]
+    done = update(json={"is_completed": True}).json["data"]
     assert done["title"] == "Buy bread"
     assert done["is_completed"] is True
     assert done["completed_at"] == done["updated_at"] > renamed["updated_at"]
 
 
-def test_put_of_nothing_changes_nothing(ann):
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_an_update_of_nothing_changes_nothing(ann, method):
     task = ann.add()
-    answer = ann.put(ann.path_of(task), json={})
+    answer = ann.call(method, ann.path_of(task), json={})
     assert (answer.status_code, answer.json["data"]) == (200, task)
+
+
+MERGE_PATCH = "application/merge-patch+json"
+
+
+@pytest.mark.parametrize("content_type", [MERGE_PATCH, f"{MERGE_PATCH}; charset=utf-8"])
+def test_a_patch_may_be_a_merge_patch_by_its_type(ann, content_type):
+    path = ann.path_of(ann.add("Buy milk"))
+    sent = {"data": '{"title": "Buy bread"}', "content_type": content_type}
+    answer = ann.patch(path, **sent)
+    assert (answer.status_code, answer.json["data"]["title"]) == (200, "Buy bread")
+    for refused in (ann.put(path, **sent), ann.post(ann.tasks, **sent)):
+        assert (refused.status_code, refused.json["code"]) == (415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("field", ["title", "is_completed"])
+def test_a_patch_can_not_clear_what_every_task_has(ann, field):
+    answer = ann.patch(ann.path_of(ann.add()), json={field: None})
+    assert [error["field"] for error in answer.json["errors"]] == [field]
 
 
 def test_put_of_what_is_there_already_changes_nothing(ann):
@@ -177,6 +200,7 @@ SINGLE = [
     ("GET", "", None),
     ("PUT", "", {"title": "Mine now"}),
     ("PUT", "", {}),
+    ("PATCH", "", {"title": "Mine now"}),
     ("PATCH", "/complete", None),
     ("DELETE", "", None),
 ]
@@ -236,6 +260,7 @@ def test_a_dead_session_is_told_so_before_an_id_that_is_none(ann, method, end, b
         ("POST", "", {"json": {"titel": "x"}}),
         ("POST", "", {"json": {"title": "x"}, "headers": {"Idempotency-Key": "a b"}}),
         ("PUT", "/{task}", {"json": {"titel": "x"}}),
+        ("PATCH", "/{task}", {"json": {"titel": "x"}}),
     ],
 )
 def test_a_dead_session_is_told_so_before_what_is_wrong_with_the_request(ann, method, end, wrong):

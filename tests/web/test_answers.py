@@ -185,6 +185,34 @@ def test_a_preflight_of_a_listed_origin_is_answered_without_a_token_and_cached(b
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+def test_a_preflight_may_ask_for_what_tracers_add_and_for_listed_headers(shared_app):
+    asked = "traceparent, sentry-trace, baggage, X-Team, X-Other"
+    ask = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": asked}
+    for headers, expected in (
+        ({}, {"traceparent", "sentry-trace", "baggage"}),
+        ({"cors_headers": ("x-team",)}, {"X-Team"}),
+    ):
+        browser = shared_app(cors_origins=(ORIGIN,), **headers).test_client()
+        answer = browser.options("/api/x/tasks", headers=ask | {"Origin": ORIGIN})
+        assert set(answer.headers["Access-Control-Allow-Headers"].split(", ")) == expected
+
+
+def test_the_origins_of_web_views_and_ipv6_hosts_are_taken_as_they_are(shared_app):
+    origins = ("capacitor://localhost", "chrome-extension://abcdefghijklmnop", "http://[::1]:3000")
+    browser = shared_app(cors_origins=origins).test_client()
+    for origin in origins:
+        answer = browser.get("/health/live", headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+    for other in (
+        "http://::3000",
+        "http://1:3000",
+        "http://[::1]:30000",
+        "capacitor://localhost.a",
+    ):
+        answer = browser.get("/health/live", headers={"Origin": other})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
 def test_a_listed_origin_gets_cors_headers_on_errors_too(browser):
     for path, status in (("/nope", 404), ("/api/x/tasks", 401), ("/health/live", 200)):
         answer = browser.get(path, headers={"Origin": ORIGIN})
@@ -237,3 +265,31 @@ def test_every_route_that_takes_a_password_has_a_limit(make_app):
             if statuses[1] == 429:
                 limited.add(rule.endpoint)
     assert limited == {"auth.signup", "auth.login"}
+
+
+def test_below_a_path_of_the_proxy_every_reference_has_it(client, ann):
+    token = {"Authorization": f"Bearer {ann.token}"}
+    below = {"base_url": "http://example.com/todo/", "headers": token}
+    made = client.post(ann.tasks, json={"title": "x"}, **below)
+    assert made.headers["Location"] == f"/todo{ann.tasks}/{made.json['data']['id']}"
+    ann.add()
+    page = client.get(f"{ann.tasks}?limit=1", **below)
+    assert page.headers["Link"].startswith(f"</todo{ann.tasks}?limit=1&cursor=")
+    missing = client.get(f"{ann.tasks}/x", **below).json
+    assert missing["instance"] == f"/todo{ann.tasks}/x"
+    assert missing["type"] == "/todo/problems#not-found"
+    assert client.get("/", **below).headers["Location"] == "/todo/docs"
+    for base, url in (("/todo/", "/todo"), ("/", "/"), ("/other", "/other")):
+        document = client.get("/openapi.json", base_url=f"http://example.com{base}").json
+        assert [server["url"] for server in document["servers"]] == [url]
+
+
+def test_options_of_the_server_as_a_whole_name_every_method(client, app):
+    answer = client.options("/", environ_overrides={"PATH_INFO": "*"})
+    assert (answer.status_code, answer.data) == (204, b"")
+    methods = {method for rule in app.url_map.iter_rules() for method in rule.methods}
+    assert set(answer.headers["Allow"].split(", ")) == methods
+    assert "X-Request-ID" in answer.headers
+    for method, path in (("GET", "*"), ("OPTIONS", "/*"), ("OPTIONS", "/nope")):
+        answer = client.open("/", method=method, environ_overrides={"PATH_INFO": path})
+        assert answer.status_code == 404

@@ -20,6 +20,7 @@ def send(client, ann):
             "login": ("POST", "/api/auth/login"),
             "create": ("POST", ann.tasks),
             "update": ("PUT", ann.path_of(task)),
+            "patch": ("PATCH", ann.path_of(task)),
         }[route]
         headers = {"Content-Type": content_type} if content_type else {}
         return ann.call(method, path, data=data, headers=headers | rest.pop("headers", {}), **rest)
@@ -32,6 +33,7 @@ VALID = {
     "login": {"email": "ann@example.com", "password": "correct horse battery"},
     "create": {"title": "Buy oat milk"},
     "update": {"title": "Buy oat milk"},
+    "patch": {"title": "Buy oat milk"},
 }
 DEEP = 1001
 MALFORMED = {

@@ -1,19 +1,20 @@
 """Issues and verifies tokens by flask-jwt-extended; each claim has to be as this service writes it."""
 
 import re
+import time
 import uuid
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from flask import Flask, Response, current_app, g
-from flask_jwt_extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended import JWTManager, create_access_token, decode_token
 from flask_jwt_extended.exceptions import (
     InvalidHeaderError,
     JWTDecodeError,
     NoAuthorizationError,
 )
-from jwt import InvalidSignatureError
+from jwt import ExpiredSignatureError, InvalidSignatureError
 
 from todo_api.auth import events
 from todo_api.auth.token_cache import TokenCache
@@ -23,12 +24,16 @@ from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
 LIFETIME_S = 24 * 60 * 60
+# How far in the future a token may be issued: the issuing machine's clock may be ahead of this one's.
+CLOCKS_DIFFER_S = 10
 ISSUER = AUDIENCE = "todo-api"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
-# A single token: flask-jwt-extended would also take a token from a list of credentials, and raises IndexError
-# for an empty entry in the list. In base64, a signature of 32 bytes leaves two bits of the last character
-# unused. With those bits set, or with padding, the text would be another spelling of the same token.
-_BEARER = re.compile(r"Bearer +[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
+# One token, in the one spelling that it has: in base64, a signature of 32 bytes leaves two bits of the last
+# character unused. With those bits set, or with padding, the text would be another spelling of the token. The
+# scheme may be in any letter case (RFC 9110, 11.1).
+_BEARER = re.compile(
+    r"(?i:Bearer) +(?P<token>[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048])", re.ASCII
+)
 
 
 def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
@@ -48,6 +53,7 @@ def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
         JWT_DECODE_ISSUER=ISSUER,
         JWT_ENCODE_AUDIENCE=AUDIENCE,
         JWT_DECODE_AUDIENCE=AUDIENCE,
+        JWT_DECODE_LEEWAY=CLOCKS_DIFFER_S,  # also for `exp`, which _decoded checks again
     )
     jwt = JWTManager(app)
     app.extensions["token_cache"] = TokenCache()
@@ -104,18 +110,19 @@ def verify() -> SignedIn:
     header = request.environ.get("HTTP_AUTHORIZATION", "")
     who = cache.find(header)
     if who is None:
-        if not _BEARER.fullmatch(header):
-            raise (InvalidHeaderError if header.startswith("Bearer ") else NoAuthorizationError)
-        _verify_with_each_secret()
-        claims = get_jwt()
+        credentials = _BEARER.fullmatch(header)
+        if credentials is None:
+            is_bearer = header[:7].lower() == "bearer "
+            raise (InvalidHeaderError if is_bearer else NoAuthorizationError)
+        claims = _claims(credentials["token"])
         who = SignedIn(claims["user_id"], claims["jti"])
         cache.remember(header, who, claims["exp"])
     request.signed_in = who
     return who
 
 
-def _verify_with_each_secret() -> None:
-    """Verify the request's token with the current secret and, if the signature differs, the previous one.
+def _claims(token: str) -> dict[str, Any]:
+    """The claims of a token that the current secret verifies or, if the signature differs, the previous one.
 
     No `kid` names the secret: it would be one more field to check, and the signature shows it anyway.
     A forged token is tried with both secrets, so the time of its refusal reveals nothing about them.
@@ -123,10 +130,18 @@ def _verify_with_each_secret() -> None:
     *first, last = current_app.extensions["verifying_secrets"]
     for g.verifying_secret in first:
         with suppress(InvalidSignatureError):
-            verify_jwt_in_request()
-            return
+            return _decoded(token)
     g.verifying_secret = last
-    verify_jwt_in_request()
+    return _decoded(token)
+
+
+def _decoded(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = decode_token(token)
+    if claims["exp"] <= time.time():
+        error = ExpiredSignatureError("the token has expired")
+        error.jwt_header, error.jwt_data = _HEADER, claims  # type: ignore[attr-defined]
+        raise error
+    return claims
 
 
 def _is_ours(header: dict[str, Any], claims: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The pages about the API: Swagger UI, ReDoc, the OpenAPI document and the error codes."""
 
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +11,7 @@ from werkzeug.http import generate_etag
 
 from todo_api.docs.openapi import document
 from todo_api.docs.vocabulary import Operation
+from todo_api.web.conditions import condition
 from todo_api.web.problem_codes import CODES
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
@@ -55,8 +56,8 @@ _etag = lru_cache(generate_etag)
 
 def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
     """Serve the document of `app`, made at the first request. Register all blueprints before."""
-    app.extensions["openapi"] = cache(
-        lambda: msgspec.json.encode(document(app.url_map, operations))
+    app.extensions["openapi"] = lru_cache(8)(
+        lambda root: msgspec.json.encode(document(app.url_map, operations, root))
     )
 
 
@@ -64,7 +65,7 @@ def serve_document(app: Flask, operations: Mapping[str, Operation]) -> None:
 def home() -> Response:
     """Redirect browsers to the documentation."""
     # The status is written down: Flask 3.2 changes the default to 303.
-    response = redirect("/docs", HTTPStatus.FOUND)
+    response = redirect(f"{current_request().script_root}/docs", HTTPStatus.FOUND)
     assert isinstance(response, Response)  # noqa: S101 (werkzeug's type is wider)
     return response
 
@@ -90,7 +91,8 @@ def problems_page() -> Response:
 @docs.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI document."""
-    return _cacheable(current_app.extensions["openapi"](), "application/json", _PAGE_LIFETIME)
+    described = current_app.extensions["openapi"](current_request().script_root)
+    return _cacheable(described, "application/json", _PAGE_LIFETIME)
 
 
 @docs.get("/static/<path:path>")
@@ -116,7 +118,7 @@ def _cacheable(content: bytes, kind: str, lifetime: str) -> Response:
     response.make_conditional(
         {
             "REQUEST_METHOD": request.method,
-            "HTTP_IF_NONE_MATCH": request.headers.get("If-None-Match", ""),
+            "HTTP_IF_NONE_MATCH": condition(),
         }
     )
     return response

@@ -26,8 +26,11 @@ Unknown query parameters are ignored, and so is the body of a call that takes no
 """
 
 
-def document(url_map: Map, operations: Mapping[str, Operation]) -> dict[str, Any]:
-    """The whole document, ready for JSON. The keys of `operations` are endpoints of `url_map`."""
+def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> dict[str, Any]:
+    """The whole document, ready for JSON. The keys of `operations` are endpoints of `url_map`.
+
+    `root` is the path under which clients find the service, such as /todo, or "".
+    """
     routes = routes_of(url_map, operations)
     spec = APISpec(
         title="Todo API",
@@ -38,7 +41,7 @@ def document(url_map: Map, operations: Mapping[str, Operation]) -> dict[str, Any
             "contact": {"name": "The operator of this service"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        servers=[{"url": "/", "description": "This server"}],
+        servers=[{"url": root or "/", "description": "This server"}],
         tags=[
             {
                 "name": "auth",
@@ -122,5 +125,6 @@ def _call(route: Route, routes: Mapping[str, Route]) -> dict[str, Any]:
     if operation.body:
         examples = {name: {"value": value} for name, value in operation.body_examples.items()}
         media = {"schema": reference(operation.body), "examples": examples}
-        described["requestBody"] = {"required": True, "content": {"application/json": media}}
+        content = dict.fromkeys(operation.body_types, media)
+        described["requestBody"] = {"required": True, "content": content}
     return described

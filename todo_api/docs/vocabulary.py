@@ -47,6 +47,7 @@ class Operation:
     limited: bool = False
     parameters: tuple[Parameter, ...] = ()
     body: type[msgspec.Struct] | None = None
+    body_types: tuple[str, ...] = ("application/json",)
     body_examples: dict[str, Any] = field(default_factory=dict)
     answers: dict[int, Answer]
     problems: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The client's address and scheme behind the proxies that the operator trusts."""
+"""The client's address, scheme and path prefix behind the proxies that the operator trusts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 _HOP = re.compile(
     r"(?:([0-9.]+)|\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\])(?::[0-9]{1,5})?|([0-9A-Fa-f:.]+)"
 )
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_PREFIX_MAX = 200
 
 
 class Forwarded:
     """Put the client's address into REMOTE_ADDR; X-Forwarded-* counts from a trusted peer only.
+
+    X-Forwarded-Prefix is the path that a proxy has taken away: Location, Link and the documentation need it.
 
     waitress's own trusted_proxy supports one address and a fixed number of hops. This class supports networks
     and follows the chain of proxies, so waitress leaves the headers in place
@@ -62,9 +66,17 @@ class Forwarded:
             if not self._trusts(address):
                 break
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(client)
-        scheme = headers.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip(" \t").lower()
+        scheme = _last(headers, "HTTP_X_FORWARDED_PROTO").lower()
         if scheme in ("http", "https"):
             environ["wsgi.url_scheme"] = scheme
+        prefix = _last(headers, "HTTP_X_FORWARDED_PREFIX").rstrip("/")
+        if len(prefix) <= _PREFIX_MAX and _PREFIX.fullmatch(prefix):
+            environ["SCRIPT_NAME"] = prefix
+
+
+def _last(headers: dict[str, str], name: str) -> str:
+    """The value that the nearest proxy has written; "" without one."""
+    return headers.get(name, "").rpartition(",")[2].strip(" \t")
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

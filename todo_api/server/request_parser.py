@@ -42,8 +42,18 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
             raise ParsingError("There is no Host")
         if host is not None and not _HOST.fullmatch(host):
             raise ParsingError("The Host is not one host")
+        if "CONNECTION" in self.headers:
+            self._choose_connection()
         if b"transfer-encoding" in header_plus.lower():
             self._check_codings(_CODINGS.findall(header_plus))
+
+    def _choose_connection(self) -> None:
+        # A list of options in any letter case (RFC 9110, 7.6.1), which waitress compares as one text.
+        options = {one.strip(" \t").lower() for one in self.headers.pop("CONNECTION").split(",")}
+        for option in ("close", "keep-alive"):
+            if option in options:
+                self.headers["CONNECTION"] = option
+                break
 
     def _check_codings(self, codings: list[bytes]) -> None:
         # RFC 9112, 6.1 and 6.3: with a length, or in HTTP/1.0, the framing is faulty

@@ -67,6 +67,12 @@ class Config:
     cors_origins: tuple[str, ...] = _setting(
         "comma-separated origins whose pages may call the API; unset: none", readers.origins, ()
     )
+    cors_headers: tuple[str, ...] = _setting(
+        "comma-separated headers that pages of CORS_ORIGINS may send beside the API's own; those of tracers "
+        "unless set",
+        readers.header_names,
+        ("traceparent", "tracestate", "baggage", "sentry-trace"),
+    )
     host: str = _setting("address to listen on", readers.host, "127.0.0.1")
     port: int = _setting(
         "port to listen on; 0 takes a free one", readers.whole_number(0, 65535), 8000
@@ -120,8 +126,8 @@ class Config:
         "tasks that a user may hold", readers.whole_number(1, 2_000_000_000), 10_000
     )
     trusted_proxies: tuple[Network, ...] = _setting(
-        "comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto count; "
-        "unset: none",
+        "comma-separated addresses or networks of proxies whose X-Forwarded-For, -Proto and -Prefix "
+        "count; unset: none",
         readers.networks,
         (),
     )
@@ -156,4 +162,6 @@ def default_text(name: str) -> str:
     setting = next(setting for setting in fields(Config) if setting.name == name)
     if setting.default in (MISSING, None, ()):
         return ""
+    if isinstance(setting.default, tuple):
+        return ",".join(setting.default)
     return str(setting.default).lower() if setting.default is True else str(setting.default)

@@ -1,6 +1,6 @@
 """Reads the settings from options, the environment and .env, and reports all that is wrong at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from io import StringIO
 from pathlib import Path
@@ -45,7 +45,9 @@ def load(
             found[setting.name] = setting.metadata["read"](readers.one_line(text))
         except ValueError as error:
             bad.add(setting.name)
-            problems.append(f"{name} {error}")
+            problems.append(
+                f"{name} {_without_space_around(text, setting.metadata['read']) or error}"
+            )
     given = found.keys() | bad
     if "database_url" in given:
         if serving and "jwt_secret" not in given:
@@ -55,7 +57,7 @@ def load(
     elif "data_dir" not in given and not user_data().is_absolute():
         problems.append("DATA_DIR is required: this account has no home folder to put data into")
     config = Config(**found)
-    problems += secrets_alike(config)
+    problems += _ports_alike(config) + secrets_alike(config)
     if problems:
         raise ConfigError(problems)
     return config
@@ -66,6 +68,24 @@ def secrets_alike(config: Config) -> list[str]:
     if config.jwt_secret is None or config.jwt_secret != config.jwt_secret_previous:
         return []
     return ["JWT_SECRET_PREVIOUS must differ from JWT_SECRET"]
+
+
+def _ports_alike(config: Config) -> list[str]:
+    """A message if metrics were to be served where the API is; otherwise an empty list."""
+    hosts = {config.host, config.metrics_host}
+    is_same = len(hosts) == 1 or not hosts.isdisjoint(("0.0.0.0", "::"))  # noqa: S104 (only compared)
+    if not config.port or config.metrics_port != config.port or not is_same:
+        return []
+    return [f"METRICS_PORT is {config.port}, which is PORT: take another one"]
+
+
+def _without_space_around(text: str, read: Callable[[str], Any]) -> str | None:
+    """A message if the value would be good without the white space around it."""
+    try:
+        read(readers.one_line(text.strip()))
+    except ValueError:
+        return None
+    return "has white space around it: take it away"
 
 
 def _read_file(file: Path, problems: list[str]) -> dict[str, str | None]:

@@ -6,7 +6,8 @@ No message repeats a text that may hold a password.
 import importlib.util
 import re
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,12 +26,39 @@ WELL_KNOWN_SECRETS = (
     "a-string-secret-at-least-256-bits-long",
 )
 
-_ORIGIN = re.compile(r"https?://([a-z0-9_-]+\.)*[a-z0-9_-]+\.?(:(?P<port>[1-9][0-9]{0,4}))?")
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
+    r"(?P<host>([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?|\[(?P<ipv6>[0-9a-f:.]+)\])"
+    r"(:(?P<port>[1-9][0-9]{0,4}))?"
+)
+# No page has an origin of these schemes: browsers send "null" for file: and data:.
+_NO_ORIGIN = {"about", "blob", "data", "file", "ftp", "javascript", "mailto", "ws", "wss"}
+_DEFAULT_PORT = {"http": "80", "https": "443"}
+_HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?")
 # A single limit: limits.parse() would also accept lists, zero, and windows of many years.
 _RATE_LIMIT = re.compile(
     r"[1-9][0-9]{0,6} *(/|per) *([1-9][0-9]{0,2})? *(second|minute|hour|day)s?", re.I | re.A
 )
+_POOLER = (
+    "; for a pooler in transaction mode set MIGRATE_URL, and PREPARED_STATEMENTS=false if it is PgBouncer "
+    "before 1.21"
+)
+_CONNECTIONS = "; THREADS bounds the connections"
+_INSTEAD = {  # parameters of Prisma, SQLAlchemy, JDBC, asyncpg and node-postgres, in lower case
+    "pgbouncer": _POOLER,
+    "statement_cache_size": _POOLER,
+    "prepared_statement_cache_size": _POOLER,
+    "preparethreshold": _POOLER,
+    "schema": "; the tables are in the schema public",
+    "currentschema": "; the tables are in the schema public",
+    "connection_limit": _CONNECTIONS,
+    "pool_size": _CONNECTIONS,
+    "max_overflow": _CONNECTIONS,
+    "pool_timeout": "",
+    "sslaccept": "; libpq has sslmode",
+    "applicationname": "; libpq has application_name",
+}
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 
 
@@ -47,6 +75,11 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     """A reader of whole numbers in ASCII digits."""
 
     def read(text: str) -> int:
+        if text.startswith(("tcp://", "udp://")):
+            raise ValueError(
+                "is an address, which Kubernetes sets for a service of this name: set the variable to a "
+                "number, or enableServiceLinks to false in the pod"
+            )
         # Check the length first: int() refuses long texts with its own message.
         digits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
         if not (digits and low <= int(text) <= high):
@@ -63,7 +96,9 @@ def one_of(*choices: str) -> Callable[[str], str]:
         for choice in choices:
             if text.lower() == choice.lower():
                 return choice
-        raise ValueError(f"must be one of {', '.join(choices)}")
+        nearest = get_close_matches(text.upper(), choices, 1)
+        hint = f": write {nearest[0]}" if nearest else ""
+        raise ValueError(f"must be one of {', '.join(choices)}{hint}")
 
     return read
 
@@ -81,6 +116,10 @@ def path(text: str) -> Path:
     """A path, made absolute; ~ is a home folder."""
     try:
         return Path(text).expanduser().absolute()
+    except FileNotFoundError:
+        raise ValueError(
+            "is relative, and the working folder is gone: write an absolute path"
+        ) from None
     except RuntimeError:
         raise ValueError("begins with the home folder of nobody: write an absolute path") from None
 
@@ -117,7 +156,7 @@ def database_url(text: str) -> str:
     except ProgrammingError:
         raise ValueError(
             "must be a libpq URL, such as postgresql://user@host:5432/database, "
-            "or a list of name=value"
+            f"or a list of name=value{_what_libpq_refuses(text)}"
         ) from None
     # If the password contains @ or /, libpq takes its end for a host or a database, and would show it in
     # every message about a failed connection.
@@ -130,9 +169,35 @@ def database_url(text: str) -> str:
     return text
 
 
+def _what_libpq_refuses(text: str) -> str:
+    """What to change in a URL that was written for another program; "" when that is not known."""
+    from psycopg.pq import Conninfo
+
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()} | {"ssl"}
+    scheme, _, rest = text.partition("://")
+    if re.fullmatch(r"jdbc:postgresql|postgres(ql)?\+[a-z0-9_]+", scheme):
+        return f": write postgresql:// instead of {scheme}://"
+    for name in re.findall(r"[?&]([A-Za-z_]+)=", rest):
+        if name not in known:
+            return (
+                f": {name} is no parameter of libpq, leave it out{_INSTEAD.get(name.lower(), '')}"
+            )
+    return ""
+
+
 def origins(text: str) -> tuple[str, ...]:
-    """Comma-separated origins as browsers send them: no pattern, no path, no default port."""
+    """Comma-separated origins as browsers and web views send them: no pattern, no path, no default port."""
     return tuple(map(_origin, _entries(text)))
+
+
+def header_names(text: str) -> tuple[str, ...]:
+    """Comma-separated names of request headers."""
+    for name in _entries(text):
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is not the name of a header, such as traceparent: letters, digits, - and _"
+            )
+    return tuple(_entries(text))
 
 
 def networks(text: str) -> tuple[Network, ...]:
@@ -178,16 +243,28 @@ def _is_port(text: str) -> bool:
 
 def _origin(text: str) -> str:
     match = _ORIGIN.fullmatch(text)
-    default = {"http": "80", "https": "443"}
-    if match is None or not _is_port(match["port"] or ""):
+    if match is None or not _is_port(match["port"] or "") or not _has_origin(match):
         shown = text.rpartition("@")[2]  # the text before @ may be a password
         raise ValueError(
             f"{shown!r} is not an origin as browsers send it, such as https://app.example.com or "
-            "http://localhost:3000: lower case, no path, no final slash, no pattern, a host name"
+            "http://localhost:3000 or capacitor://localhost: lower case, no path, no final slash, no pattern"
         )
-    if match["port"] == default[text.partition(":")[0]]:
+    if match["port"] is not None and match["port"] == _DEFAULT_PORT.get(match["scheme"]):
         raise ValueError(f"{text!r}: leave the port out, as browsers do when it is the usual one")
     return text
+
+
+def _has_origin(match: re.Match[str]) -> bool:
+    """Whether browsers send this scheme and host as an origin, in this spelling."""
+    if match["scheme"] in _NO_ORIGIN:
+        return False
+    if match["ipv6"] is not None:
+        try:
+            return match["ipv6"] == str(IPv6Address(match["ipv6"]))
+        except ValueError:
+            return False
+    # The hosts of other schemes keep their letter case: Safari's extensions have capitals.
+    return match["scheme"] not in _DEFAULT_PORT or match["host"] == match["host"].lower()
 
 
 def _network(text: str) -> Network:

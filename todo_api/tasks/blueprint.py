@@ -1,4 +1,4 @@
-"""The six calls on a user's tasks, always for the token's own user."""
+"""The calls on a user's tasks, always for the token's own user."""
 
 import re
 from http import HTTPStatus
@@ -14,7 +14,8 @@ from todo_api.tasks.pages import Page
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task, TaskChange, TaskCreate
 from todo_api.web.answers import no_content, not_modified
-from todo_api.web.bodies import read_body
+from todo_api.web.bodies import JSON, MERGE_PATCH, read_body
+from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
@@ -63,10 +64,10 @@ def list_tasks() -> Response:
         page = pages.requested_page()
     if page:
         return _page(page)
-    if etags.has_condition():
+    if has_condition():
         [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
         tag = etags.of_list(state)
-        if etags.is_held(tag):
+        if is_held(tag):
             return not_modified(etags.headers(tag))
     [rows] = database().as_user(_who(), Call("tasks/list"))
     tag = etags.of_list(etags.state_of(row[-1] for row in rows))
@@ -102,7 +103,7 @@ def get_task(task_id: str) -> Response:
     """One task."""
     task = _one("tasks/get", task_id)
     tag = etags.of_task(task)
-    if etags.is_held(tag):
+    if is_held(tag):
         return not_modified(etags.headers(tag))
     return one_task(task, headers=etags.headers(tag))
 
@@ -110,9 +111,13 @@ def get_task(task_id: str) -> Response:
 @tasks.put("/<task_id>")
 def update_task(task_id: str) -> Response:
     """Change the fields that the body has."""
-    with session_first:
-        change = read_body(TaskChange)
-    return one_task(_one("tasks/update", task_id, **unset_as_none(change)))
+    return _update(task_id, JSON)
+
+
+@tasks.patch("/<task_id>")
+def patch_task(task_id: str) -> Response:
+    """The same: absent fields keep their values with both methods, as in a merge patch (RFC 7396)."""
+    return _update(task_id, JSON, MERGE_PATCH)
 
 
 @tasks.patch("/<task_id>/complete")
@@ -138,11 +143,17 @@ def _page(page: Page) -> Response:
     cursor = pages.cursor(here[-1]) if len(found) > len(here) else None
     tag = etags.of_page(here, cursor)
     headers = etags.headers(tag)
-    if etags.is_held(tag):
+    if is_held(tag):
         return not_modified(headers)
     if cursor:
         headers["Link"] = f'<{_path()}?limit={page.limit}&cursor={cursor}>; rel="next"'
     return task_list(here, headers, next_cursor=cursor)
+
+
+def _update(task_id: str, *media_types: str) -> Response:
+    with session_first:
+        change = read_body(TaskChange, media_types)
+    return one_task(_one("tasks/update", task_id, **unset_as_none(change)))
 
 
 def _one(statement: str, task_id: str, **parameters: Any) -> Task:

@@ -1,4 +1,4 @@
-"""Conditional reads (RFC 9110, 13): the tag of an answer, and whether the client has that answer already.
+"""The tags of answers, for conditional reads (RFC 9110, 13).
 
 Tags are weak, because each answer has its own timestamp and request id. Tags are made of updated_at, which
 changes with every change of a task.
@@ -8,10 +8,8 @@ import hashlib
 from collections.abc import Iterable
 
 import msgspec
-from werkzeug.http import parse_etags
 
 from todo_api.tasks.schemas import Task
-from todo_api.web.request import current_request
 
 _LENGTH = 32  # of a hash, in hexadecimal digits
 
@@ -53,17 +51,6 @@ def of_page(tasks: list[Task], next_cursor: str | None) -> str:
     # may take the position of another.
     parts = [part for task in tasks for part in (task.id, task.updated_at)]
     return f"{_SHAPE}.{_hash([*parts, str(next_cursor)])}"
-
-
-def has_condition() -> bool:
-    """Whether the request has an If-None-Match."""
-    return "HTTP_IF_NONE_MATCH" in current_request().environ
-
-
-def is_held(tag: str) -> bool:
-    """Whether If-None-Match has the tag, compared weakly (RFC 9110, 13.1.2)."""
-    sent = current_request().environ.get("HTTP_IF_NONE_MATCH")
-    return sent is not None and parse_etags(sent).contains_weak(tag)
 
 
 def headers(tag: str) -> dict[str, str]:

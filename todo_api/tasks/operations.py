@@ -1,5 +1,6 @@
 """The calls on tasks, described for the OpenAPI document."""
 
+from dataclasses import replace
 from typing import Any
 
 from todo_api.docs.vocabulary import (
@@ -19,6 +20,7 @@ from todo_api.docs.vocabulary import (
 from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
 from todo_api.tasks.pages import CURSOR, LIMIT_MAX
 from todo_api.tasks.schemas import TaskAnswer, TaskChange, TaskCreate, TaskListAnswer
+from todo_api.web.bodies import MERGE_PATCH
 
 _EXAMPLE_TASK_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
 _TASK = {
@@ -74,6 +76,21 @@ def _task(description: str, task: dict[str, Any], *headers: str) -> dict[int, An
         )
     }
 
+
+_UPDATE = Operation(
+    summary="Change a task",
+    description="What is absent keeps its value. `is_completed: true` sets `completed_at` once, "
+    "`false` clears it.",
+    needs_token=True,
+    parameters=_ONE_TASK,
+    body=TaskChange,
+    body_examples={
+        "rename": {"title": "Buy two cartons of oat milk"},
+        "complete": {"is_completed": True},
+    },
+    answers=_task("The task as it is now.", _RENAMED),
+    problems=(*TOKEN_PROBLEMS, *BODY_PROBLEMS, "not-found", "unavailable"),
+)
 
 OPERATIONS = {
     "tasks.list_tasks": Operation(
@@ -136,19 +153,11 @@ OPERATIONS = {
         answers={**_task("The task.", _TASK, "ETag"), 304: NOT_MODIFIED},
         problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
     ),
-    "tasks.update_task": Operation(
-        summary="Change a task",
-        description="What is absent keeps its value. `is_completed: true` sets `completed_at` once, "
-        "`false` clears it.",
-        needs_token=True,
-        parameters=_ONE_TASK,
-        body=TaskChange,
-        body_examples={
-            "rename": {"title": "Buy two cartons of oat milk"},
-            "complete": {"is_completed": True},
-        },
-        answers=_task("The task as it is now.", _RENAMED),
-        problems=(*TOKEN_PROBLEMS, *BODY_PROBLEMS, "not-found", "unavailable"),
+    "tasks.update_task": _UPDATE,
+    "tasks.patch_task": replace(
+        _UPDATE,
+        summary="Change a task, as PUT does",
+        body_types=(JSON, MERGE_PATCH),
     ),
     "tasks.complete_task": Operation(
         summary="Complete a task",

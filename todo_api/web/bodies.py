@@ -1,7 +1,7 @@
 """Reads a request's JSON body: checks for 415, then 400, then 422 with every problem of every field."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import cache
 from typing import Any, NamedTuple, NoReturn, TypeVar, get_args
 
@@ -12,25 +12,27 @@ from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import FieldError
 
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 MAX_BODY_BYTES = 64 * 1024
 MAX_DEPTH = 1000
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
-def read_body(kind: type[Body]) -> Body:
+def read_body(kind: type[Body], media_types: Container[str] = (JSON,)) -> Body:
     """Parse and validate the request's body as a `kind`. Raises Problem."""
-    _require_json()
+    _require_json(media_types)
     return _validate(_parse(current_request().get_data(cache=False)), kind)
 
 
-def _require_json() -> None:
+def _require_json(media_types: Container[str]) -> None:
     headers = current_request().headers
     header = headers.get("Content-Type", "").lower()
     media_type, options = parse_options_header(header)
     # an unreadable charset is left out of `options`, and is not UTF-8
     in_utf8 = "charset" not in header or options.get("charset") == "utf-8"
-    if media_type != "application/json" or not in_utf8:
+    if media_type not in media_types or not in_utf8:
         raise Problem("unsupported-media-type")
     if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise Problem("unsupported-media-type", "The body must not be compressed.")

@@ -1,5 +1,6 @@
 """The headers of every answer, with those for CORS."""
 
+import re
 from collections.abc import Callable
 
 from flask import Response
@@ -20,10 +21,12 @@ def completer(config: Config) -> Callable[[Response], Response]:
     """A function that adds the missing headers: a page may have set its own policy and lifetime."""
 
     @cross_origin(
-        origins=list(config.cors_origins),
+        # Patterns, or flask-cors would take the brackets of http://[::1]:3000 for one.
+        origins=[re.compile(re.escape(origin) + r"\Z") for origin in config.cors_origins],
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID",
+            *config.cors_headers,
         ],
         expose_headers=[
             "X-Request-ID", "Location", "ETag", "Idempotent-Replayed", "Link", "Retry-After",

@@ -19,6 +19,7 @@ logger = logging.getLogger("todo_api.problems")
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1  # after a 503
+_ALL_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"  # each of some path
 
 
 class Problem(Exception):
@@ -48,17 +49,18 @@ def answer(problem: Problem) -> Response:
     if code.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
     request = current_request()
-    instance = quote(request.path, safe="/:@!$&'()*+,;=~-._")
-    body = document(problem, instance, request.id)
+    root = request.script_root
+    instance = root + quote(request.path, safe="/:@!$&'()*+,;=~-._")
+    body = document(problem, instance, request.id, root)
     return Response(body, code.status, headers, content_type=MEDIA_TYPE)
 
 
-def document(problem: Problem, instance: str, request_id: str) -> bytes:
-    """The problem document of a request for the path `instance`."""
+def document(problem: Problem, instance: str, request_id: str, root: str = "") -> bytes:
+    """The problem document of a request for the path `instance`; `root` is what precedes every path."""
     code = CODES[problem.code]
     return msgspec.json.encode(
         ProblemAnswer(
-            type=f"/problems#{problem.code}",
+            type=f"{root}/problems#{problem.code}",
             title=code.title,
             status=code.status,
             detail=problem.detail or code.detail,
@@ -91,12 +93,20 @@ def _http_exception(error: HTTPException) -> Any:
     if isinstance(error, RequestEntityTooLarge):
         return answer(Problem("payload-too-large"))
     if error.code == HTTPStatus.NOT_FOUND:
+        if _asks_about_the_server():
+            return Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": _ALL_METHODS})
         return answer(Problem("not-found"))
     if error.code is not None and error.code < HTTPStatus.BAD_REQUEST:
         return error.get_response()
     if error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer(Problem("malformed-request", "The request could not be understood."))
     return _bug(error)
+
+
+def _asks_about_the_server() -> bool:
+    """Whether the request is `OPTIONS *` (RFC 9110, 9.3.7), which no route can stand for."""
+    request = current_request()
+    return request.method == "OPTIONS" and request.environ.get("PATH_INFO") == "*"
 
 
 def _bug(error: Exception) -> Response:
