@@ -17,7 +17,7 @@ from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.tasks import idempotency
 from todo_api.tasks.rows import as_task
-from todo_api.tasks.schemas import NewTask
+from todo_api.tasks.schemas import TaskCreate
 
 pytestmark = [pytest.mark.pooled, pytest.mark.partitioned]
 LIST = Call("tasks/list", row=as_task)
@@ -63,7 +63,7 @@ def test_a_create_waits_for_another_with_its_key_and_is_answered_alike(
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with psycopg.connect(database_url) as holder, ThreadPoolExecutor(2) as threads:
         holder.execute("SELECT FROM task_counts FOR UPDATE")
-        body = NewTask("Buy bread")
+        body = TaskCreate("Buy bread")
         working = [
             threads.submit(idempotency.create, database, who, "k", body, 2) for _ in range(2)
         ]

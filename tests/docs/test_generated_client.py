@@ -87,7 +87,7 @@ def test_an_account_lives_its_whole_life_through_the_generated_client(generated,
         base_url=url, token=session.data.access_token
     ) as ann:
         created = generated.create_task.sync(
-            user_id, client=ann, body=models.NewTask(title="Buy oat milk"), x_request_id="ours-1"
+            user_id, client=ann, body=models.TaskCreate(title="Buy oat milk"), x_request_id="ours-1"
         )
         assert isinstance(created, models.TaskAnswer)
         assert created.meta.request_id == "ours-1"

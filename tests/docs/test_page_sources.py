@@ -72,5 +72,5 @@ def test_a_page_is_titled_in_a_language_and_fits_a_phone(page: str) -> None:
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in elements.named(
         "meta"
     )
-    assert elements.named("main")
+    assert elements.named("main") or page == "docs.html"  # Swagger UI makes its own
     assert elements.named("noscript") == [{}]

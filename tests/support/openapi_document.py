@@ -35,7 +35,7 @@ class Operation:
 
     @property
     def statuses(self) -> set[int]:
-        return {int(status) for status in self.about["responses"]}
+        return {int(status) for status in self.about["responses"] if status != "default"}
 
     @property
     def body_examples(self) -> list[Any]:

@@ -47,6 +47,8 @@ OPERATIONS = {
     ),
     "auth.login": Operation(
         summary="Start a session",
+        description="A wrong password and an unknown address get the same answer. The user's other sessions "
+        "live on.",
         limited=True,
         body=Credentials,
         body_examples=_CREDENTIALS,

@@ -8,13 +8,10 @@ from msgspec import Meta, Struct
 
 from todo_api.web.schemas import AnswerMeta, Id
 from todo_api.web.text import (
-    AROUND,
     CONTROL,
-    INVISIBLE,
-    INVISIBLE_ASTRAL,
     INVISIBLE_CHARACTER,
+    PUBLISHED_CONTROL,
     WHITE_SPACE,
-    for_json_schema,
     nfc,
     refuse_surrogates,
     trimmed,
@@ -26,6 +23,8 @@ PASSWORD_MIN, PASSWORD_MAX = 8, 1024
 _EMAIL_PART = f"[^@{WHITE_SPACE}{CONTROL}]+"
 _DOMAIN_LABEL = f"[^@.{WHITE_SPACE}{CONTROL}]+"
 _EMAIL = re.compile(rf"{_EMAIL_PART}@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})+")
+_AROUND, _LABEL = r"[\x09-\x0d\x20]*", rf"[^\s@.{PUBLISHED_CONTROL}]+"
+_PATTERN = rf"^{_AROUND}[^\s@{PUBLISHED_CONTROL}]+@{_LABEL}(\.{_LABEL})+{_AROUND}$"  # as published
 
 
 def clean_email(text: str) -> str:
@@ -59,34 +58,31 @@ def clean_password(text: str) -> str:
     return text
 
 
-_TOO_LONG = {"pattern": for_json_schema(f"[^{WHITE_SPACE}]{{{EMAIL_MAX + 1}}}")}
-_SHOWS_LESS = {"pattern": for_json_schema(f"[{INVISIBLE}{INVISIBLE_ASTRAL}]")}
-
-
-def _email(clean: Callable[[str], str], about: str, refused: dict[str, Any]) -> Any:
-    pattern = f"^{AROUND}{_EMAIL_PART}@{_DOMAIN_LABEL}(\\.{_DOMAIN_LABEL})+{AROUND}$"
+def _email(clean: Callable[[str], str], more: str = "") -> Any:
     return Meta(
-        description=f"Trimmed of white space, NFC, lower-cased, then at most 254 characters{about}",
+        description="White space around it is removed; then it is brought into NFC and lower case, and "
+        f"has at most {EMAIL_MAX} characters: one `@`, a dot in the domain, no white space and no control "
+        f"characters. Letter case makes no difference.{more}",
         examples=["ann@example.com"],
         extra={"clean": clean},
-        extra_json_schema={"pattern": for_json_schema(pattern), "not": refused},
+        extra_json_schema={"maxLength": EMAIL_MAX, "pattern": _PATTERN},
     )
 
 
 # Accounts from before addresses with invisible characters were refused can still log in.
-Email = Annotated[str, _email(clean_email, ".", _TOO_LONG)]
+Email = Annotated[str, _email(clean_email)]
 NewEmail = Annotated[
     str,
     _email(
         clean_new_email,
-        ", none of them invisible; unique in any letter case.",
-        {"anyOf": [_TOO_LONG, _SHOWS_LESS]},
+        " A new account's address has no invisible characters, such as zero-width spaces.",
     ),
 ]
 Password = Annotated[
     str,
     Meta(
-        description="Any characters, used exactly as sent.",
+        description=f"{PASSWORD_MIN} to {PASSWORD_MAX} characters (code points) of any kind, used exactly "
+        "as sent.",
         examples=["correct horse battery"],
         extra={"clean": clean_password},
         extra_json_schema={
@@ -124,7 +120,7 @@ class Session(Struct):
             examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoi…"],
         ),
     ]
-    token_type: Literal["Bearer"]
+    token_type: Annotated[Literal["Bearer"], Meta(extra_json_schema={"type": "string"})]
     expires_in: Annotated[int, Meta(description="Seconds.", examples=[86400])]
 
 

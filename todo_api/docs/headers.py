@@ -4,35 +4,49 @@ from typing import Any
 
 from todo_api.web.headers import API_POLICY, HSTS
 
+
+def _named(**values: str) -> dict[str, Any]:
+    """Examples of a header that says something else in other calls."""
+    return {name: {"value": value} for name, value in values.items()}
+
+
+EXAMPLE_REQUEST_ID = "4f7c1c1e-0a53-4b93-8a94-8a4f2f0f9d11"
+
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
         "description": "The request's own X-Request-ID if it was 1 to 128 of `A-Za-z0-9._-`, otherwise new.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
-        "example": "4f7c1c1e-0a53-4b93-8a94-8a4f2f0f9d11",
+        "example": EXAMPLE_REQUEST_ID,
     },
     "X-Content-Type-Options": {
         "description": "Browsers must not guess another type.",
         "required": True,
-        "schema": {"const": "nosniff"},
+        "schema": {"type": "string", "const": "nosniff"},
     },
     "Referrer-Policy": {
         "description": "Ids in addresses stay here.",
         "required": True,
-        "schema": {"const": "no-referrer"},
+        "schema": {"type": "string", "const": "no-referrer"},
     },
     "Content-Security-Policy": {
         "description": "What a browser may load for this answer.",
         "required": True,
         "schema": {"type": "string"},
-        "example": API_POLICY,
+        "examples": _named(api=API_POLICY, pages="default-src 'none'; script-src 'self'; …"),
     },
     "Cache-Control": {
         "description": "`private, no-cache` where tasks are read: a browser may keep them, and asks each "
-        "time whether they still hold. Otherwise `no-store` for everything about accounts and tasks.",
+        "time whether they still hold. Otherwise `no-store` for everything about accounts and tasks. What "
+        "these pages are made of can be kept.",
         "required": True,
         "schema": {"type": "string"},
-        "example": "no-store",
+        "examples": _named(
+            tasks="private, no-cache",
+            others="no-store",
+            pages="no-cache",
+            files="public, max-age=3600",
+        ),
     },
     "Strict-Transport-Security": {
         "description": "When the request came over https.",
@@ -58,11 +72,14 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Where it is.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
-        "example": "/api/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301/tasks/5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10",
+        "examples": _named(
+            task="/api/0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301/tasks/5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10",
+            pages="/docs",
+        ),
     },
     "Idempotent-Replayed": {
         "description": "When the task was created by an earlier request with this `Idempotency-Key`.",
-        "schema": {"const": "true"},
+        "schema": {"type": "string", "const": "true"},
     },
     "Allow": {
         "description": "The methods that the path knows.",
@@ -74,7 +91,9 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Of what was sent, for If-None-Match.",
         "required": True,
         "schema": {"type": "string"},
-        "example": 'W/"53ae.2026-11-23T15:04:05.123456Z"',
+        "examples": _named(
+            tasks='W/"53ae.2026-11-23T15:04:05.123456Z"', pages='"6f0b2d6bd0d6f0a0b1b5"'
+        ),
     },
     "Link": {
         "description": 'The next page, with `rel="next"`: when a `limit` was asked for, and this is not '
@@ -86,7 +105,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "WWW-Authenticate": {
         "description": "How to authenticate.",
         "required": True,
-        "schema": {"const": "Bearer"},
+        "schema": {"type": "string", "const": "Bearer"},
     },
     "Retry-After": {
         "description": "Seconds to wait before trying again.",

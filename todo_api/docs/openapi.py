@@ -8,23 +8,18 @@ import msgspec
 from apispec import APISpec
 from werkzeug.routing import Map
 
+from todo_api.docs.failures import ANOTHER_METHOD, another_method, failures
 from todo_api.docs.headers import HEADERS
-from todo_api.docs.responses import COMPONENT, failure, reference, success
+from todo_api.docs.responses import COMPONENT, reference, success
 from todo_api.docs.routes import Route, routes_of
-from todo_api.docs.vocabulary import (
-    EVERY_CALL,
-    EVERY_CALL_BUT_HEALTH,
-    REQUEST_ID,
-    Operation,
-    Parameter,
-)
-from todo_api.web.problem_codes import CODES
+from todo_api.docs.vocabulary import REQUEST_ID, Operation, Parameter
 from todo_api.web.schemas import ProblemAnswer
 
 _ABOUT = """\
 Tasks for many users, each of whom sees only their own.
 
-Sign up, take the `access_token` and the `user_id` of the answer, press **Authorize**, and go on to the tasks.
+Sign up, and take the `access_token` and the `user_id` of the answer: the token goes into the header
+`Authorization: Bearer …` of the other calls, the id into the paths of the tasks.
 Every failure is a problem document; [the error codes](problems) say what to do about each. A method that
 a path does not know is answered 405, with the methods that it knows in `Allow`. A `GET` can be a `HEAD` too.
 Unknown query parameters are ignored, and so is the body of a call that takes none.
@@ -41,13 +36,23 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
         title="Todo API",
         version=version("todo-api"),
         openapi_version="3.1.0",
-        info={"description": _ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
+        info={
+            "description": _ABOUT,
+            "contact": {"name": "The operator of this service"},
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
         servers=[{"url": root or "/", "description": "This server"}],
         tags=[
-            {"name": "auth", "description": "Accounts and sessions"},
-            {"name": "tasks", "description": "The tasks of one user, for this user only"},
-            {"name": "health", "description": "For load balancers and monitoring"},
-            {"name": "docs", "description": "These pages"},
+            {
+                "name": "auth",
+                "description": "Accounts, and the sessions that their tokens belong to.",
+            },
+            {"name": "tasks", "description": "The tasks of one user, for this user only."},
+            {"name": "health", "description": "For load balancers and monitoring."},
+            {
+                "name": "docs",
+                "description": "The documentation: pages for people, a document for programs.",
+            },
         ],
     )
     spec.components.security_scheme(
@@ -65,8 +70,7 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
         spec.components.parameter(parameter.name, parameter.location, _described(parameter))
     for name, schema in _schemas(operations.values()).items():
         spec.components.schema(name, schema)
-    for code in CODES:  # also method-not-allowed, which no operation lists
-        spec.components.response(code, failure(CODES[code].status, [code]))
+    spec.components.response(ANOTHER_METHOD, another_method(routes["docs.home"]))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes.values():
         paths.setdefault(route.path, {})[route.method] = _call(route, routes)
@@ -85,10 +89,7 @@ def _described(parameter: Parameter) -> dict[str, Any]:
     described: dict[str, Any] = {"in": parameter.location}
     if parameter.location == "path":
         described["required"] = True
-    described |= {"description": parameter.description, "schema": parameter.schema}
-    if parameter.example is not None:
-        described["example"] = parameter.example
-    return described
+    return described | {"description": parameter.description, "schema": parameter.schema}
 
 
 def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
@@ -98,6 +99,11 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
         kinds = [operation.body, *(answer.body for answer in operation.answers.values())]
         classes += [kind for kind in kinds if kind is not None and kind not in classes]
     _, components = msgspec.json.schema_components(classes, ref_template=COMPONENT)
+    for schema in components.values():
+        if (
+            schema.get("required") == []
+        ):  # allowed since JSON Schema's draft 5, but not all readers know
+            del schema["required"]
     return components
 
 
@@ -106,29 +112,19 @@ def _call(route: Route, routes: Mapping[str, Route]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": route.id,
         "summary": operation.summary,
+        "description": operation.description,
         "tags": [route.tag],
         "security": [{"token": []}] if operation.needs_token else [],
         "parameters": [one.name for one in (*operation.parameters, REQUEST_ID)],
         "responses": {
             str(status): success(status, answer, operation, routes)
             for status, answer in operation.answers.items()
-        },
+        }
+        | failures(route),
     }
-    if operation.description:
-        described["description"] = operation.description
     if operation.body:
         examples = {name: {"value": value} for name, value in operation.body_examples.items()}
         media = {"schema": reference(operation.body), "examples": examples}
         content = dict.fromkeys(operation.body_types, media)
         described["requestBody"] = {"required": True, "content": content}
-    codes = (*operation.problems, *EVERY_CALL)
-    if route.tag != "health":
-        codes += EVERY_CALL_BUT_HEALTH
-    for status in sorted({CODES[code].status for code in codes}):
-        named = [code for code in codes if CODES[code].status == status]
-        described["responses"][str(status)] = (
-            {"$ref": f"#/components/responses/{named[0]}"}
-            if len(named) == 1 and not operation.limited
-            else failure(status, named, limited=operation.limited)
-        )
     return described

@@ -25,6 +25,12 @@ class Route:
         return first + "".join(map(str.capitalize, others))
 
     @property
+    def example_path(self) -> str:
+        """The path with example values in the places of its parameters."""
+        values = {one.name: one.in_paths for one in self.operation.parameters if one.in_paths}
+        return self.path.format_map(values)
+
+    @property
     def tag(self) -> str:
         return self.endpoint.partition(".")[0]
 

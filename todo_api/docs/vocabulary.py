@@ -8,13 +8,17 @@ import msgspec
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A value in the path, the query or a header; `location` is what OpenAPI calls `in`."""
+    """A value in the path, the query or a header; `location` is what OpenAPI calls `in`.
+
+    Swagger UI fills an example into the form, and sends it. So there is none for optional parameters, nor for
+    ids, which are never right. `in_paths` stands for the parameter in the paths of other examples.
+    """
 
     name: str
     location: str
     description: str
     schema: dict[str, Any]
-    example: Any = None
+    in_paths: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class Operation:
     """
 
     summary: str
-    description: str = ""
+    description: str
     needs_token: bool = False
     limited: bool = False
     parameters: tuple[Parameter, ...] = ()
@@ -71,6 +75,7 @@ USER_ID = Parameter(
     location="path",
     description="The token's own user.",
     schema={"type": "string", "format": "uuid"},
+    in_paths=EXAMPLE_USER_ID,
 )
 REQUEST_ID = Parameter(
     name="X-Request-ID",

@@ -13,6 +13,7 @@ def _health(status: str, description: str) -> Answer:
 OPERATIONS = {
     "health.live": Operation(
         summary="Whether the process runs",
+        description="Asks nobody, not even the database.",
         answers={200: _health("ok", "It runs.")},
     ),
     "health.ready": Operation(

@@ -15,7 +15,7 @@ from todo_api.tasks.answers import one_task, task_list
 from todo_api.tasks.contents import ListTaker, PageTaker
 from todo_api.tasks.pages import Page
 from todo_api.tasks.rows import as_task
-from todo_api.tasks.schemas import NewTask, Task, TaskChange
+from todo_api.tasks.schemas import Task, TaskChange, TaskCreate
 from todo_api.web.answers import no_content, not_modified
 from todo_api.web.bodies import JSON, MERGE_PATCH, read_body
 from todo_api.web.conditions import has_condition, is_held
@@ -79,7 +79,7 @@ def create_task() -> Response:
     sent = current_request().environ.get(idempotency.ENVIRON)
     with session_first:
         key = None if sent is None else idempotency.key_of(sent)
-        body = read_body(NewTask)
+        body = read_body(TaskCreate)
     if key is None:
         parameters = {"title": body.title, "max_tasks": max_tasks}
         [created] = database().as_user(_who(), Call("tasks/create", parameters, as_task))

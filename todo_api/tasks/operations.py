@@ -19,11 +19,12 @@ from todo_api.docs.vocabulary import (
 )
 from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
 from todo_api.tasks.pages import CURSOR, LIMIT_MAX
-from todo_api.tasks.schemas import NewTask, TaskAnswer, TaskChange, TaskListAnswer
+from todo_api.tasks.schemas import TaskAnswer, TaskChange, TaskCreate, TaskListAnswer
 from todo_api.web.bodies import MERGE_PATCH
 
+_EXAMPLE_TASK_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
 _TASK = {
-    "id": "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10",
+    "id": _EXAMPLE_TASK_ID,
     "user_id": EXAMPLE_USER_ID,
     "title": "Buy oat milk",
     "is_completed": False,
@@ -31,6 +32,7 @@ _TASK = {
     "created_at": EXAMPLE_MOMENT,
     "updated_at": EXAMPLE_MOMENT,
 }
+_RENAMED = _TASK | {"title": "Buy two cartons of oat milk"}
 _DONE = _TASK | {"is_completed": True, "completed_at": EXAMPLE_MOMENT}
 
 _TASK_ID = Parameter(
@@ -38,13 +40,13 @@ _TASK_ID = Parameter(
     location="path",
     description="A task of this user.",
     schema={"type": "string", "format": "uuid"},
+    in_paths=_EXAMPLE_TASK_ID,
 )
 _LIMIT = Parameter(
     name="limit",
     location="query",
     description="Asks for a page of at most so many tasks. Without it the list comes whole.",
     schema={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX},
-    example=100,
 )
 _CURSOR = Parameter(
     name="cursor",
@@ -52,7 +54,6 @@ _CURSOR = Parameter(
     description="With a `limit`: the `next_cursor` of the page before. It leads on from there "
     "whatever was added or deleted since, with another `limit` too.",
     schema={"type": "string", "pattern": f"^{CURSOR}$"},
-    example="AAZg8uenZYBaC3pSnIRPDo88bx8cDZ8Q1lDw",
 )
 _KEY = Parameter(
     name="Idempotency-Key",
@@ -60,7 +61,6 @@ _KEY = Parameter(
     description="1 to 255 visible ASCII characters, new for each task: a random UUID does well. Taken "
     "as it stands, quotes included.",
     schema={"type": "string", "pattern": f"^{IDEMPOTENCY_KEY}$"},
-    example="0d0f1f0e-8a3c-4f5e-9a55-6de1b7c3012f",
 )
 _ONE_TASK = (USER_ID, _TASK_ID)
 
@@ -88,7 +88,7 @@ _UPDATE = Operation(
         "rename": {"title": "Buy two cartons of oat milk"},
         "complete": {"is_completed": True},
     },
-    answers=_task("The task as it is now.", _DONE),
+    answers=_task("The task as it is now.", _RENAMED),
     problems=(*TOKEN_PROBLEMS, *BODY_PROBLEMS, "not-found", "unavailable"),
 )
 
@@ -124,7 +124,7 @@ OPERATIONS = {
         "nothing; `Retry-After` says when there is room again. A create without a key needs no room.",
         needs_token=True,
         parameters=(USER_ID, _KEY),
-        body=NewTask,
+        body=TaskCreate,
         body_examples={"milk": {"title": "Buy oat milk"}},
         answers={
             201: Answer(
@@ -152,6 +152,7 @@ OPERATIONS = {
     ),
     "tasks.get_task": Operation(
         summary="One task",
+        description="A task that is deleted, another user's, or that never was, is not found.",
         needs_token=True,
         parameters=(*_ONE_TASK, IF_NONE_MATCH),
         answers={**_task("The task.", _TASK, "ETag"), 304: NOT_MODIFIED},

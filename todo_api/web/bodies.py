@@ -108,9 +108,7 @@ def _depth(value: Any) -> int:
 def _validate(value: Any, kind: type[Body]) -> Body:
     """Check every field on its own: msgspec stops at the first problem, a client wants all of them."""
     if not isinstance(value, dict):
-        raise Problem(
-            "validation-error", errors=[FieldError(field="", message="must be a JSON object")]
-        )
+        raise _refused([FieldError(field="", message="must be a JSON object")])
     known = _fields(kind)
     errors = [
         # a name may have lone surrogates, which UTF-8 can't encode
@@ -129,8 +127,14 @@ def _validate(value: Any, kind: type[Body]) -> Body:
         except ValueError as error:
             errors.append(FieldError(field=name, message=str(error)))
     if errors:
-        raise Problem("validation-error", errors=errors)
+        raise _refused(errors)
     return kind(**valid)
+
+
+def _refused(errors: list[FieldError]) -> Problem:
+    return Problem(
+        "validation-error", "The body is JSON, but not what this call takes.", errors=errors
+    )
 
 
 class _Field(NamedTuple):

@@ -17,10 +17,10 @@ CODES = {
     "malformed-request": Code(
         400,
         "Malformed request",
-        "The body is not well-formed JSON.",
-        "Send UTF-8 without a byte-order mark, each key once, no NaN or Infinity, and not nested "
-        "hundreds of levels deep; an Idempotency-Key is 1 to 255 visible ASCII characters. The detail says "
-        "what went wrong, and where.",
+        "The body is not well-formed JSON, or a header is not in its form.",
+        "The detail says what is wrong, and where. Send the body in UTF-8 without a byte-order mark, each "
+        "key once, no NaN or Infinity, and not nested hundreds of levels deep. An Idempotency-Key has 1 to "
+        "255 visible ASCII characters, and is sent once.",
     ),
     "unauthorized": Code(
         401,
@@ -92,8 +92,8 @@ CODES = {
     "validation-error": Code(
         422,
         "Validation error",
-        "The body is JSON, but not what this call takes.",
-        "The errors member names each field and what is wrong with it.",
+        "The body, or a parameter of the query, is not what this call takes.",
+        "The errors member names each field or parameter and says what is wrong with it.",
     ),
     "idempotency-key-reused": Code(
         422,

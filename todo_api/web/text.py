@@ -1,4 +1,4 @@
-"""What texts are made of: characters that are refused, in Python and in JSON Schema; trimming and NFC."""
+"""What texts are made of: characters that are refused, simpler patterns for JSON Schema; trimming and NFC."""
 
 import re
 from itertools import groupby
@@ -26,16 +26,12 @@ CONTROL_CHARACTER = re.compile(f"[{CONTROL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 VISIBLE = re.compile(f"[^{WHITE_SPACE}{CONTROL}{INVISIBLE}{INVISIBLE_ASTRAL}]")
 INVISIBLE_CHARACTER = re.compile(f"[{INVISIBLE}{INVISIBLE_ASTRAL}]")
-# JSON Schema can't trim: its patterns allow white space around the text that they count.
-AROUND = f"[{WHITE_SPACE}]*"
-
-
-def for_json_schema(pattern: str) -> str:
-    """Write a pattern in ASCII, as ECMA-262 reads it too.
-
-    Characters beyond U+FFFF stay as they are: ECMA-262 and Python write them differently.
-    """
-    return "".join(c if " " <= c <= "~" or c > "\uffff" else f"\\u{ord(c):04x}" for c in pattern)
+# As published in the document, where ASCII and \xHH are all that every reader of patterns understands:
+# no \u, no characters beyond U+FFFF, no lookahead, and no two parts that could match the same text.
+PUBLISHED_CONTROL = r"\x00-\x1f\x7f-\x9f"
+PUBLISHED_LINE_ENDS = (
+    r"[\x09-\x0d]*"  # white space that is a control character: the service removes it
+)
 
 
 def trimmed(text: str) -> str:

@@ -16,11 +16,14 @@ def operation(page: Page, method: str, path: str) -> Locator:
     return block
 
 
-def execute(block: Locator, body: dict[str, Any], expected: int, **path: str) -> dict[str, Any]:
-    """Send the operation with a JSON body and path parameters; the shown answer, once it came."""
+def execute(
+    block: Locator, body: dict[str, Any] | None, expected: int, **path: str
+) -> dict[str, Any]:
+    """Send the operation with a JSON body, if any, and path parameters; the shown answer, once it came."""
     for name, value in path.items():
         block.locator(f'tr[data-param-name="{name}"] input').fill(value)
-    block.locator("textarea.body-param__text").fill(json.dumps(body))
+    if body is not None:
+        block.locator("textarea.body-param__text").fill(json.dumps(body))
     block.get_by_role("button", name="Execute", exact=True).click()
     answer = block.locator(".live-responses-table tr.response")
     expect(answer.locator(".response-col_status")).to_contain_text(str(expected))

@@ -74,6 +74,25 @@ def test_a_person_signs_up_authorizes_and_creates_a_task(
     assert record.complaints == []
 
 
+def test_nothing_is_filled_in_so_that_two_creates_make_two_tasks(page: Page, live_url: str) -> None:
+    page.goto(f"{live_url}/docs")
+    signup = operation(page, "POST", "/api/auth/signup")
+    credentials = {"email": f"{uuid.uuid4()}@example.org", "password": "correct horse battery"}
+    account = execute(signup, credentials, 201)["data"]
+    authorize(page, account["access_token"])
+    create = operation(page, "POST", "/api/{user_id}/tasks")
+    execute(create, {"title": "one"}, 201, user_id=account["user_id"])
+    execute(create, {"title": "two"}, 201, user_id=account["user_id"])
+    answer = create.locator(".live-responses-table tr.response")
+    expect(answer.locator("code.language-json")).to_contain_text('"two"')
+    listing = operation(page, "GET", "/api/{user_id}/tasks")
+    fields = listing.locator("tr[data-param-name] input")
+    assert fields.evaluate_all("all => all.map(one => one.value)") == [""] * fields.count()
+    assert fields.count() > 3
+    listed = execute(listing, None, 200, user_id=account["user_id"])
+    assert [task["title"] for task in listed["data"]] == ["two", "one"]
+
+
 def test_a_reload_forgets_the_token(page: Page, live_url: str) -> None:
     page.goto(f"{live_url}/docs")
     authorize(page, "a-token")

@@ -1,0 +1,1 @@
+"""What reads the OpenAPI document: generators of clients, and linters."""
