@@ -56,7 +56,7 @@ def serves(desk: Desk, session: dict[str, Any], **settings: str) -> None:
     assert service.call("PATCH", f"{path}/{task}/complete", token=token)[0] == 200
     ended = service.end(signal.SIGTERM)
     assert ended.status == 0
-    assert "WARN" not in ended.err
+    assert ended.warnings == []
 
 
 def test_everything_is_there_afterwards_and_the_old_database_is_kept(

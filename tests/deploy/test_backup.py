@@ -154,4 +154,4 @@ def test_the_embedded_database_is_restored_into_an_empty_folder() -> None:
         assert new.end(signal.SIGTERM).status == 0
         again, _ = serve("new")
         assert again.titles(session) == ["Buy oat milk"]
-        assert again.end(signal.SIGTERM).err == ""  # no warning
+        assert again.end(signal.SIGTERM).warnings == []

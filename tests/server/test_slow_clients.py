@@ -359,7 +359,7 @@ def test_a_slow_reader_of_1_000_tasks_is_cut_off(
             " FROM users, generate_series(1, 1000)"
         )
         head = (
-            f"GET /api/{session['user_id']}/tasks HTTP/1.1\r\nHost: x\r\n"
+            f"GET /api/{session['user_id']}/tasks HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {session['access_token']}\r\n\r\n"
         )
         with socket.socket() as client:

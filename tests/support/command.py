@@ -41,6 +41,13 @@ class Ended:
     err: str
 
     @property
+    def warnings(self) -> list[str]:
+        """The warnings of a log in JSON, but that the tests run as root, if they do."""
+        lines = [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+        found = [line["message"] for line in lines if line["level"] == "WARNING"]
+        return [message for message in found if not message.startswith("running as root")]
+
+    @property
     def complaint(self) -> str:
         """The one line that it wrote to standard error."""
         assert "Traceback" not in self.err
