@@ -29,7 +29,8 @@ LIST = Call("tasks/list")
 REQUESTS = 1000  # of each user
 RECOVERY_S = 10
 HIT = Call(  # writes, so it is not asked again
-    "before_sign_in/hit_rate_limit", {"key": "k", "cost": 1, "allowed": 1000, "window": 60}
+    "before_sign_in/hit_rate_limit",
+    {"keys": "{k}", "cost": 1, "allowed": "{1000}", "window": 60},
 )
 FOUND = (
     "SELECT current_user::text, current_setting('role'), current_setting('app.user_id', true),"
