@@ -25,20 +25,20 @@ owners AS (
     SELECT made.relowner AS oid
     FROM pg_catalog.pg_class AS made
     INNER JOIN given ON made.relname = ANY(given.names)
-    WHERE made.relnamespace = 'public'::regnamespace
+    WHERE made.relnamespace = 'public'::regnamespace::oid
 
     UNION
 
     SELECT made.proowner AS oid
     FROM pg_catalog.pg_proc AS made
     INNER JOIN given ON made.proname = ANY(given.names)
-    WHERE made.pronamespace = 'public'::regnamespace
+    WHERE made.pronamespace = 'public'::regnamespace::oid
 
     UNION
 
     SELECT base.datdba AS oid
     FROM pg_catalog.pg_database AS base
-    WHERE base.datname = current_database()
+    WHERE base.datname = pg_catalog.current_database()
 ),
 
 reachable AS (
@@ -51,11 +51,12 @@ reachable AS (
             WHEN candidate.rolbypassrls THEN 'BYPASSRLS'
             WHEN candidate.rolcreaterole THEN 'CREATEROLE'
             WHEN candidate.rolreplication THEN 'REPLICATION'
-            WHEN candidate.rolname <> 'pg_database_owner' AND starts_with(candidate.rolname, 'pg_') THEN 'predefined'
+            WHEN candidate.rolname <> 'pg_database_owner' AND pg_catalog.starts_with(candidate.rolname, 'pg_')
+                THEN 'predefined'
         END AS reason
     FROM pg_catalog.pg_roles AS candidate
     INNER JOIN me ON candidate.oid = me.oid OR NOT me.rolsuper
-    WHERE pg_has_role(me.oid, candidate.oid, 'MEMBER')
+    WHERE pg_catalog.pg_has_role(me.oid, candidate.oid, 'MEMBER')
 
     UNION
 
@@ -67,14 +68,14 @@ reachable AS (
         ON membership.roleid = service.oid AND service.rolname = 'todo_app'
     INNER JOIN me ON NOT me.rolsuper
     WHERE membership.admin_option
-        AND pg_has_role(me.oid, membership.member, 'MEMBER')
+        AND pg_catalog.pg_has_role(me.oid, membership.member, 'MEMBER')
 )
 
 SELECT
     me.rolname::text AS login,
-    quote_ident(current_database()) AS database,
+    pg_catalog.quote_ident(pg_catalog.current_database()) AS database,
     ARRAY(
-        SELECT reachable.rolname || ' (' || reachable.reason || ')'
+        SELECT reachable.rolname::text || ' (' || reachable.reason || ')'
         FROM reachable
         WHERE reachable.reason IS NOT NULL
         ORDER BY reachable.rolname

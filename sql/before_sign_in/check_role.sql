@@ -30,13 +30,13 @@ SELECT
     ARRAY(
         SELECT owned.relname::text
         FROM pg_catalog.pg_class AS owned
-        WHERE owned.relnamespace = 'public'::regnamespace
+        WHERE owned.relnamespace = 'public'::regnamespace::oid
             AND owned.relkind IN ('r', 'p', 'v', 'm', 'f')
             AND pg_catalog.pg_has_role(current_user, owned.relowner, 'MEMBER')
         UNION
         SELECT owned.proname::text
         FROM pg_catalog.pg_proc AS owned
-        WHERE owned.pronamespace = 'public'::regnamespace
+        WHERE owned.pronamespace = 'public'::regnamespace::oid
             AND owned.proowner::regrole::text <> 'todo_auth'
             AND pg_catalog.pg_has_role(current_user, owned.proowner, 'MEMBER')
         ORDER BY relname
@@ -46,13 +46,13 @@ SELECT
         FROM pg_catalog.pg_class AS guarded
         INNER JOIN pg_catalog.pg_attribute AS owner_column
             ON guarded.oid = owner_column.attrelid AND owner_column.attname = 'user_id'
-        WHERE guarded.relnamespace = 'public'::regnamespace
+        WHERE guarded.relnamespace = 'public'::regnamespace::oid
             AND guarded.relkind IN ('r', 'p')
             AND NOT (guarded.relrowsecurity AND guarded.relforcerowsecurity)
         ORDER BY guarded.relname
     ) AS unguarded,
     ARRAY(
-        SELECT privilege.kind || ' ' || made.relname || '.' || part.attname
+        SELECT privilege.kind || ' ' || made.relname::text || '.' || part.attname::text
         FROM pg_catalog.pg_class AS made
         INNER JOIN pg_catalog.pg_attribute AS part ON made.oid = part.attrelid
         INNER JOIN (
@@ -64,7 +64,7 @@ SELECT
             ('UPDATE', 'applied_migrations', 'checksum')
         ) AS privilege (kind, relname, attname)
             ON part.attname = privilege.attname AND coalesce(privilege.relname, made.relname) = made.relname
-        WHERE made.relnamespace = 'public'::regnamespace
+        WHERE made.relnamespace = 'public'::regnamespace::oid
             AND made.relkind IN ('r', 'p')
             AND pg_catalog.has_column_privilege(current_user, made.oid, part.attnum, privilege.kind)
         ORDER BY made.relname, privilege.kind

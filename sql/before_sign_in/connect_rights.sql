@@ -23,10 +23,10 @@ WITH given AS (
 here AS (
     SELECT
         base.datdba,
-        quote_ident(base.datname) AS named,
-        coalesce(base.datacl, acldefault('d', base.datdba)) AS rights
+        pg_catalog.quote_ident(base.datname) AS named,
+        coalesce(base.datacl, pg_catalog.acldefault('d', base.datdba)) AS rights
     FROM pg_catalog.pg_database AS base
-    WHERE base.datname = current_database()
+    WHERE base.datname = pg_catalog.current_database()
 ),
 
 granted AS (
@@ -34,21 +34,21 @@ granted AS (
         one.grantee,
         one.privilege_type
     FROM here
-    CROSS JOIN LATERAL aclexplode(here.rights) AS one
+    CROSS JOIN LATERAL pg_catalog.aclexplode(here.rights) AS one
 ),
 
 admitted AS (
     -- every login that may connect by a grant of its own
     SELECT login.oid
     FROM pg_catalog.pg_roles AS login
-    INNER JOIN granted ON granted.grantee <> 0 AND granted.privilege_type = 'CONNECT'
-    WHERE pg_has_role(login.oid, nullif(granted.grantee, 0), 'USAGE')
+    INNER JOIN granted ON granted.grantee <> 0::oid AND granted.privilege_type = 'CONNECT'
+    WHERE pg_catalog.pg_has_role(login.oid, nullif(granted.grantee, 0::oid), 'USAGE')
 ),
 
 serving AS (
     SELECT
         login.oid,
-        quote_ident(login.rolname) AS named
+        pg_catalog.quote_ident(login.rolname) AS named
     FROM pg_catalog.pg_roles AS login
     INNER JOIN given ON login.rolname = given.login
 ),
@@ -60,12 +60,12 @@ others AS (
     FROM pg_catalog.pg_roles AS stranger
     INNER JOIN pg_catalog.pg_roles AS service
         ON service.rolname IN ('todo_app', 'todo_auth')
-            AND pg_has_role(stranger.oid, service.oid, 'MEMBER')
+            AND pg_catalog.pg_has_role(stranger.oid, service.oid, 'MEMBER')
     CROSS JOIN here
     WHERE stranger.rolcanlogin
         AND NOT stranger.rolsuper
         AND stranger.rolname NOT IN (session_user, 'todo_app', 'todo_auth')
-        AND NOT pg_has_role(stranger.oid, here.datdba, 'MEMBER')
+        AND NOT pg_catalog.pg_has_role(stranger.oid, here.datdba, 'MEMBER')
         AND stranger.oid NOT IN (SELECT admitted.oid FROM admitted)
         AND stranger.oid NOT IN (SELECT serving.oid FROM serving)
 ),
@@ -78,7 +78,7 @@ elsewhere AS (
 
     SELECT one.grantee AS oid
     FROM pg_catalog.pg_database AS base
-    CROSS JOIN LATERAL aclexplode(base.datacl) AS one
+    CROSS JOIN LATERAL pg_catalog.aclexplode(base.datacl) AS one
     WHERE one.privilege_type = 'CONNECT'
 ),
 
@@ -86,23 +86,23 @@ insiders AS (
     SELECT insider.rolname
     FROM pg_catalog.pg_roles AS insider
     INNER JOIN pg_catalog.pg_roles AS service
-        ON service.rolname = 'todo_auth' AND pg_has_role(insider.oid, service.oid, 'MEMBER')
+        ON service.rolname = 'todo_auth' AND pg_catalog.pg_has_role(insider.oid, service.oid, 'MEMBER')
     INNER JOIN pg_catalog.pg_class AS record
-        ON record.relnamespace = 'public'::regnamespace AND record.relname = 'applied_migrations'
+        ON record.relnamespace = 'public'::regnamespace::oid AND record.relname = 'applied_migrations'
     CROSS JOIN here
     WHERE insider.rolcanlogin
         AND NOT insider.rolsuper
         AND insider.rolname <> session_user
         AND insider.oid IN (SELECT admitted.oid FROM admitted)
-        AND NOT pg_has_role(insider.oid, here.datdba, 'MEMBER')
-        AND NOT pg_has_role(insider.oid, record.relowner, 'MEMBER')
+        AND NOT pg_catalog.pg_has_role(insider.oid, here.datdba, 'MEMBER')
+        AND NOT pg_catalog.pg_has_role(insider.oid, record.relowner, 'MEMBER')
 ),
 
 foreign_things AS (
     SELECT space.oid
     FROM pg_catalog.pg_namespace AS space
     WHERE space.nspname NOT IN ('public', 'information_schema')
-        AND NOT starts_with(space.nspname, 'pg_')
+        AND NOT pg_catalog.starts_with(space.nspname, 'pg_')
 
     UNION ALL
 
@@ -111,9 +111,9 @@ foreign_things AS (
     CROSS JOIN given
     LEFT JOIN pg_catalog.pg_depend AS part
         ON made.oid = part.objid
-            AND part.classid = 'pg_catalog.pg_class'::regclass
+            AND part.classid = 'pg_catalog.pg_class'::regclass::oid
             AND part.deptype = 'e'
-    WHERE made.relnamespace = 'public'::regnamespace
+    WHERE made.relnamespace = 'public'::regnamespace::oid
         AND made.relkind IN ('r', 'p', 'v', 'm', 'f')
         AND NOT made.relispartition
         AND NOT made.relname = ANY(given.names)
@@ -121,22 +121,24 @@ foreign_things AS (
 )
 
 SELECT
-    ARRAY(
-        SELECT 'GRANT CONNECT ON DATABASE ' || here.named || ' TO ' || serving.named
-        FROM serving
-        WHERE serving.oid NOT IN (SELECT admitted.oid FROM admitted)
-    )
-    || ARRAY(
-        SELECT
-            'REVOKE ' || string_agg(granted.privilege_type, ', ' ORDER BY granted.privilege_type)
-            || ' ON DATABASE ' || here.named || ' FROM PUBLIC'
-        FROM granted
-        WHERE granted.grantee = 0
-        HAVING count(*) > 0
+    pg_catalog.array_cat(
+        ARRAY(
+            SELECT 'GRANT CONNECT ON DATABASE ' || here.named || ' TO ' || serving.named
+            FROM serving
+            WHERE serving.oid NOT IN (SELECT admitted.oid FROM admitted)
+        ),
+        ARRAY(
+            SELECT
+                'REVOKE ' || pg_catalog.string_agg(granted.privilege_type, ', ' ORDER BY granted.privilege_type)
+                || ' ON DATABASE ' || here.named || ' FROM PUBLIC'
+            FROM granted
+            WHERE granted.grantee = 0::oid
+            HAVING pg_catalog.count(*) > 0
+        )
     ) AS commands,
-    pg_has_role(session_user, here.datdba, 'MEMBER') AS may,
-    (SELECT count(*) = 0 FROM foreign_things) AS alone,
-    (SELECT count(*) > 0 FROM serving) AS known,
+    pg_catalog.pg_has_role(session_user, here.datdba, 'MEMBER') AS may,
+    (SELECT pg_catalog.count(*) = 0 FROM foreign_things) AS alone,
+    (SELECT pg_catalog.count(*) > 0 FROM serving) AS known,
     ARRAY(
         SELECT others.rolname::text
         FROM others

@@ -2,13 +2,12 @@
 --
 -- Why here:   start-up checks it; nobody is signed in
 -- Parameters: none
--- Returns:    no row where Citus is not; otherwise one
---             migration   null if distribute.sql was never run here
+-- Returns:    migration   null if distribute.sql was never run here; no row where Citus is not
 -- Index:      none: catalogues
 -- Locks:      none
 SELECT
     substring(
-        pg_catalog.obj_description(to_regprocedure('public.begin_request(uuid)')::oid, 'pg_proc')
+        pg_catalog.obj_description(pg_catalog.to_regprocedure('public.begin_request(uuid)')::oid, 'pg_proc')
         FROM 'Made by distribute[.]sql after (.+)$'
     ) AS migration
 FROM pg_catalog.pg_extension

@@ -6,7 +6,11 @@
 -- Returns:    command   in order; no row when the login is complete
 -- Index:      none: catalogues
 -- Locks:      none
-WITH memberships AS (
+WITH here AS (
+    SELECT pg_catalog.quote_ident(pg_catalog.current_database()) AS named
+),
+
+memberships AS (
     SELECT membership.member
     FROM pg_catalog.pg_auth_members AS membership
     INNER JOIN pg_catalog.pg_roles AS service ON membership.roleid = service.oid
@@ -18,9 +22,9 @@ WITH memberships AS (
 connects AS (
     SELECT login.oid
     FROM pg_catalog.pg_database AS base
-    CROSS JOIN LATERAL aclexplode(base.datacl) AS granted
+    CROSS JOIN LATERAL pg_catalog.aclexplode(base.datacl) AS granted
     INNER JOIN pg_catalog.pg_roles AS login ON granted.grantee = login.oid
-    WHERE base.datname = current_database()
+    WHERE base.datname = pg_catalog.current_database()
         AND granted.privilege_type = 'CONNECT'
         AND login.rolname = 'todo_serve'
 )
@@ -36,5 +40,6 @@ WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'todo_app')
 
 UNION ALL
 
-SELECT 'GRANT CONNECT ON DATABASE ' || quote_ident(current_database()) || ' TO todo_serve' AS command
+SELECT 'GRANT CONNECT ON DATABASE ' || here.named || ' TO todo_serve' AS command
+FROM here
 WHERE NOT EXISTS (SELECT FROM connects)

@@ -6,4 +6,4 @@
 -- Returns:    nothing of interest
 -- Index:      none
 -- Locks:      none
-SELECT set_config('citus.multi_shard_modify_mode', 'sequential', FALSE)
+SELECT pg_catalog.set_config('citus.multi_shard_modify_mode', 'sequential', FALSE)

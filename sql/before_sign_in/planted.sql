@@ -13,25 +13,25 @@ FROM (
         'the function ' || made.oid::regprocedure::text AS thing,
         made.proowner AS made_by
     FROM pg_catalog.pg_proc AS made
-    WHERE made.pronamespace = 'public'::regnamespace
+    WHERE made.pronamespace = 'public'::regnamespace::oid
         AND EXISTS (
             SELECT
             FROM pg_catalog.pg_proc AS builtin
             WHERE builtin.proname = made.proname
-                AND builtin.pronamespace = 'pg_catalog'::regnamespace
+                AND builtin.pronamespace = 'pg_catalog'::regnamespace::oid
         )
     UNION ALL
     SELECT
         'the operator ' || made.oid::regoperator::text AS thing,
         made.oprowner AS made_by
     FROM pg_catalog.pg_operator AS made
-    WHERE made.oprnamespace = 'public'::regnamespace
+    WHERE made.oprnamespace = 'public'::regnamespace::oid
     UNION ALL
     SELECT
         'the table ' || made.relname::text AS thing,
         made.relowner AS made_by
     FROM pg_catalog.pg_class AS made
-    WHERE made.relnamespace = 'public'::regnamespace
+    WHERE made.relnamespace = 'public'::regnamespace::oid
         AND made.relkind IN ('r', 'v', 'm', 'f', 'p')
         AND made.relname::text ~ '^(_?yoyo_.*|applied_migrations)$'
 ) AS planted

@@ -17,7 +17,7 @@ relations AS (
     SELECT made.oid
     FROM pg_catalog.pg_class AS made
     INNER JOIN given ON made.relname = ANY(given.names)
-    WHERE made.relnamespace = 'public'::regnamespace
+    WHERE made.relnamespace = 'public'::regnamespace::oid
 
     UNION
 
@@ -26,8 +26,8 @@ relations AS (
     FROM relations
     INNER JOIN pg_catalog.pg_depend AS part
         ON relations.oid = part.refobjid
-            AND part.refclassid = 'pg_catalog.pg_class'::regclass
-            AND part.classid = 'pg_catalog.pg_class'::regclass
+            AND part.refclassid = 'pg_catalog.pg_class'::regclass::oid
+            AND part.classid = 'pg_catalog.pg_class'::regclass::oid
             AND part.deptype IN ('a', 'i')
 ),
 
@@ -37,7 +37,7 @@ tables AS (
         made.relowner AS owner,
         made.relacl AS rights,
         CASE made.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END
-        || quote_ident(space.nspname) || '.' || quote_ident(made.relname) AS object
+        || pg_catalog.quote_ident(space.nspname) || '.' || pg_catalog.quote_ident(made.relname) AS object
     FROM relations
     INNER JOIN pg_catalog.pg_class AS made
         ON relations.oid = made.oid AND made.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
@@ -64,23 +64,23 @@ objects AS (
 
     SELECT
         made.proowner AS owner,
-        'ROUTINE public.' || quote_ident(made.proname)
-        || '(' || pg_get_function_identity_arguments(made.oid) || ')' AS object,
-        coalesce(made.proacl, acldefault('f', made.proowner)) AS rights
+        'ROUTINE public.' || pg_catalog.quote_ident(made.proname)
+        || '(' || pg_catalog.pg_get_function_identity_arguments(made.oid) || ')' AS object,
+        coalesce(made.proacl, pg_catalog.acldefault('f', made.proowner)) AS rights
     FROM pg_catalog.pg_proc AS made
     INNER JOIN given ON made.proname = ANY(given.names)
-    WHERE made.pronamespace = 'public'::regnamespace
+    WHERE made.pronamespace = 'public'::regnamespace::oid
 
     UNION ALL
 
     SELECT
         made.typowner AS owner,
-        'TYPE public.' || quote_ident(made.typname) AS object,
-        coalesce(made.typacl, acldefault('T', made.typowner)) AS rights
+        'TYPE public.' || pg_catalog.quote_ident(made.typname) AS object,
+        coalesce(made.typacl, pg_catalog.acldefault('T', made.typowner)) AS rights
     FROM pg_catalog.pg_type AS made
     INNER JOIN given ON made.typname = ANY(given.names)
     LEFT JOIN pg_catalog.pg_class AS composite ON made.typrelid = composite.oid
-    WHERE made.typnamespace = 'public'::regnamespace
+    WHERE made.typnamespace = 'public'::regnamespace::oid
         AND made.typcategory <> 'A'
         AND made.typtype <> 'm'
         -- the row type of a table has the rights of nobody but its owner unless somebody has granted them
@@ -93,10 +93,10 @@ granted AS (
         one.privilege_type,
         one.is_grantable,
         owner_role.rolname = 'todo_auth' AS as_todo_auth,
-        coalesce(quote_ident(holder.rolname), 'PUBLIC') AS grantee,
+        coalesce(pg_catalog.quote_ident(holder.rolname), 'PUBLIC') AS grantee,
         coalesce(holder.rolname IN ('todo_app', 'todo_auth'), FALSE) AS ours
     FROM objects
-    CROSS JOIN LATERAL aclexplode(objects.rights) AS one
+    CROSS JOIN LATERAL pg_catalog.aclexplode(objects.rights) AS one
     INNER JOIN pg_catalog.pg_roles AS owner_role ON objects.owner = owner_role.oid
     LEFT JOIN pg_catalog.pg_roles AS holder ON one.grantee = holder.oid
     WHERE one.grantee <> objects.owner
@@ -123,7 +123,7 @@ SELECT
     as_todo_auth
 FROM granted
 WHERE ours
-    AND starts_with(object, 'TABLE ')
+    AND pg_catalog.starts_with(object, 'TABLE ')
     AND privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
 
 ORDER BY command

@@ -7,4 +7,4 @@
 -- Returns:    removed   how many were
 -- Index:      auth_events_pkey, inside the function: events come in the order of their ids
 -- Locks:      the removed rows, until commit. It waits 200 ms for a lock, so that no request waits for it.
-SELECT sweep_auth_events(%(days)s::integer, %(most)s::integer) AS removed
+SELECT public.sweep_auth_events(%(days)s::integer, %(most)s::integer) AS removed

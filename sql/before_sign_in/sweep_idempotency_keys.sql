@@ -7,4 +7,4 @@
 -- Returns:    removed   how many were
 -- Index:      idempotency_keys_by_time, inside the function
 -- Locks:      the removed rows, until commit. It waits 200 ms for a lock, so that no request waits for it.
-SELECT sweep_idempotency_keys(%(most)s::integer) AS removed
+SELECT public.sweep_idempotency_keys(%(most)s::integer) AS removed

@@ -6,4 +6,4 @@
 -- Returns:    removed   how many were
 -- Index:      sessions_by_expiry, inside the function
 -- Locks:      the removed rows, until commit. It waits 200 ms for a lock, so that no request waits for it.
-SELECT sweep_sessions(%(most)s::integer) AS removed
+SELECT public.sweep_sessions(%(most)s::integer) AS removed

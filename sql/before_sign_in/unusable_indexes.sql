@@ -8,6 +8,6 @@
 SELECT made.relname::text AS index
 FROM pg_catalog.pg_index AS known
 INNER JOIN pg_catalog.pg_class AS made ON known.indexrelid = made.oid
-WHERE made.relnamespace = 'public'::regnamespace
+WHERE made.relnamespace = 'public'::regnamespace::oid
     AND NOT known.indisvalid
 ORDER BY made.relname

@@ -103,7 +103,7 @@ SELECT
     TRUE AS is_same,
     NULL::uuid AS task_id,
     created_at,
-    ceil(extract(EPOCH FROM created_at + interval '24 hours' - now()))::integer AS room_in
+    pg_catalog.ceil(extract(EPOCH FROM created_at + interval '24 hours' - now()))::integer AS room_in
 FROM in_the_way
 WHERE user_id = %s
     AND NOT EXISTS (SELECT FROM known)

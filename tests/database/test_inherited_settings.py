@@ -15,6 +15,7 @@ from support.at_once import at_once
 from support.postgres.pgbouncer import PgBouncer
 from support.postgres.proxy import proxied
 from support.signed_up import create, create_once, sign_up
+from todo_api.auth.rate_limit_storage import Counter, PostgresStorage
 from todo_api.database.calls import Call, SessionEnded, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -181,15 +182,15 @@ def test_parallel_sign_ups_and_limits_hold_by_any_default(
     url = inherited("default_transaction_isolation", f"'{isolation}'")
     migrate(url)
     way = through(pooler, url)
-    hit = {"key": "k", "cost": 1, "allowed": 20, "window": 600}
+    networks = [Counter("one address", 20), Counter("its network", 30)]
     with closing(Database(way, connections=8, prepared_statements=prepared_statements)) as database:
+        storage = PostgresStorage(database=database)
 
         def comes(number: int) -> int:
             accepted = 0
             for _ in range(5):
                 sign_up(database)
-                [rows] = database.before_sign_in(Call("before_sign_in/hit_rate_limit", hit))
-                accepted += len(rows)
+                accepted += storage.count(networks, window_s=600)
             return accepted
 
         assert sum(at_once(8, comes)) == 20

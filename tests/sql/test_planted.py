@@ -23,7 +23,8 @@ SCHEMAS = ("pg_catalog", "public")
 # Between them, every operator that PostgreSQL itself does not have is planted.
 TYPES = (
     "uuid", "text", "name", "integer", "bigint", "smallint", "numeric", "float8", "boolean", "oid",
-    "timestamptz", "timestamptz[]", "interval", "inet", "bytea", '"char"', "text[]",
+    "timestamptz", "timestamptz[]", "interval", "inet", "bytea", '"char"', "text[]", "integer[]", "uuid[]",
+    "regnamespace", "regclass",
 )  # fmt: skip
 BETTER = [  # functions that fit some call better than PostgreSQL's own
     "make_interval(secs integer) RETURNS interval",
@@ -48,6 +49,9 @@ BETTER = [  # functions that fit some call better than PostgreSQL's own
     "begin_session(text, text) RETURNS void",
     "find_credentials(varchar) RETURNS TABLE (user_id uuid, password_hash text)",
     "auth_event_room(text) RETURNS boolean",
+    "sweep_sessions(bigint) RETURNS integer",
+    "sweep_idempotency_keys(bigint) RETURNS integer",
+    "sweep_auth_events(bigint, bigint) RETURNS integer",
 ]
 
 
@@ -151,9 +155,9 @@ def taken_from_public(connection: psycopg.Connection[Any], text: str) -> list[st
         )
         rows = connection.execute(
             "SELECT pg_describe_object(refclassid, refobjid, 0) FROM pg_depend"
-            " WHERE classid = 'pg_proc'::regclass AND deptype = 'n'"
+            " WHERE classid = 'pg_proc'::regclass::oid AND deptype = 'n'"
             " AND objid = (SELECT oid FROM pg_proc WHERE proname = 'probe')"
-            " AND refclassid IN ('pg_operator'::regclass, 'pg_proc'::regclass)"
+            " AND refclassid IN ('pg_operator'::regclass::oid, 'pg_proc'::regclass::oid)"
         ).fetchall()
     return [thing for (thing,) in rows]
 
@@ -167,6 +171,9 @@ def test_no_planted_function_or_operator_is_called_by_a_statement(
         "function begin_session(uuid,uuid)",
         "function find_credentials(text)",
         "function auth_event_room(inet)",
+        "function sweep_sessions(integer)",
+        "function sweep_idempotency_keys(integer)",
+        "function sweep_auth_events(integer,integer)",
     }
     assert set(taken_from_public(prober, STATEMENTS[name].text)) <= own
 
@@ -177,6 +184,7 @@ def test_the_probe_finds_what_would_be_called(prober: psycopg.Connection[Any]) -
         "SELECT count($1::uuid)": "function count(uuid)",
         "SELECT relname FROM pg_class WHERE relname ~ 'x'": "operator ~(name,name)",
         "SELECT $1::timestamptz[] || $2::timestamptz[]": "operator ||",
+        "SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace": "operator =(oid,regnamespace)",
     }.items():
         assert found in ", ".join(taken_from_public(prober, text))
 
