@@ -186,14 +186,11 @@ def test_parallel_sign_ups_and_limits_hold_by_any_default(
     with closing(Database(way, connections=8, prepared_statements=prepared_statements)) as database:
         storage = PostgresStorage(database=database)
 
-        def comes(number: int) -> int:
-            accepted = 0
-            for _ in range(5):
-                sign_up(database)
-                accepted += storage.count(networks, window_s=600)
-            return accepted
+        def attempts(number: int) -> int:
+            return sum(storage.count(networks, window_s=600) for _ in range(5))
 
-        assert sum(at_once(8, comes)) == 20
+        assert all(isinstance(one, SignedIn) for one in at_once(8, lambda _: sign_up(database)))
+        assert sum(at_once(8, attempts)) == 20
 
 
 def test_it_is_still_one_round_trip_and_one_transaction(inherited: Callable[..., str]) -> None:
