@@ -70,6 +70,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._waits_for_reader = self.total_outbufs_len >= LARGE
             return self._waits_for_reader
 
+    def executes(self) -> bool:
+        """Whether a thread executes a request, or will soon; not while the client has to read first."""
+        return bool(self.requests) and not self._waits_for_reader
+
     def ends_with_this_answer(self) -> bool:
         """True during the drain, unless the client has already sent (part of) another request."""
         return self.server.draining and len(self.requests) == 1 and not self._has_part_of_request()

@@ -107,7 +107,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 if channel.is_idle() and now - idle_since >= IDLE_SECONDS:
                     channel.handle_close()
         channels = self.active_channels.values()
-        running = sum(bool(channel.requests) for channel in channels)
+        running = sum(channel.executes() for channel in channels)
         if channels:
             logger.warning(
                 "cut off %d connections after %g s, %d of them with a request being executed",

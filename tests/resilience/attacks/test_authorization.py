@@ -35,6 +35,7 @@ WHO = {
     "tasks.create_task": OWN,
     "tasks.get_task": OWN,
     "tasks.update_task": OWN,
+    "tasks.patch_task": OWN,
     "tasks.complete_task": OWN,
     "tasks.delete_task": OWN,
     "docs.home": OPEN,

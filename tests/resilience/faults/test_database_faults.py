@@ -73,7 +73,7 @@ def database() -> Iterator[Database]:
             "CREATE DATABASE todo",
         )
         migrate(database.url)
-        database.do("GRANT todo_app TO service")
+        database.do("GRANT todo_app TO service", "GRANT CONNECT ON DATABASE todo TO service, other")
         yield database
 
 
