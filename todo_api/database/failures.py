@@ -35,6 +35,7 @@ _TRANSIENT = (
     errors.TransactionTimeout,  # transaction_timeout passed before begin_request could lift it
     errors.UndefinedTable,  # not migrated yet, or rolled back
     errors.UndefinedFunction,
+    errors.InvalidSchemaName,  # statements name the schema public
 )
 
 

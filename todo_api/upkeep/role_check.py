@@ -12,7 +12,7 @@ from todo_api.upkeep.reach import reach_calls, refusals, warnings
 logger = logging.getLogger("todo_api.roles")
 
 ROLE = "todo_app"
-_MISSING = ("42883", "42P01")  # undefined_function, undefined_table
+_MISSING = ("42883", "42P01", "3F000")  # undefined_function, undefined_table, invalid_schema_name
 
 
 class RoleError(Exception):

@@ -125,16 +125,17 @@ def slow_statements(database: Database) -> Iterator[None]:
 
 
 @contextmanager
-def read_only_server(database: Database) -> Iterator[None]:
-    """From one moment to the other, on open connections too."""
-    reload = "SELECT pg_reload_conf()"
-    database.do("ALTER SYSTEM SET default_transaction_read_only = on", reload)
-    yield
+def only_reads(database: Database) -> Iterator[None]:
+    """Writes fail as on a standby; a default of the database's would be overridden."""
     database.do(
-        "SET default_transaction_read_only = off",
-        "ALTER SYSTEM RESET default_transaction_read_only",
-        reload,
+        "CREATE FUNCTION only_reads() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE read_only_sql_transaction; END $$",
+        "CREATE TRIGGER only_reads BEFORE INSERT OR UPDATE OR DELETE ON tasks"
+        " EXECUTE FUNCTION only_reads()",
+        database="todo",
     )
+    yield
+    database.do("DROP FUNCTION only_reads CASCADE", database="todo")
 
 
 @contextmanager
@@ -251,20 +252,7 @@ FAULTS = [
         {200, 503},
     ),
     Fault("statements that take too long", slow_statements, ["QueryCanceled"], {200, 503}),
-    Fault(
-        "a server that turns read-only", read_only_server, ["ReadOnlySqlTransaction"], {200}, True
-    ),
-    Fault(
-        "a database that is read-only",
-        lambda database: undone(
-            database,
-            ["ALTER DATABASE todo SET default_transaction_read_only = on"],
-            ["ALTER DATABASE todo RESET default_transaction_read_only"],
-        ),
-        ["ReadOnlySqlTransaction"],
-        {200},
-        True,
-    ),
+    Fault("a server that takes only reads", only_reads, ["ReadOnlySqlTransaction"], {200}, True),
     Fault(
         "max_connections reached by others",
         no_connection_left,
@@ -300,7 +288,7 @@ FAULTS = [
             ["ALTER SCHEMA away RENAME TO public"],
             where="todo",
         ),
-        ["UndefinedFunction"],
+        ["InvalidSchemaName"],
         {503},
     ),
 ]
