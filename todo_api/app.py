@@ -48,7 +48,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
         raise ValueError("an application needs database_url and jwt_secret")
     app = Application(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
-    app.allowed_hosts = AllowedHosts(config)
+    app.allowed_hosts = AllowedHosts(config.allowed_hosts, config.host)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
     database = Database(

@@ -155,7 +155,7 @@ def prune(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Remove what has expired, at once."""
     from todo_api.upkeep.housekeeping import in_words, prune
 
-    _say(f"removed {in_words(prune(urls.service, config.events_days))}", urls)
+    _say(f"removed {in_words(prune(urls.owner, config.events_days))}", urls)
     return _OK
 
 

@@ -1,14 +1,16 @@
 -- The role of this transaction, and everything that would let it bypass row security.
 --
 -- Why here:   start-up checks it, and serves only if it is safe; nobody is signed in
--- Parameters: none
+-- Parameters: names   the names of what the migrations and yoyo make, as the text of an array
 -- Returns:    role        the role of this transaction
 --             bypasses    of this role and the roles that it could become, those that bypass row security or
 --                         the grants: superusers, BYPASSRLS, CREATEROLE, REPLICATION, todo_auth, PostgreSQL's
 --                         predefined pg_ roles
 --             owns        the tables and routines that this role, or a role that it could become, owns
---             unguarded   the tables with a user_id whose row security is off or not forced
---             exceeds     what this role may do and no migration has granted; default privileges can name it too
+--             unguarded   the tables with a user_id whose row security is off or not forced; tables of other
+--                         programs, which neither have such a name nor the owner of the service's, are left out
+--             exceeds     what this role may do with the same tables and no migration has granted; default
+--                         privileges can name it too
 -- Index:      none: catalogues
 -- Locks:      none
 SELECT
@@ -46,13 +48,22 @@ SELECT
         FROM pg_catalog.pg_class AS guarded
         INNER JOIN pg_catalog.pg_attribute AS owner_column
             ON guarded.oid = owner_column.attrelid AND owner_column.attname = 'user_id'
+        CROSS JOIN (SELECT %(names)s::text[] AS names) AS given
         WHERE guarded.relnamespace = 'public'::regnamespace::oid
             AND guarded.relkind IN ('r', 'p')
+            AND (
+                guarded.relname = ANY(given.names)
+                OR guarded.relowner = (
+                    SELECT record.relowner
+                    FROM pg_catalog.pg_class AS record
+                    WHERE record.relnamespace = 'public'::regnamespace::oid AND record.relname = 'applied_migrations'
+                )
+            )
             AND NOT (guarded.relrowsecurity AND guarded.relforcerowsecurity)
         ORDER BY guarded.relname
     ) AS unguarded,
     ARRAY(
-        SELECT privilege.kind || ' ' || made.relname::text || '.' || part.attname::text
+        SELECT privilege.kind || ' ' || made.relname::text || '.' || part.attname::text AS excess
         FROM pg_catalog.pg_class AS made
         INNER JOIN pg_catalog.pg_attribute AS part ON made.oid = part.attrelid
         INNER JOIN (
@@ -64,8 +75,23 @@ SELECT
             ('UPDATE', 'applied_migrations', 'checksum')
         ) AS privilege (kind, relname, attname)
             ON part.attname = privilege.attname AND coalesce(privilege.relname, made.relname) = made.relname
+        CROSS JOIN (SELECT %(names)s::text[] AS names) AS given
         WHERE made.relnamespace = 'public'::regnamespace::oid
             AND made.relkind IN ('r', 'p')
+            AND (
+                made.relname = ANY(given.names)
+                OR made.relowner = (
+                    SELECT record.relowner
+                    FROM pg_catalog.pg_class AS record
+                    WHERE record.relnamespace = 'public'::regnamespace::oid AND record.relname = 'applied_migrations'
+                )
+            )
             AND pg_catalog.has_column_privilege(current_user, made.oid, part.attnum, privilege.kind)
-        ORDER BY made.relname, privilege.kind
+        UNION
+        SELECT 'DELETE ' || kept.relname::text
+        FROM pg_catalog.pg_class AS kept
+        WHERE kept.relnamespace = 'public'::regnamespace::oid
+            AND kept.relname IN ('users', 'auth_events', 'applied_migrations')
+            AND pg_catalog.has_table_privilege(current_user, kept.oid, 'DELETE, TRUNCATE')
+        ORDER BY excess
     ) AS exceeds

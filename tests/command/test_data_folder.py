@@ -166,6 +166,20 @@ def test_migrate_and_rollback_work_on_the_folder_too(kept: Kept) -> None:
     assert newest
 
 
+def test_every_command_works_on_a_folder_that_was_only_migrated(desk: Desk) -> None:
+    folder = {"DATA_DIR": "data", "LOG_LEVEL": "ERROR"}
+    for command, said in (
+        ("migrate", "applied: 0001.roles, "),
+        ("prune", "removed sessions: 0, "),
+        ("end-sessions", "ended sessions: 0, "),
+        ("upgrade-data", "nothing to do"),
+        ("rollback", "would roll back: "),
+    ):
+        ended = desk.run(command, **folder)
+        assert (ended.status, ended.err) == (0, ""), command
+        assert ended.out.startswith(said)
+
+
 @pytest.mark.parametrize("arguments", [("end-sessions",), ("rollback",), ("rollback", "--yes")])
 def test_no_other_command_makes_a_database(desk: Desk, arguments: tuple[str, ...]) -> None:
     ended = desk.run(*arguments, DATA_DIR="data")

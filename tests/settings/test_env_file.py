@@ -2,6 +2,7 @@
 
 import os
 import stat
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -134,6 +135,38 @@ class TestWhoseItIs:
         [problem] = problems_of(folder)
         assert problem.startswith(".env belongs to another account")
 
+    def test_every_link_on_the_way_is_judged(
+        self, tmp_path: Path, file: Path, given_away: Callable[[Path], None]
+    ) -> None:
+        folder, between = tmp_path / "a", tmp_path / "b"
+        folder.mkdir(), between.mkdir()
+        (folder / ".env").symlink_to("../b/link")
+        (between / "link").symlink_to(file)
+        assert load({}, {}, folder).port == 3
+        between.chmod(0o777)
+        [problem] = problems_of(folder)
+        assert problem.startswith(".env is in a folder")
+        between.chmod(0o755)
+        given_away(between / "link")
+        [problem] = problems_of(folder)
+        assert problem.startswith(".env belongs to another account")
+
+    def test_one_that_a_list_of_accounts_lets_others_change_is_refused(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("todo_api.settings.env_file._is_private", lambda *_: True)
+        file.chmod(0o660)
+        assert load({}, {}, file.parent).port == 3
+        # owner, another, group, the most that the last two may, everybody
+        named = [(1, 6, -1), (2, 6, ANOTHER), (4, 4, -1), (16, 6, -1), (32, 0, -1)]
+        entries = b"".join(struct.pack("<HHi", *entry) for entry in named)
+        try:
+            os.setxattr(file, "system.posix_acl_access", struct.pack("<I", 2) + entries)
+        except OSError:  # this file system has no lists
+            monkeypatch.setattr("os.getxattr", lambda *_: entries)
+        [problem] = problems_of(file.parent)
+        assert problem.startswith(".env can be changed by other accounts")
+
     def test_the_programs_that_somebody_elses_names_are_not_run(
         self, file: Path, tmp_path: Path
     ) -> None:
@@ -196,6 +229,20 @@ class TestSecretsThatOthersCanRead:
         file.chmod(stat.S_IRUSR | stat.S_IWUSR)
         assert warnings_of(file.parent) == []
         file.chmod(0o644)
+        file.parent.chmod(0o700)
+        assert warnings_of(file.parent) == []
+
+    @pytest.mark.parametrize(("members", "says"), [([], 0), (["ann", "bob"], 1)])
+    def test_a_group_of_several_is_others(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, members: list[str], says: int
+    ) -> None:
+        file.write_text(f"JWT_SECRET={SECRET}\n")
+        file.chmod(0o640)
+        monkeypatch.setattr("pwd.getpwuid", lambda _: type("", (), {"pw_name": "ann"}))
+        monkeypatch.setattr(
+            "grp.getgrgid", lambda _: type("", (), {"gr_name": "ann", "gr_mem": members})
+        )
+        assert len(warnings_of(file.parent)) == says
         file.parent.chmod(0o700)
         assert warnings_of(file.parent) == []
 

@@ -497,6 +497,20 @@ def test_a_new_table_with_a_user_and_without_row_security_is_refused(
         check_role(database_url)
 
 
+def test_a_table_of_another_program_stops_no_start(
+    database_url: str, superuser: psycopg.Connection[Any], login: Callable[[str], str]
+) -> None:
+    superuser.execute("CREATE TABLE orders (user_id uuid)")
+    superuser.execute("GRANT ALL ON orders TO PUBLIC")
+    superuser.execute(f"ALTER TABLE orders OWNER TO {login('')}")
+    check_role(database_url)
+    superuser.execute("ALTER TABLE orders OWNER TO todo")
+    with pytest.raises(
+        RoleError, match=r"not enabled and forced on orders; .* UPDATE orders\.user_id"
+    ):
+        check_role(database_url)
+
+
 def test_all_that_is_wrong_is_told_at_once(
     database_url: str,
     superuser: psycopg.Connection[Any],

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, va
 from todo_api.observability.line_load import NO_LINES, LineLoad
 from todo_api.observability.series import CUT_OFF, EVENTS, SERVER_REFUSALS, Series
 from todo_api.upkeep.housekeeping import SWEEPS
+from todo_api.web.hosts import AllowedHosts
 from todo_api.web.request import current_request
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 UNMATCHED = "(none)"  # the route of all unknown paths: clients can invent any number of them
 OTHER = "(other)"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 # In memory: a file mapped from a disk sometimes waits for the disk, and a full disk would kill the process.
 _MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp makes a private folder in it)
 
@@ -178,11 +180,16 @@ class Metrics:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
         expose = make_wsgi_app(registry)
+        # Not those of ALLOWED_HOSTS: Prometheus asks by address, and a proxy for people does not lead here.
+        hosts = AllowedHosts((), self.host)
 
         def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            if not hosts.allow(environ):
+                start_response("421 Misdirected Request", _TEXT)
+                return [b"Ask for localhost, or set METRICS_HOST.\n"]
             if environ["PATH_INFO"] == "/metrics":
                 return expose(environ, start_response)  # type: ignore[no-any-return]
-            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            start_response("404 Not Found", _TEXT)
             return [b"The metrics are at /metrics.\n"]
 
         return app

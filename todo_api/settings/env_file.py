@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from dotenv.parser import parse_stream
 
 _MOST_BYTES = 64 * 1024
+_MOST_LINKS = 40  # as the kernel
 
 
 class EnvFileError(Exception):
@@ -52,6 +54,7 @@ def read_env_file(path: Path) -> EnvFile:
         if not stat.S_ISREG(found.st_mode):
             raise EnvFileError("must be a file")
         _refuse_what_others_can_change(path, found)
+        can_be_read = _others_can_read(path, found)
         # from what was opened and looked at, whatever has its name by now
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(_MOST_BYTES + 1)
@@ -59,7 +62,7 @@ def read_env_file(path: Path) -> EnvFile:
         raise EnvFileError(f"can't be read: {error.strerror}") from None
     finally:
         os.close(descriptor)
-    return _parsed(content, others_can_read=_others_can_read(path, found))
+    return _parsed(content, others_can_read=can_be_read)
 
 
 def _parsed(content: bytes, *, others_can_read: bool) -> EnvFile:
@@ -79,19 +82,19 @@ def _parsed(content: bytes, *, others_can_read: bool) -> EnvFile:
 
 def _refuse_what_others_can_change(path: Path, found: os.stat_result) -> None:
     """Raise EnvFileError if another account can have chosen what the file says, or which file it is."""
-    if _is_of_another(found) or _is_of_another(
-        path.lstat()
-    ):  # a link may be somebody's choice of a file
+    names = [path, *_leads_to(path)]
+    # a link may be somebody's choice of a file
+    if _is_of_another(found) or any(_is_of_another(name.lstat()) for name in names):
         raise EnvFileError(
             "belongs to another account, which could choose the settings. If they are yours, make it your "
             "own with chown; otherwise remove it, or start elsewhere"
         )
-    if _others_can_write(found):
+    if _others_can_write(path, found):
         raise EnvFileError("can be changed by other accounts: chmod go-w .env")
-    for folder in {path.parent, path.resolve().parent}:
+    for folder in {name.parent for name in names}:
         about = folder.stat()
         # in a folder such as /tmp only its owner can remove a file
-        shared = _others_can_write(about) and not about.st_mode & stat.S_ISVTX
+        shared = _others_can_write(folder, about) and not about.st_mode & stat.S_ISVTX
         if shared or _is_of_another(about):
             raise EnvFileError(
                 "is in a folder in which other accounts can put another file in its place: start in a "
@@ -99,14 +102,25 @@ def _refuse_what_others_can_change(path: Path, found: os.stat_result) -> None:
             )
 
 
+def _leads_to(path: Path) -> Iterator[Path]:
+    """What a link leads to, link by link; nothing if it is none."""
+    for _ in range(_MOST_LINKS):
+        if not path.is_symlink():
+            return
+        path = path.parent / path.readlink()
+        yield path
+    raise EnvFileError("is a link to too many links")
+
+
 def _is_of_another(found: os.stat_result) -> bool:
     return found.st_uid not in (os.geteuid(), 0)
 
 
-def _others_can_write(found: os.stat_result) -> bool:
+def _others_can_write(path: Path, found: os.stat_result) -> bool:
     if found.st_mode & stat.S_IWOTH:
         return True
-    return bool(found.st_mode & stat.S_IWGRP) and not _is_private(found.st_gid, found.st_uid)
+    mine = _is_private(found.st_gid, found.st_uid) and not _has_list(path)
+    return bool(found.st_mode & stat.S_IWGRP) and not mine
 
 
 def _is_private(group: int, owner: int) -> bool:
@@ -118,5 +132,20 @@ def _is_private(group: int, owner: int) -> bool:
     return found.gr_name == account.pw_name and set(found.gr_mem) <= {account.pw_name}
 
 
+def _has_list(path: Path) -> bool:
+    """Whether a list (ACL) names more accounts; then the bits of the group are what it allows at most."""
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except (OSError, AttributeError):  # there is none; no such lists here
+        return False
+
+
 def _others_can_read(path: Path, found: os.stat_result) -> bool:
-    return bool(found.st_mode & stat.S_IROTH and path.parent.stat().st_mode & stat.S_IXOTH)
+    folder = path.parent.stat().st_mode
+    if found.st_mode & stat.S_IROTH and folder & stat.S_IXOTH:
+        return True
+    if not (found.st_mode & stat.S_IRGRP and folder & (stat.S_IXGRP | stat.S_IXOTH)):
+        return False
+    # The group may be that of the account that serves, which has to read it.
+    own = any(_is_private(found.st_gid, owner) for owner in (found.st_uid, os.geteuid()))
+    return not own or _has_list(path)

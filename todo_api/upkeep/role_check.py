@@ -6,6 +6,7 @@ from contextlib import closing
 from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
+from todo_api.upkeep.made_objects import shipped_names
 from todo_api.upkeep.migration_files import compare, shipped_checksums
 from todo_api.upkeep.reach import reach_calls, refusals, warnings
 
@@ -30,7 +31,7 @@ def check_role(url: str) -> None:
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
             [[(role, bypasses, owns, unguarded, exceeds)], applied, on_citus, *reach] = (
                 database.before_sign_in(
-                    Call("before_sign_in/check_role"),
+                    Call("before_sign_in/check_role", {"names": shipped_names()}),
                     Call("before_sign_in/applied_migrations"),
                     Call("before_sign_in/distributed_after"),
                     *reach_calls(),

@@ -1,8 +1,9 @@
 """Which hosts a request may be for: against web pages that give their own name this machine's address."""
 
+from collections.abc import Collection
 from functools import lru_cache
+from typing import Any
 
-from todo_api.settings.config import Config
 from todo_api.settings.hosts import ANY_HOST, host_of, is_loopback
 from todo_api.web.problems import Problem
 from todo_api.web.request import FORWARDED_HOST, Request
@@ -12,27 +13,30 @@ _FOR_ANY_HOST = "/health/"
 
 
 class AllowedHosts:
-    """The hosts of ALLOWED_HOSTS, or by default those that fit HOST."""
+    """The hosts of ALLOWED_HOSTS, or by default those that fit the address that is listened on."""
 
-    def __init__(self, config: Config) -> None:
-        self._names = frozenset(config.allowed_hosts)
-        self._any = ANY_HOST in self._names or not (self._names or is_loopback(config.host))
+    def __init__(self, names: Collection[str], listens_on: str) -> None:
+        self._names = frozenset(names)
+        self._any = ANY_HOST in self._names or not (self._names or is_loopback(listens_on))
         self._allows = lru_cache(64)(self._looked_up)  # most requests are for the same few
 
     def check(self, request: Request) -> None:
         """Raise Problem for a request that is for another host."""
-        if self._any:
-            return
         environ = request.environ
+        if not self.allow(environ) and not environ["PATH_INFO"].startswith(_FOR_ANY_HOST):
+            raise Problem("misdirected-request")
+
+    def allow(self, environ: dict[str, Any]) -> bool:
+        """Whether all hosts that a request names are allowed."""
+        if self._any:
+            return True
         # None for HTTP/1.0 without Host: a browser always sends one.
         sent = environ.get("HTTP_HOST")
         forwarded = environ.get(FORWARDED_HOST)
         claimed = [] if sent is None else [sent]
         if forwarded is not None:
             claimed += forwarded.split(",")
-        if all(map(self._allows, claimed)) or environ["PATH_INFO"].startswith(_FOR_ANY_HOST):
-            return
-        raise Problem("misdirected-request")
+        return all(map(self._allows, claimed))
 
     def _looked_up(self, authority: str) -> bool:
         host = host_of(authority)

@@ -42,10 +42,17 @@ class Scraper:
         self.host, _, port = url.removeprefix("http://").removesuffix("/metrics").partition(":")
         self.port = int(port)
 
-    def ask(self, path: str = "/metrics", method: str = "GET", host: str = "127.0.0.1") -> Reply:
+    def ask(
+        self,
+        path: str = "/metrics",
+        method: str = "GET",
+        host: str = "127.0.0.1",
+        named: str | None = None,
+    ) -> Reply:
+        """The answer of `host`, which the request calls `named`."""
         connection = http.client.HTTPConnection(host, self.port, timeout=PATIENCE_S)
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers={"Host": named} if named else {})
             response = connection.getresponse()
             reply = Reply(response.status, response.headers, response.read())
         finally:

@@ -394,6 +394,15 @@ def test_only_this_machine_gets_at_it_unless_metrics_host_says_otherwise(
         scraper.ask(host="127.0.0.2")
     with scraped(module_database_url, tmp_path, METRICS_HOST="0.0.0.0") as (_, everywhere):
         assert everywhere.ask(host="127.0.0.2").status == 200
+        assert everywhere.ask(named="metrics.internal:9464").status == 200
+
+
+def test_on_loopback_a_page_that_has_its_name_lead_here_reads_nothing(scraper: Scraper) -> None:
+    for named in ("evil.example", f"evil.example:{scraper.port}", "127.0.0.1.evil.example"):
+        reply = scraper.ask(named=named)
+        assert (reply.status, b"todo_api_" in reply.body) == (421, False), named
+    for named in ("localhost", f"localhost:{scraper.port}", "[::1]"):
+        assert scraper.ask(named=named).status == 200, named
 
 
 def test_it_has_one_page_to_read(scraper: Scraper) -> None:
@@ -413,9 +422,9 @@ def test_it_has_one_page_to_read(scraper: Scraper) -> None:
 STUCK = {
     "says nothing": b"",
     "begins only": b"GET /metr",
-    "never reads": b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
+    "never reads": b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20,
     "is no HTTP": b"\x16\x03\x01\x02\r\n\r\n",
-    "has a body": b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\nx",
+    "has a body": b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\nx",
 }
 
 
