@@ -16,10 +16,10 @@ from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
 from todo_api.observability import logs
 from todo_api.observability.health import health
+from todo_api.processes.heartbeat import LONGEST_SECONDS
+from todo_api.processes.machine import hash_in_background, return_memory
 from todo_api.server.entrance import Entrance
 from todo_api.server.forwarded import Forwarded
-from todo_api.server.heartbeat import LONGEST_SECONDS
-from todo_api.server.machine import hash_in_background, return_memory
 from todo_api.settings.config import Config
 from todo_api.tasks.blueprint import tasks
 from todo_api.web import headers, problems

@@ -201,7 +201,7 @@ def _metrics(config: Config) -> Iterator["Metrics | None"]:
         yield None
         return
     from todo_api.observability.metrics import Metrics
-    from todo_api.server.supervisor import ServerError
+    from todo_api.processes.supervisor import ServerError
 
     try:
         metrics = Metrics(config.metrics_host, config.metrics_port)
