@@ -79,9 +79,8 @@ def _parsed(content: bytes, *, others_can_read: bool) -> EnvFile:
 
 def _refuse_what_others_can_change(path: Path, found: os.stat_result) -> None:
     """Raise EnvFileError if another account can have chosen what the file says, or which file it is."""
-    if _is_of_another(found) or _is_of_another(
-        path.lstat()
-    ):  # a link may be somebody's choice of a file
+    # Of a link too: it may be somebody's choice of a file.
+    if _is_of_another(found) or _is_of_another(path.lstat()):
         raise EnvFileError(
             "belongs to another account, which could choose the settings. If they are yours, make it your "
             "own with chown; otherwise remove it, or start elsewhere"
