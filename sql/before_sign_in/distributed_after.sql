@@ -2,8 +2,7 @@
 --
 -- Why here:   start-up checks it; nobody is signed in
 -- Parameters: none
--- Returns:    no row where Citus is not; otherwise one
---             migration   null if distribute.sql was never run here
+-- Returns:    migration   null if distribute.sql was never run here; no row where Citus is not
 -- Index:      none: catalogues
 -- Locks:      none
 SELECT
