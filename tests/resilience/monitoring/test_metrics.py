@@ -147,7 +147,7 @@ def test_large_answers_that_are_unread_are_counted(
         )
     before = scraper.sums()
     with service.open(receive_buffer=4096) as reader:
-        head = f"GET {user.tasks} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n\r\n"
+        head = f"GET {user.tasks} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {user.token}\r\n\r\n"
         reader.sendall(head.encode())
         assert reader.recv(12) == b"HTTP/1.1 200"
         until(lambda: gain(before, scraper.sums(), "unsent_bytes") > 4_000_000)
