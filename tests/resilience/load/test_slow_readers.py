@@ -60,7 +60,9 @@ def read(service: LiveService) -> Iterator[Read]:
         def read(path: str, token: str = "") -> int:
             reader = stack.enter_context(service.open(receive_buffer=4096))
             authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-            reader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode())
+            reader.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode()
+            )
             status = reader.recv(12)
             return int(status[9:])
 
@@ -154,9 +156,7 @@ def test_what_is_sent_to_nobody_is_not_kept(
     usual = held_bytes(service)
     for _ in range(10):
         with service.open(receive_buffer=4096) as reader:
-            head = (
-                f"GET {ann.tasks} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ann.token}\r\n\r\n"
-            )
+            head = f"GET {ann.tasks} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ann.token}\r\n\r\n"
             reader.sendall(head.encode())
             assert reader.recv(12) == b"HTTP/1.1 200"
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
