@@ -16,12 +16,13 @@ from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
 from todo_api.observability import logs
 from todo_api.observability.health import health
+from todo_api.processes.heartbeat import LONGEST_SECONDS
+from todo_api.processes.machine import hash_in_background, return_memory
 from todo_api.server.entrance import Entrance
 from todo_api.server.forwarded import Forwarded
-from todo_api.server.heartbeat import LONGEST_SECONDS
-from todo_api.server.machine import hash_in_background, return_memory
 from todo_api.settings.config import Config
 from todo_api.tasks.blueprint import tasks
+from todo_api.tasks.making import Makers
 from todo_api.web import headers, problems
 from todo_api.web.bodies import MAX_BODY_BYTES
 from todo_api.web.flask_app import Application
@@ -57,7 +58,8 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
         prepared_statements=config.prepared_statements,
     )
     app.extensions["database"] = database
-    app.extensions["unsent"] = Unsent(config.threads, return_memory)
+    app.extensions["unsent"] = unsent = Unsent(return_memory)
+    app.extensions["makers"] = Makers(unsent, config.threads)
     app.extensions["hasher"] = Hasher(
         config.bcrypt_rounds, config.hashing_slots, hash_in_background
     )

@@ -67,8 +67,8 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
 
         def application() -> Entrance:
             app = create_app(config, metrics)
-            removed = [metrics.count_removed] if metrics is not None else []
-            Housekeeper(app.extensions["database"], config.events_days, *removed).start()
+            removed = metrics.count_removed if metrics is not None else None
+            Housekeeper(app.extensions["database"], config.events_days, removed).start()
             return entrance_of(app, config)
 
         return serve(
@@ -201,7 +201,7 @@ def _metrics(config: Config) -> Iterator["Metrics | None"]:
         yield None
         return
     from todo_api.observability.metrics import Metrics
-    from todo_api.server.supervisor import ServerError
+    from todo_api.processes.supervisor import ServerError
 
     try:
         metrics = Metrics(config.metrics_host, config.metrics_port)

@@ -1,5 +1,5 @@
 -- Remove the counters that expired first. Each attempt removes some too (hit_rate_limit), because a stranger with many
--- addresses makes more of them in an hour than may lie there; this is for the time after the last attempt.
+-- addresses could otherwise fill the table within an hour. This is for what the last attempts leave.
 --
 -- Why here:   the housekeeping runs it; a counter belongs to a client, not to a user
 -- Parameters: most      how many at most

@@ -12,7 +12,7 @@ import pytest
 from support.waiting import until
 from todo_api.auth import passwords
 from todo_api.auth.passwords import Hasher, Saturated
-from todo_api.server.machine import hash_in_background
+from todo_api.processes.machine import hash_in_background
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_service_that_yields_itself_needs_no_privilege_to_hash():
     script = """
 import os
 from todo_api.auth.passwords import Hasher
-from todo_api.server.machine import hash_in_background
+from todo_api.processes.machine import hash_in_background
 os.nice(15)
 if os.geteuid() == 0:
     os.setresuid(65534, 65534, 65534)

@@ -4,7 +4,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,15 +12,31 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import Flask
 
 import todo_api
 from support.nginx import HOST, configuration, find_nginx, replaced
 from support.waiting import until
+from todo_api.settings.load import load
 
 if TYPE_CHECKING:
     from email.message import Message
 
 DEPLOY = Path(todo_api.__file__).parent / "deploy"
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
+def test_the_settings_that_a_file_names_let_a_service_behind_it_answer(
+    make_app: Callable[..., Flask], tmp_path: Path, name: str
+) -> None:
+    text = (DEPLOY / name).read_text("utf-8")
+    settings = dict(re.findall(r"^#   ([A-Z_]+)=(\S+) ", text, re.MULTILINE))
+    assert settings.keys() == {"ALLOWED_HOSTS", "TRUSTED_PROXIES"}
+    read = load({}, settings, tmp_path, serving=False)
+    app = make_app(allowed_hosts=read.allowed_hosts, trusted_proxies=read.trusted_proxies)
+    ask = app.test_client().get
+    assert ask("/docs", environ_overrides={"HTTP_HOST": HOST}).status_code == 200
+    assert ask("/docs", environ_overrides={"HTTP_HOST": "other.example.com"}).status_code == 421
 
 
 @pytest.mark.programs

@@ -56,7 +56,7 @@ def test_a_source_runs_no_data_and_hashes_well(file: Path) -> None:
 
 def allowed(name: str) -> set[str]:
     # a request's id and the order of cores need not be secret
-    return {"random"} if name in ("web/request.py", "server/machine.py") else set()
+    return {"random"} if name in ("web/request.py", "processes/machine.py") else set()
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import todo_api
 from support.waiting import until
@@ -80,6 +82,21 @@ class SmallService:
 
 
 StartSmall = Callable[..., SmallService]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartSmall]:
+    """Starts small services; all end with the test."""
+    services: list[SmallService] = []
+
+    def start(**options: Any) -> SmallService:
+        service = SmallService(tmp_path / f"service-{len(services)}.log", options)
+        services.append(service)
+        return service
+
+    yield start
+    for service in services:
+        service.end()
 
 
 def read_all(client: socket.socket) -> bytes:

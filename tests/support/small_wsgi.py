@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from todo_api.processes.heartbeat import LONGEST_SECONDS, SILENCE_SECONDS
 from todo_api.server.channel import Channel
 from todo_api.server.entrance import Entrance
 from todo_api.server.forwarded import Forwarded
-from todo_api.server.heartbeat import LONGEST_SECONDS, SILENCE_SECONDS
 from todo_api.server.serve import ServerError, serve
 from todo_api.web.request import IS_REFUSED
 

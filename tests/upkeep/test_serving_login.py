@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from todo_api.upkeep.migrate import migrate
+from todo_api.upkeep.migrate import migrate, newest
+from todo_api.upkeep.migration_files import MigrationError
 from todo_api.upkeep.places import login_of, place_of
 from todo_api.upkeep.role_check import check_role
 
@@ -165,3 +166,10 @@ def test_a_place_is_told_without_the_password(server: str) -> None:
     assert told == f"todo at host {parts['host']}, port 5432"
     assert login_of("postgresql://ann:Pa55word@db.example.com/todo") == "ann"
     assert login_of("host=db.example.com dbname=todo") is None
+
+
+def test_a_rollback_with_the_login_that_serves_names_the_login_that_it_needs(
+    owner: str, login: Callable[..., str]
+) -> None:
+    with pytest.raises(MigrationError, match=r"permission denied .* \(MIGRATE_URL\)"):
+        newest(make_conninfo(owner, user=login()), 1)

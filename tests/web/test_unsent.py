@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Any
-
 import pytest
 
-from support.waiting import until
 from todo_api.web import unsent
 from todo_api.web.problems import Problem
 from todo_api.web.unsent import LARGE, MIB, Content, InTheMaking, Unsent
@@ -20,7 +16,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Unsent:
     """A user may have four pieces, a process six."""
     monkeypatch.setattr(unsent, "USER_BYTES", 4 * LARGE)
     monkeypatch.setattr(unsent, "PROCESS_BYTES", 6 * LARGE)
-    return Unsent(threads=8, return_memory=lambda: None)
+    return Unsent(return_memory=lambda: None)
 
 
 def made(held: Unsent, owner: str, pieces: int, tag: str = "") -> Content:
@@ -102,63 +98,8 @@ def test_a_large_content_is_what_was_added(held: Unsent) -> None:
     assert content.count == 9
 
 
-@pytest.fixture
-def large_list(monkeypatch: pytest.MonkeyPatch) -> Unsent:
-    """Ann is known to have one."""
-    held = Unsent(threads=8, return_memory=lambda: None)
-    content = Content(held, "ann", is_whole_list=True)
-    content.add(b"x" * MIB, 1)
-    held.complete(content, "a tag")
-    return held
-
-
-def test_a_large_list_is_made_by_one_request_at_a_time(large_list: Unsent) -> None:
-    found: list[Any] = []
-
-    def second() -> None:
-        try:
-            with large_list.turn("ann"):
-                found.append("a turn")
-        except InTheMaking:
-            found.append("look again")
-
-    thread = threading.Thread(target=second)
-    with large_list.turn("ann"):
-        thread.start()
-        with large_list.turn("bob"):  # nobody waits for another user
-            pass
-        assert not found
-    until(lambda: found == ["look again"])
-    thread.join()
-
-
-def test_few_threads_wait_for_a_large_list(
-    large_list: Unsent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refused: list[Problem] = []
-    monkeypatch.setattr(unsent, "MAKING_S", 60.0)
-
-    def wait() -> None:
-        try:
-            with large_list.turn("ann"):
-                pass
-        except InTheMaking:
-            pass
-        except Problem as problem:
-            refused.append(problem)
-
-    threads = [threading.Thread(target=wait) for _ in range(5)]
-    with large_list.turn("ann"):
-        for thread in threads:
-            thread.start()
-        until(lambda: len(refused) == 3)  # a quarter of eight threads wait
-    for thread in threads:
-        thread.join()
-    assert len(refused) == 3
-
-
 def test_a_list_that_turns_out_large_waits_for_the_one_that_is_being_made() -> None:
-    held = Unsent(threads=8, return_memory=lambda: None)
+    held = Unsent(return_memory=lambda: None)
     first = Content(held, "ann", is_whole_list=True)
     first.add(b"x" * MIB, 1)
     second = Content(held, "ann", is_whole_list=True)

@@ -1,1 +1,1 @@
-"""How is HTTP served? waitress and its processes, slow clients, proxies, the kernel."""
+"""How is HTTP served? waitress, who waits for a thread, slow clients, proxies."""

@@ -11,9 +11,9 @@ from typing import Any
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.utilities import BadRequest  # type: ignore[import-untyped]
 
+from todo_api.processes.machine import discard_unsent, keep_unsent_here
 from todo_api.server.buffers import Shared
 from todo_api.server.deadlines import AnswerProgress, Deadline
-from todo_api.server.machine import discard_unsent, keep_unsent_here
 from todo_api.server.request_parser import RequestParser
 from todo_api.server.responses import AppTask, ProblemTask
 from todo_api.web.unsent import CONTENT, LARGE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from todo_api.server.machine import unsent_bytes
+from todo_api.processes.machine import unsent_bytes
 
 if TYPE_CHECKING:
     import socket

@@ -23,16 +23,15 @@ _REFUSED = "refused"
 MOST_WAITING = 256
 # Longer than the database lets a write wait for its user's lock (lock_timeout, 2 s).
 USER_PATIENCE_S = 5.0
-HASHING_PATIENCE_S = (
-    5.0  # longer than MAX_WAIT_S: a flood of refusals takes cores from those who hash
-)
+# Longer than MAX_WAIT_S: a flood of refusals takes cores from those who hash.
+HASHING_PATIENCE_S = 5.0
 # The writes of one user wait for each other's commits in the database anyway. A second one is there to start
 # as soon as the first has committed.
 WRITES_OF_ONE_USER = 2
 
 
 class Place(NamedTuple):
-    """Where a request waits: in which line, and in a line of groups, in which of them."""
+    """Where a request waits: in which line and, inside of a line with groups, in which group."""
 
     kind: str
     owner: Hashable = None
@@ -51,7 +50,7 @@ class Waiting(NamedTuple):
 class Line:
     """The requests of one user that read, or that write; or of one network; or all that hash."""
 
-    key: Hashable
+    key: tuple[str, Hashable]  # the kind, and the user or network
     most_running: int
     patience_s: float | None = None
     most_waiting: Callable[[], int] | None = None
@@ -87,8 +86,8 @@ class Lines:
             _REFUSED: threads,
         }
         self._most_hashing = most_hashing
-        self._lines: dict[Hashable, Line] = {}
-        self._ready: OrderedDict[Hashable, Line] = OrderedDict()
+        self._lines: dict[tuple[str, Hashable], Line] = {}
+        self._ready: OrderedDict[tuple[str, Hashable], Line] = OrderedDict()
         self._refused_hashing = self._refused_users = 0
 
     def __len__(self) -> int:
@@ -136,25 +135,29 @@ class Lines:
 
     def refuse_overdue(self, now: float) -> int:
         """Refuse the requests that have waited for too long; returns how many."""
-        refused = 0
-        for line in list(self._lines.values()):
-            if line.patience_s is not None and line.waiting:
-                oldest = now - line.patience_s
-                for waiting in line.waiting.remove(lambda one, oldest=oldest: one.since < oldest):  # type: ignore[misc]
-                    self._refuse(line, waiting)
-                    refused += 1
-                if not line.is_ready:
-                    self._ready.pop(line.key, None)
-        return refused
+        return sum(
+            self._refuse_since_before(now - line.patience_s, line)
+            for line in list(self._lines.values())
+            if line.patience_s is not None and line.waiting
+        )
+
+    def _refuse_since_before(self, oldest: float, line: Line) -> int:
+        overdue = list(line.waiting.remove(lambda one: one.since < oldest))
+        for waiting in overdue:
+            self._refuse(line, waiting)
+        if not line.is_ready:
+            self._ready.pop(line.key, None)
+        return len(overdue)
 
     def _line(self, kind: str, owner: Hashable = None) -> Line:
         key = kind, owner
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = self._new(key, kind)
+            line = self._lines[key] = self._new(key)
         return line
 
-    def _new(self, key: Hashable, kind: str) -> Line:
+    def _new(self, key: tuple[str, Hashable]) -> Line:
+        kind, _ = key
         most = self._most_running[kind]
         if kind == HASHING:
             return Line(key, most, HASHING_PATIENCE_S, self._most_hashing)
@@ -169,7 +172,8 @@ class Lines:
         refused = self._line(_REFUSED)
         refused.waiting.append(waiting.groups, waiting)
         self._ready.setdefault(refused.key, refused)
-        if line.key[0] == HASHING:  # type: ignore[index]
+        kind, _ = line.key
+        if kind == HASHING:
             self._refused_hashing += 1
         else:
             self._refused_users += 1

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from todo_api.processes.heartbeat import SILENCE_SECONDS, Heartbeats
+from todo_api.processes.machine import SCRAPE_NICENESS, lower_priority, raise_file_limit
+from todo_api.processes.role import Role
+from todo_api.processes.supervisor import ServerError, Supervisor
 from todo_api.server.entrance import Entrance, alone
-from todo_api.server.heartbeat import SILENCE_SECONDS, Heartbeats
-from todo_api.server.machine import SCRAPE_NICENESS, lower_priority, raise_file_limit
-from todo_api.server.role import Role
-from todo_api.server.supervisor import ServerError, Supervisor
 from todo_api.server.waitress_server import CONNECTIONS, SPARE_FILES
 from todo_api.server.worker import run_worker
 

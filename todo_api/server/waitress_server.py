@@ -11,16 +11,16 @@ from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 
+from todo_api.processes.role import DRAIN_SECONDS
 from todo_api.server.channel import Channel
 from todo_api.server.dispatcher import Dispatcher
-from todo_api.server.role import DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import socket
 
     from todo_api.observability.metrics import Metrics
+    from todo_api.processes.heartbeat import Pulse
     from todo_api.server.entrance import Entrance
-    from todo_api.server.heartbeat import Pulse
 
 CONNECTIONS = 2000
 SPARE_FILES = 200  # for database connections, logs and modules

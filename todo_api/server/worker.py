@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from waitress import wasyncore  # type: ignore[import-untyped]
 
-from todo_api.server.heartbeat import Pulse
-from todo_api.server.machine import pin_to_one_core
-from todo_api.server.role import READY
+from todo_api.processes.heartbeat import Pulse
+from todo_api.processes.machine import pin_to_one_core
+from todo_api.processes.role import READY
 from todo_api.server.waitress_server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from todo_api.observability.metrics import Metrics
+    from todo_api.processes.heartbeat import Heartbeats
     from todo_api.server.entrance import Entrance
-    from todo_api.server.heartbeat import Heartbeats
 
 logger = logging.getLogger("todo_api.server")
 

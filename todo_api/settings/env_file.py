@@ -83,7 +83,7 @@ def _parsed(content: bytes, *, others_can_read: bool) -> EnvFile:
 def _refuse_what_others_can_change(path: Path, found: os.stat_result) -> None:
     """Raise EnvFileError if another account can have chosen what the file says, or which file it is."""
     names = [path, *_leads_to(path)]
-    # a link may be somebody's choice of a file
+    # Of every link on the way too: it may be somebody's choice of a file.
     if _is_of_another(found) or any(_is_of_another(name.lstat()) for name in names):
         raise EnvFileError(
             "belongs to another account, which could choose the settings. If they are yours, make it your "

@@ -18,7 +18,10 @@ def meant(name: str, known: Collection[str]) -> str | None:
 
 
 def _mistakes(written: str, name: str) -> int:
-    """How many letters are wrong, missing, too many, or exchanged with the next one."""
+    """How many letters are wrong, missing, too many, or exchanged with the next one.
+
+    This is the restricted Damerau-Levenshtein distance.
+    """
     before: list[int] = []
     last = list(range(len(name) + 1))
     for row, letter in enumerate(written, 1):

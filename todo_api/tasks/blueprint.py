@@ -13,6 +13,7 @@ from todo_api.database.calls import Call, SignedIn
 from todo_api.tasks import etags, idempotency, pages
 from todo_api.tasks.answers import one_task, task_list
 from todo_api.tasks.contents import ListTaker, PageTaker
+from todo_api.tasks.making import Makers
 from todo_api.tasks.pages import Page
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task, TaskChange, TaskCreate
@@ -142,7 +143,7 @@ def _whole_list() -> Response:
                 return not_modified(etags.headers(tag))
             if content := held.find(user_id, tag):
                 return task_list(content, etags.headers(tag))
-        with suppress(InTheMaking), held.turn(user_id):
+        with suppress(InTheMaking), _makers().turn(user_id):
             call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
             [taker] = database().as_user(_who(), call)
             tag = etags.of_list(taker.state())
@@ -188,6 +189,10 @@ def _uuid(text: str) -> str:
 
 def _no_such_task() -> Problem:
     return Problem("not-found", "There is no such task.")
+
+
+def _makers() -> Makers:
+    return current_app.extensions["makers"]  # type: ignore[no-any-return]
 
 
 def _who() -> SignedIn:

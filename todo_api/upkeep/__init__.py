@@ -1,1 +1,1 @@
-"""Is the schema current and guarded? Migrations, the check of the role, the command that ends sessions."""
+"""Is the schema current, guarded and swept? Migrations, checks, housekeeping, ending sessions."""

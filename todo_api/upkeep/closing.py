@@ -12,7 +12,7 @@ logger = logging.getLogger("todo_api.migrate")
 
 def is_open(backend: Backend, names: str, login: str | None, *, fresh: bool) -> bool:
     """Whether `close_to_others` would have something to do."""
-    return bool(backend.rights_of_others(names) or _doors(backend, names, login, fresh=fresh))
+    return bool(backend.rights_of_others(names) or _to_close(backend, names, login, fresh=fresh))
 
 
 def close_to_others(backend: Backend, names: str, login: str | None, *, fresh: bool) -> None:
@@ -28,14 +28,14 @@ def close_to_others(backend: Backend, names: str, login: str | None, *, fresh: b
     left = backend.rights_of_others(names) if found else []
     for command, _ in left:
         logger.warning("this login may not run: %s", command)
-    doors = _doors(backend, names, login, fresh=fresh)
-    for command in doors:
+    closing = _to_close(backend, names, login, fresh=fresh)
+    for command in closing:
         _run(backend, command)
-    for command in (*(one for one, _ in found if one not in dict(left)), *doors):
+    for command in (*(one for one, _ in found if one not in dict(left)), *closing):
         logger.info("closed to others: %s", command)
 
 
-def _doors(backend: Backend, names: str, login: str | None, *, fresh: bool) -> list[str]:
+def _to_close(backend: Backend, names: str, login: str | None, *, fresh: bool) -> list[str]:
     """The commands that close the database to others, if they can't lock out somebody who belongs there."""
     [(commands, may, alone, known, _, narrow, _)] = backend.ask(
         "connect_rights", names=names, login=login

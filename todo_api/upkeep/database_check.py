@@ -1,18 +1,13 @@
 """The check of the database itself: what the service counts on and can't set, and what to change there."""
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
 
-from todo_api.database.statements import Statement, load_statements
+from todo_api.upkeep.asking import Ask, asking
 
 _OLDEST = 15
-
-# Runs a statement of sql/before_sign_in, by its name and parameters.
-Ask = Callable[..., list[tuple[Any, ...]]]
 
 logger = logging.getLogger("todo_api.database")
 
@@ -40,14 +35,7 @@ def check_database(url: str) -> None:
     A database that can't be reached is left to the next check, which tells why.
     """
     try:
-        with psycopg.connect(
-            url,
-            client_encoding="utf8",
-            prepare_threshold=None,  # each statement runs once, maybe through a pooler
-            connect_timeout=5,
-            fallback_application_name="todo-api",
-        ) as connection:
-            ask = partial(_ask, psycopg.RawCursor(connection), load_statements())
+        with asking(url) as (connection, ask):
             facts = require_fit(connection, ask, until_commit=True)
             creators = [str(creator) for (creator,) in ask("who_may_create")]
     except psycopg.Error:
@@ -118,13 +106,3 @@ def _problem(facts: Facts) -> str | None:
             "ALTER ROLE … (or DATABASE …) RESET session_replication_role"
         )
     return None
-
-
-def _ask(
-    cursor: psycopg.RawCursor[Any],
-    statements: dict[str, Statement],
-    name: str,
-    **parameters: Any,
-) -> list[tuple[Any, ...]]:
-    statement = statements[f"before_sign_in/{name}"]
-    return cursor.execute(statement.text, statement.bind(None, parameters)).fetchall()

@@ -1,14 +1,12 @@
 """The operator's command that ends sessions: from then on, every process refuses the sessions' tokens."""
 
 import uuid
-from functools import partial
-from typing import Any
 
 import psycopg
 from psycopg import IsolationLevel, errors
 
 from todo_api.auth.schemas import clean_email
-from todo_api.database.statements import Statement, load_statements
+from todo_api.upkeep.asking import asking
 from todo_api.upkeep.places import place
 
 
@@ -23,29 +21,21 @@ def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
     one transaction without the timeouts of a request: a million sessions take longer.
     """
     try:
-        with psycopg.connect(
-            url,
-            cursor_factory=psycopg.RawCursor,
-            prepare_threshold=None,  # each statement runs once, maybe through a pooler
-            client_encoding="utf8",
-            connect_timeout=5,
-            fallback_application_name="todo-api",
-        ) as connection:
+        with asking(url) as (connection, ask):
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             connection.read_only = False
-            ask = partial(_ask, connection, load_statements())
-            ask("before_sign_in/pin_settings", until_commit=True)
-            ask("before_sign_in/become_todo_auth")
+            ask("pin_settings", until_commit=True)
+            ask("become_todo_auth")
             user_id = None
             if email is not None:
-                found = ask("before_sign_in/find_credentials", email=_as_stored(email))
+                found = ask("find_credentials", email=_as_stored(email))
                 if not found:
                     raise EndError(
                         f"there is no account with this address in the database {place(connection)}"
                     )
                 user_id = found[0][0]
             ended = {"user_id": user_id, "request_id": str(uuid.uuid4())}
-            [(sessions, users)] = ask("before_sign_in/end_sessions", **ended)
+            [(sessions, users)] = ask("end_sessions", **ended)
             return sessions, users
     except errors.InsufficientPrivilege as error:
         raise EndError(
@@ -63,13 +53,3 @@ def _as_stored(email: str) -> str:
         return clean_email(email)
     except ValueError as error:
         raise EndError(f"the address {error}") from None
-
-
-def _ask(
-    connection: psycopg.Connection[Any],
-    statements: dict[str, Statement],
-    name: str,
-    **parameters: Any,
-) -> list[Any]:
-    statement = statements[name]
-    return connection.execute(statement.text, statement.bind(None, parameters)).fetchall()

@@ -38,7 +38,7 @@ class Housekeeper:
         self,
         database: Database,
         events_days: int,
-        removed: Callable[[str, int], None] = lambda kind, rows: None,
+        removed: Callable[[str, int], None] | None = None,
     ) -> None:
         """`removed` is told after each batch how many rows of which kind it removed."""
         self._database = database
@@ -76,10 +76,10 @@ class Housekeeper:
                 began = time.monotonic()
                 for rows in _batches(self._database, call):
                     found[kind] += rows
-                    self._removed(kind, rows)
-                    time.sleep(
-                        time.monotonic() - began
-                    )  # as long as the batch took: others come first
+                    if self._removed is not None:
+                        self._removed(kind, rows)
+                    # As long as the batch took: the requests come first.
+                    time.sleep(time.monotonic() - began)
                     began = time.monotonic()
             except (Unavailable, StatementFailed) as error:
                 logger.warning("not all expired rows of %s were removed: %s", kind, error)

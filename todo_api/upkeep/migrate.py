@@ -101,14 +101,17 @@ def _connected(url: str) -> Iterator[Backend]:
                 "transaction mode: set MIGRATE_URL to a direct one"
             )
         require_fit(backend.connection, backend.ask, until_commit=False)
-        with suppress(
-            errors.InvalidParameterValue
-        ):  # not supported on every platform of the server
+        with suppress(errors.InvalidParameterValue):  # not every platform of the server supports it
             backend.ask("end_with_client")
         backend.ask("one_shard_at_a_time")
         yield backend
     except UnfitDatabaseError as error:
         raise MigrationError(str(error)) from None
+    except errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"the database refused to be migrated: {_one_line(error)}. It needs the login that owns the "
+            "tables (MIGRATE_URL)"
+        ) from error
     except psycopg.Error as error:
         raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error
     finally:

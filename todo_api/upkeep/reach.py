@@ -39,8 +39,8 @@ def refusals(rows: list[list[Any]]) -> list[str]:
 
 def warnings(rows: list[list[Any]]) -> list[str]:
     """What the operator should change."""
-    _, [(login, database, powers)], [doors], [(citus,)] = rows
-    commands, _, alone, _, strangers, _, insiders = doors
+    _, [(login, database, powers)], [connecting], [(citus,)] = rows
+    commands, _, alone, _, strangers, _, insiders = connecting
     found = []
     if powers:
         found.append(

@@ -13,6 +13,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
 from todo_api.database.statements import Statement
+from todo_api.upkeep.asking import ask
 from todo_api.upkeep.made_objects import names_made
 from todo_api.upkeep.migration_files import MigrationError, checksum_of
 
@@ -126,7 +127,4 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
 
     def ask(self, name: str, **parameters: str | bool | None) -> list[tuple[Any, ...]]:
         """Run a statement of sql/before_sign_in on the migrating connection."""
-        statement = self._statements[f"before_sign_in/{name}"]
-        with psycopg.RawCursor(self.connection) as cursor:
-            cursor.execute(statement.text, statement.bind(None, parameters))
-            return cursor.fetchall() if cursor.description else []
+        return ask(self.connection, self._statements, name, **parameters)

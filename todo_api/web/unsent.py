@@ -4,8 +4,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import NamedTuple
 from weakref import WeakSet
@@ -23,11 +22,7 @@ PROCESS_BYTES = 32 * MIB
 # How long a content is safe from being given up for somebody else's: a usual client reads 22 MB in that time.
 SAFE_S = 5.0
 RETRY_AFTER_S = 5
-# A whole list of a user who has had more than 1 MB is made by one thread at a time, and by two of a process.
-# Others wait for it, on a quarter of the threads at most.
-MOST_MAKING = 2
-MAKING_S = 3.0
-REMEMBERED = 1000  # users
+REMEMBERED = 1000  # users who have had a large list
 
 logger = logging.getLogger("todo_api.unsent")
 
@@ -103,15 +98,12 @@ class UnsentLoad(NamedTuple):
 class Unsent:
     """All contents of this process. What nobody is being sent any more is gone by itself."""
 
-    def __init__(self, threads: int, return_memory: Callable[[], None]) -> None:
+    def __init__(self, return_memory: Callable[[], None]) -> None:
         """`return_memory` gives freed memory back to the system, after a large content was made."""
         self.return_memory = return_memory
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()
         self._contents: WeakSet[Content] = WeakSet()
         self._large_users: OrderedDict[str, None] = OrderedDict()
-        self._making: set[str] = set()
-        self._waiting = 0
-        self._most_waiting = threads // 4
         self._refused = 0
 
     def load(self) -> UnsentLoad:
@@ -135,11 +127,11 @@ class Unsent:
                 if any(one.is_large_in_the_making() for one in earlier):
                     raise InTheMaking
             if earlier and _size(earlier) + grown.size > USER_BYTES:
-                raise self._full("of this user")
+                raise self.full("of this user")
             while others and _size(others) + grown.size > PROCESS_BYTES:
                 victim = _oldest_of_the_largest(others)
                 if time.monotonic() - victim.began < SAFE_S:
-                    raise self._full("of all users")
+                    raise self.full("of all users")
                 victim.is_given_up = True
                 self._contents.discard(victim)
                 others.remove(victim)
@@ -174,46 +166,26 @@ class Unsent:
         with self._lock:
             return any(one.owner == owner for one in self._contents)
 
-    @contextmanager
-    def turn(self, owner: str) -> Iterator[None]:
-        """To make the whole list of a user: one at a time, if it may be large.
+    def has_been_large(self, owner: str) -> bool:
+        """Whether a whole list of the user has had more than 1 MB, as far as is remembered."""
+        return owner in self._large_users
 
-        Raises InTheMaking after a wait: what was made meanwhile may be what this request needs. Raises
-        Problem when too many wait already, or it takes too long.
-        """
-        is_known = owner in self._large_users
-        if is_known:
-            with self._lock:
-                if not self._may_make(owner):
-                    self._wait_for(owner)
-                    raise InTheMaking
-                self._making.add(owner)
-        try:
-            yield
-        finally:
-            if is_known:
-                with self._lock:
-                    self._making.discard(owner)
-                    self._lock.notify_all()
+    def being_made(self) -> set[str]:
+        """The users whose whole list is large, and is being made now."""
+        with self._lock:
+            return {one.owner for one in self._contents if one.is_large_in_the_making()}
 
-    def _may_make(self, owner: str) -> bool:
-        makers = {
-            one.owner for one in self._contents if one.is_large_in_the_making()
-        } | self._making
-        return owner not in makers and len(makers) < MOST_MAKING
-
-    def _wait_for(self, owner: str) -> None:
-        if self._waiting >= self._most_waiting:
-            raise self._full("in the making")
-        self._waiting += 1
-        try:
-            deadline = time.monotonic() + MAKING_S
-            while not self._may_make(owner):
-                if time.monotonic() >= deadline:
-                    raise self._full("in the making")
-                self._lock.wait(0.1)  # a content that could not be completed is gone without a word
-        finally:
-            self._waiting -= 1
+    def full(self, whose: str) -> Problem:
+        """Count and log a refusal; returns the Problem to raise."""
+        with self._lock:
+            self._refused += 1
+        logger.warning("unavailable: too many unread large answers %s", whose)
+        return Problem(
+            "unavailable",
+            "Too many large answers are still being sent. Read those that you asked for, or ask for "
+            "shorter pages.",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
 
     def _remember(self, owner: str) -> None:
         self._large_users[owner] = None
@@ -223,16 +195,6 @@ class Unsent:
 
     def _find(self, owner: str, tag: str) -> Content | None:
         return next((one for one in self._contents if one.owner == owner and one.tag == tag), None)
-
-    def _full(self, whose: str) -> Problem:
-        self._refused += 1
-        logger.warning("unavailable: too many unread large answers %s", whose)
-        return Problem(
-            "unavailable",
-            "Too many large answers are still being sent. Read those that you asked for, or ask for "
-            "shorter pages.",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
 
 
 def _size(contents: list[Content]) -> int:

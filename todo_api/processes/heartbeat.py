@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from todo_api.server.machine import waited_for_cores
+from todo_api.processes.machine import waited_for_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

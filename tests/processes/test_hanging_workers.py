@@ -12,8 +12,8 @@ import pytest
 
 from support.small_service import GET, StartSmall, read_all
 from support.waiting import until
-from todo_api.server import heartbeat, machine
-from todo_api.server.heartbeat import STEP_SECONDS, Heartbeats, LivedTime, Pulse, Watch
+from todo_api.processes import heartbeat, machine
+from todo_api.processes.heartbeat import STEP_SECONDS, Heartbeats, LivedTime, Pulse, Watch
 
 if TYPE_CHECKING:
     from pathlib import Path

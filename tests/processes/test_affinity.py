@@ -10,7 +10,7 @@ import httpx
 
 from support.live_service import live_service
 from support.waiting import until
-from todo_api.server.machine import core_of
+from todo_api.processes.machine import core_of
 
 CORES = os.sched_getaffinity(0)
 NICE_OF_HASHING = str(min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19))

@@ -11,18 +11,18 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from todo_api.server.child_process import Child, start_child
-from todo_api.server.heartbeat import LOOK_SECONDS, LivedTime, Watch
-from todo_api.server.role import DRAIN_SECONDS, READY
-from todo_api.server.signals import signal_name, signals_on_a_socket
+from todo_api.processes.child_process import Child, start_child
+from todo_api.processes.heartbeat import LOOK_SECONDS, LivedTime, Watch
+from todo_api.processes.role import DRAIN_SECONDS, READY
+from todo_api.processes.signals import signal_name, signals_on_a_socket
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
     from todo_api.observability.metrics import Metrics
-    from todo_api.server.heartbeat import Heartbeats
-    from todo_api.server.role import Role
+    from todo_api.processes.heartbeat import Heartbeats
+    from todo_api.processes.role import Role
 
 KILL_SECONDS = DRAIN_SECONDS + 1.0
 SHORT_LIFE_SECONDS = 5.0

@@ -13,13 +13,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from todo_api.server.signals import SIGNALS
+from todo_api.processes.signals import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from todo_api.server.heartbeat import Watch
-    from todo_api.server.role import Role
+    from todo_api.processes.heartbeat import Watch
+    from todo_api.processes.role import Role
 
 logger = logging.getLogger("todo_api.server")
 

@@ -1,0 +1,39 @@
+"""A connection for one check or command, and how it runs the statements of sql/before_sign_in."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from todo_api.database.statements import Statement, load_statements
+
+# Runs a statement of sql/before_sign_in, by its name and parameters.
+Ask = Callable[..., list[tuple[Any, ...]]]
+
+
+@contextmanager
+def asking(url: str) -> Iterator[tuple[psycopg.Connection[Any], Ask]]:
+    """One connection, and one transaction that is committed at the end of the block. Raises psycopg.Error."""
+    with psycopg.connect(
+        url,
+        client_encoding="utf8",
+        prepare_threshold=None,  # each statement runs once, maybe through a pooler
+        connect_timeout=5,
+        fallback_application_name="todo-api",
+    ) as connection:
+        yield connection, partial(ask, connection, load_statements())
+
+
+def ask(
+    connection: psycopg.Connection[Any],
+    statements: dict[str, Statement],
+    name: str,
+    **parameters: str | bool | None,
+) -> list[tuple[Any, ...]]:
+    """Run a statement of sql/before_sign_in; returns its rows."""
+    statement = statements[f"before_sign_in/{name}"]
+    with psycopg.RawCursor(connection) as cursor:
+        cursor.execute(statement.text, statement.bind(None, parameters))
+        return cursor.fetchall() if cursor.description else []
