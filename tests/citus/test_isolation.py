@@ -433,7 +433,7 @@ def test_parallel_creates_with_one_key_make_one_task(database: Database, a: Sign
         made = list(
             threads.map(lambda _: database.as_user(a, *create_once("one", "x"))[-1][0], range(20))
         )
-    assert len({task_id for _, _, task_id, _ in made}) == 1
+    assert len({task_id for _, _, task_id, *_ in made}) == 1
     assert sorted(is_replay for is_replay, *_ in made) == [False] + [True] * 19
     assert len(database.as_user(a, LIST)[0]) == 2
 

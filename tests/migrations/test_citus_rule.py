@@ -42,6 +42,7 @@ CASES = {
     f"CREATE POLICY p ON tasks TO todo_app USING ({NESTED})": "a sub-select in a policy",
     f"CREATE POLICY p ON users TO todo_app WITH CHECK ({NESTED})": "a sub-select in a policy",
     f"ALTER POLICY tasks_own ON tasks USING ({NESTED})": "a sub-select in a policy",
+    "CREATE POLICY p ON users AS RESTRICTIVE USING (true)": "a RESTRICTIVE policy",
     "CREATE POLICY p ON tasks USING (EXISTS (SELECT FROM users))": "a sub-select in a policy",
     f"{NEW.format(TO_USERS)}; CREATE POLICY p ON codes USING ({NESTED})": "a sub-select in a policy",
     "CREATE TRIGGER x BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION f()": "a trigger",

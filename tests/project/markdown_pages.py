@@ -11,10 +11,11 @@ _REFERENCE = re.compile(r"^\[[^\]]+\]: +(\S+)", re.MULTILINE)
 
 
 def pages() -> list[Path]:
-    """All of them, those in hidden folders and in virtual environments aside."""
+    """All of ours: none in hidden folders, in virtual environments, or in npm's packages."""
     folders = ("todo_api", "sql", "migrations", "tests")
     nested = (page for folder in folders for page in (ROOT / folder).rglob("*.md"))
-    return sorted([*ROOT.glob("*.md"), *nested])
+    ours = (page for page in nested if "node_modules" not in page.parts)
+    return sorted([*ROOT.glob("*.md"), *ours])
 
 
 def links_of(text: str) -> list[str]:

@@ -84,6 +84,8 @@ class _Judge:
             if table in ORDINARY and any(_adds_foreign_key(tree)):
                 yield f"{table}: by a foreign key it would become a table of Citus"
         elif isinstance(tree, ast.CreatePolicyStmt | ast.AlterPolicyStmt):
+            if isinstance(tree, ast.CreatePolicyStmt) and not tree.permissive:
+                yield f"{table}: a RESTRICTIVE policy, which would be a permissive one on the workers"
             if _has_subselect(tree):
                 yield (
                     f"{table}: a sub-select in a policy; write "
