@@ -300,6 +300,21 @@ def test_ids_are_lower_case_text(database: Database) -> None:
     assert task.id == str(uuid.UUID(task.id))
 
 
+@pytest.mark.parametrize(
+    "title",
+    ["", "a" * 501, " a", "a ", "a\x01b", "a\x7fb", "a\x80b", "a\x85b", "a\x9fb"],
+    ids=ascii,
+)
+def test_a_title_that_the_api_refuses_is_refused_by_the_table_too(
+    database: Database, superuser: psycopg.Connection[Any], title: str
+) -> None:
+    who = sign_up(database)
+    add = "INSERT INTO tasks (user_id, title) VALUES (%s, %s)"
+    superuser.execute(add, [who.user_id, "a\u00a0b"])  # the first character after them
+    with pytest.raises(psycopg.errors.CheckViolation):
+        superuser.execute(add, [who.user_id, title])
+
+
 # --- the rate limit ---
 
 
@@ -393,6 +408,16 @@ def test_a_hit_of_more_than_one_counts_as_many(database: Database) -> None:
 def test_a_first_hit_beyond_the_limit_is_refused(database: Database) -> None:
     assert hit(database, cost=6) == []
     assert used(database) == 0
+
+
+def test_a_counter_keeps_no_old_hits(
+    database: Database, superuser: psycopg.Connection[Any]
+) -> None:
+    for _ in range(3):
+        hit(database)
+    age(superuser, 61)
+    hit(database)
+    assert superuser.execute("SELECT cardinality(hits) FROM rate_limits").fetchall() == [(1,)]
 
 
 def test_old_counters_go_in_passing(database: Database, superuser: psycopg.Connection[Any]) -> None:

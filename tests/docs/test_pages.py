@@ -149,6 +149,16 @@ def test_other_conditions_are_left_aside(client, path, header):
     assert client.get(path, headers=header).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/problems"])
+def test_a_page_loads_and_sends_nothing_elsewhere(client, path):
+    policy = client.get(path).headers["Content-Security-Policy"]
+    allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert allowed["default-src"] == allowed["base-uri"] == allowed["form-action"] == "'none'"
+    assert allowed["script-src"] == allowed["connect-src"] == allowed["font-src"] == "'self'"
+    assert allowed["img-src"] == "'self' data:"
+    assert "unsafe" not in policy
+
+
 @pytest.mark.parametrize("path", ["/", *KEPT, "/health/live"])
 def test_head_is_get_without_the_body(client, path):
     got, asked = client.get(path), client.head(path)

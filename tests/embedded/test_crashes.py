@@ -57,9 +57,12 @@ class TestCrashes:
         until(lambda: stopped(data_dir))
 
     @for_each_account
-    @pytest.mark.parametrize("content", ["{other}\n", "", "-{other}\n"])
+    @pytest.mark.parametrize(
+        ("content", "works_in"),
+        [("{other}\n", "/"), ("{other}\n", "pg/data"), ("", "/"), ("-{other}\n", "/")],
+    )
     def test_pid_files_of_a_killed_server_do_not_stop_the_next_start(
-        self, desk: Desk, data_dir: Path, content: str
+        self, desk: Desk, data_dir: Path, content: str, works_in: str
     ) -> None:
         service = desk.start(data_dir)
         query(service.url, "INSERT INTO kept VALUES ('later')")
@@ -78,7 +81,7 @@ class TestCrashes:
         # Meanwhile the number goes to an unrelated process, of the same account at that.
         owner = (data_dir / "pg/data").stat()
         ids = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if ROOT else {}
-        with subprocess.Popen(["sleep", "600"], cwd="/", **ids) as other:  # type: ignore[call-overload]
+        with subprocess.Popen(["sleep", "600"], cwd=data_dir / works_in, **ids) as other:  # type: ignore[call-overload]
             try:
                 for file in ("postmaster.pid", ".s.PGSQL.5432.lock"):
                     path = data_dir / "pg/data" / file

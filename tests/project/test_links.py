@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from project.markdown_pages import ROOT, anchors_of, links_of, pages
-from todo_api.settings.config import Config, variable
+from todo_api.settings.config import Config, default_text, variable
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # The guides that a reader starts from: each has to be in README.md.
@@ -77,6 +77,18 @@ def test_the_readmes_table_names_exactly_the_settings() -> None:
     rows = re.findall(r"^\| (`[A-Z].*?) \|", section, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(variable(setting.name) for setting in fields(Config))
+
+
+def test_the_readmes_table_has_the_defaults() -> None:
+    rows = re.findall(r"^\| (`[A-Z].*?) \| (.*?) \|", README, re.MULTILINE)
+    shown = {name: default for names, default in rows for name in re.findall(r"`([A-Z_]+)`", names)}
+    # lists that are told in words: those of tracers
+    told = {"CORS_HEADERS"}
+    for setting in fields(Config):
+        name, default = variable(setting.name), default_text(setting.name)
+        if name not in told:
+            told_here = [part.strip(" `") for part in re.split(r"[,;]", shown[name])]
+            assert not default or default in told_here, name
 
 
 # --- what CONTRIBUTING.md says of the folders ---
