@@ -78,3 +78,11 @@ def test_a_list_whose_connection_is_lost_half_way_is_read_anew(ann, fill, monkey
     assert answer.json["meta"]["count"] == PART_ROWS + 1
     assert len({task["id"] for task in answer.json["data"]}) == PART_ROWS + 1
     assert calls == [PART_ROWS, 1] * 2
+
+
+@pytest.mark.parametrize("query", ["", "?limit=5"])
+def test_a_list_that_is_refused_costs_no_connection(ann, caplog, query):
+    assert ann.post("/api/auth/logout").status_code == 204
+    for _ in range(3):
+        assert ann.get(f"{ann.tasks}{query}").status_code == 401
+    assert [record.message for record in caplog.records if record.name == "psycopg.pool"] == []

@@ -22,6 +22,7 @@ from todo_api.database.connection import Connection
 from todo_api.database.statements import Statement
 
 _HAVE_ROWS = (ExecStatus.TUPLES_CHUNK, ExecStatus.TUPLES_OK)
+_FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 # Of the longest titles, 250 rows are half a MB. In libpq, as Python's objects and as JSON they are there at
 # the same time.
 PART_ROWS = 250
@@ -115,7 +116,7 @@ def _results(connection: Connection, takers: dict[int, Taker]) -> list[PGresult]
                         continue
                 results.append(result)
                 pgconn.get_result()  # the None after each statement's results; never waits
-                if len(results) in takers:
+                if len(results) in takers and result.status not in _FAILED:  # else it has no rows
                     with suppress(NotSupportedError):  # libpq before 17: all rows at once
                         pgconn.set_chunked_rows_mode(PART_ROWS)
     except OperationalError:
