@@ -200,6 +200,15 @@ def test_connection_is_a_list_of_options_in_any_letter_case(
             assert answers(client.recv(65536))[0][1] == b"hello"
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_sends_no_more_gets_its_answer(start: StartSmall, version: str) -> None:
+    service = start()
+    with service.open(f"GET / HTTP/{version}\r\nHost: x\r\n\r\n".encode()) as client:
+        client.shutdown(socket.SHUT_WR)
+        [(_, body)] = answers(read_all(client))
+        assert body == b"hello"
+
+
 def test_pipelined_requests_are_all_answered(start: StartSmall, tmp_path: Path) -> None:
     service = start()
     began = tmp_path / "began"
