@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from support.postgres.embedded_server import embedded_server
+from todo_api import cli
 
 _numbers = itertools.count(1)
 
@@ -66,3 +68,15 @@ def deployment(
     yield make
     for name in made:
         dba.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def todo_api_on(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logging_kept: None
+) -> Callable[..., int]:
+    """Runs a command of todo-api on the test's database; its exit status."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"DATABASE_URL": database_url, "LOG_LEVEL": "ERROR"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("JWT_SECRET", raising=False)
+    return lambda *arguments: cli.main(list(arguments))

@@ -4,7 +4,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,7 +13,6 @@ from flask.testing import FlaskClient
 from psycopg.conninfo import make_conninfo
 
 from support.accounts import Account
-from todo_api import cli
 from todo_api.upkeep.end_sessions import EndError, end_sessions
 from todo_api.upkeep.migrate import migrate
 from todo_api.upkeep.places import place_of
@@ -145,15 +144,9 @@ def test_the_login_that_migrates_may_and_the_one_that_serves_may_not(
 
 
 @pytest.fixture
-def command(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logging_kept: None
-) -> Callable[..., int]:
+def command(todo_api_on: Callable[..., int]) -> Callable[..., int]:
     """Runs `todo-api end-sessions`; its exit status."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"DATABASE_URL": database_url, "LOG_LEVEL": "ERROR"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("JWT_SECRET", raising=False)
-    return lambda *arguments: cli.main(["end-sessions", *arguments])
+    return partial(todo_api_on, "end-sessions")
 
 
 def test_the_command_says_how_many_and_where(

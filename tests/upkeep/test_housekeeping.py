@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from support.at_once import at_once
 from support.live_service import live_service
 from support.signed_up import create_once, sign_up
 from support.waiting import until
-from todo_api import cli
 from todo_api.database.data import Database
 from todo_api.upkeep.housekeeping import SWEEPS, Housekeeper, PruneError, prune
 
@@ -260,15 +260,9 @@ def test_a_service_sweeps_soon_after_its_start_and_stops_at_once(
 
 
 @pytest.fixture
-def command(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logging_kept: None
-) -> Callable[..., int]:
+def command(todo_api_on: Callable[..., int]) -> Callable[..., int]:
     """Runs `todo-api prune`; its exit status."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"DATABASE_URL": database_url, "LOG_LEVEL": "ERROR"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("JWT_SECRET", raising=False)
-    return lambda *arguments: cli.main(["prune", *arguments])
+    return partial(todo_api_on, "prune")
 
 
 def test_the_command_removes_at_once_and_says_what(
