@@ -347,3 +347,14 @@ def test_the_names_are_those_of_the_files(folder: Path) -> None:
     names = names_made(files).strip("{}").split(",")
     expected = {"notes", "scratch", "colour", "short", "titles", "counted", "numbers", "forgetful"}
     assert expected | {"swept", "attempts", "tasks", "_yoyo_log"} <= set(names)
+
+
+@pytest.mark.parametrize("right", ["DELETE", "TRUNCATE"])
+@pytest.mark.parametrize("table", ["users", "auth_events", "applied_migrations"])
+def test_todo_app_may_not_remove_what_no_request_removes(
+    migrated: str, right: str, table: str
+) -> None:
+    check_role(migrated)
+    run(migrated, f"GRANT {right} ON {table} TO todo_app")
+    with pytest.raises(RoleError, match=rf"todo_app has rights .*DELETE {table}"):
+        check_role(migrated)
