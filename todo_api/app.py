@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 from flask import Response
 
+import todo_api.accounts.operations
 import todo_api.auth.operations
 import todo_api.docs.operations
 import todo_api.observability.operations
 import todo_api.tasks.operations
+from todo_api.accounts.blueprint import accounts
 from todo_api.auth import rate_limit, tokens
 from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
@@ -32,9 +34,10 @@ from todo_api.web.unsent import Unsent
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
 
-BLUEPRINTS = (auth, tasks, health, docs)
+BLUEPRINTS = (auth, accounts, tasks, health, docs)
 OPERATIONS = {
     **todo_api.auth.operations.OPERATIONS,
+    **todo_api.accounts.operations.OPERATIONS,
     **todo_api.tasks.operations.OPERATIONS,
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
@@ -52,6 +55,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     app.allowed_hosts = AllowedHosts(config.allowed_hosts, config.host)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
+    app.config["MAX_TEXT_PER_USER"] = config.max_text_per_user
     database = Database(
         config.database_url,
         connections=max(2, int(config.threads * CONNECTIONS_PER_THREAD)),

@@ -45,7 +45,11 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
         tags=[
             {
                 "name": "auth",
-                "description": "Accounts, and the sessions that their tokens belong to.",
+                "description": "How an account is opened and entered: sessions and their tokens.",
+            },
+            {
+                "name": "accounts",
+                "description": "What users may do with their own account.",
             },
             {"name": "tasks", "description": "The tasks of one user, for this user only."},
             {"name": "health", "description": "For load balancers and monitoring."},

@@ -131,6 +131,11 @@ class Config:
     max_tasks_per_user: int = _setting(
         "tasks that a user may hold", readers.whole_number(1, 2_000_000_000), 10_000
     )
+    max_text_per_user: int = _setting(
+        "bytes of text that a user's tasks may hold together",
+        readers.whole_number(1, 2_000_000_000),
+        10_485_760,
+    )
     events_days: int = _setting(
         "days that rows of auth_events are kept; 0: for ever", readers.whole_number(0, 36_500), 90
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from todo_api.auth import events, tokens
-from todo_api.database.calls import Call, SignedIn
+from todo_api.auth.admission import admit, session_first, signed_in
+from todo_api.database.calls import Call
 from todo_api.tasks import etags, idempotency, pages
 from todo_api.tasks.answers import one_task, task_list
 from todo_api.tasks.contents import ListTaker, PageTaker
@@ -31,35 +31,7 @@ tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-@tasks.before_request
-def admit() -> None:
-    """Accept only the token's own user: first 401, then 403."""
-    # Remove the user of the path here: the views act for the token's user.
-    request = current_request()
-    path_user: str = request.view_args.pop("user_id")  # type: ignore[union-attr]
-    if request.method == "OPTIONS":
-        return
-    who = tokens.verify()
-    if path_user.lower() != who.user_id:
-        database().as_user(who, events.event("foreign_user"))
-        raise Problem("forbidden")
-
-
-class _SessionFirst:
-    """`with session_first:` A Problem in the block is answered only if the session is alive.
-
-    So 401 comes before 400, 415 and 422, and only a refusal costs an extra round trip.
-    """
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, Problem):
-            database().as_user(_who())
-
-
-session_first = _SessionFirst()
+tasks.before_request(admit)
 
 
 @tasks.get("")
@@ -83,12 +55,12 @@ def create_task() -> Response:
         body = read_body(TaskCreate)
     if key is None:
         parameters = {"title": body.title, "max_tasks": max_tasks}
-        [created] = database().as_user(_who(), Call("tasks/create", parameters, as_task))
+        [created] = database().as_user(signed_in(), Call("tasks/create", parameters, as_task))
         if not created:
             raise Problem("task-quota-exceeded")
         [task] = created
     else:
-        task, is_replay = idempotency.create(database(), _who(), key, body, max_tasks)
+        task, is_replay = idempotency.create(database(), signed_in(), key, body, max_tasks)
         if is_replay:
             headers["Idempotent-Replayed"] = "true"
     # The path of the request plus the id: url_for would take 20 µs.
@@ -127,17 +99,17 @@ def complete_task(task_id: str) -> Response:
 @tasks.delete("/<task_id>")
 def delete_task(task_id: str) -> Response:
     """Delete a task for good."""
-    [deleted] = database().as_user(_who(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
+    [deleted] = database().as_user(signed_in(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
     if not deleted:
         raise _no_such_task()
     return no_content()
 
 
 def _whole_list() -> Response:
-    user_id, held = _who().user_id, unsent()
+    user_id, held = signed_in().user_id, unsent()
     while True:
         if has_condition() or held.has_some_of(user_id):
-            [[(state,)]] = database().as_user(_who(), Call("tasks/list_state"))
+            [[(state,)]] = database().as_user(signed_in(), Call("tasks/list_state"))
             tag = etags.of_list(state)
             if is_held(tag):
                 return not_modified(etags.headers(tag))
@@ -145,16 +117,16 @@ def _whole_list() -> Response:
                 return task_list(content, etags.headers(tag))
         with suppress(InTheMaking), _makers().turn(user_id):
             call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
-            [taker] = database().as_user(_who(), call)
+            [taker] = database().as_user(signed_in(), call)
             tag = etags.of_list(taker.state())
             return task_list(held.complete(taker.content, tag), etags.headers(tag))
 
 
 def _page(page: Page) -> Response:
     position = {"last_created_at": page.after.created_at, "last_id": page.after.id}
-    taker = partial(PageTaker, unsent(), _who().user_id, page.limit)
+    taker = partial(PageTaker, unsent(), signed_in().user_id, page.limit)
     call = Call("tasks/page", position | {"page_size": page.limit}, taker=taker)
-    [found] = database().as_user(_who(), call)
+    [found] = database().as_user(signed_in(), call)
     cursor = pages.cursor(found.last) if found.has_next else None
     tag = etags.of_page(found.marks, cursor)
     headers = etags.headers(tag)
@@ -173,7 +145,7 @@ def _update(task_id: str, *media_types: str) -> Response:
 
 def _one(statement: str, task_id: str, **parameters: Any) -> Task:
     call = Call(statement, {"task_id": _uuid(task_id), **parameters}, as_task)
-    [found] = database().as_user(_who(), call)
+    [found] = database().as_user(signed_in(), call)
     if not found:
         raise _no_such_task()
     return found[0]  # type: ignore[no-any-return]
@@ -193,12 +165,6 @@ def _no_such_task() -> Problem:
 
 def _makers() -> Makers:
     return current_app.extensions["makers"]  # type: ignore[no-any-return]
-
-
-def _who() -> SignedIn:
-    who = current_request().signed_in
-    assert who  # noqa: S101 (admit has set it)
-    return who
 
 
 def _path() -> str:

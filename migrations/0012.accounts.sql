@@ -1,0 +1,115 @@
+-- Users may change their password and address, and leave; an operator may add, disable and delete accounts.
+--
+-- todo_app may change its own user's row, but not remove it: that is delete_account's, which is todo_auth's and takes
+-- no user but the one of the transaction.
+--
+-- Locks: ACCESS EXCLUSIVE on auth_events, users
+--        For columns, policies and the constraint: nobody reads or writes them meanwhile.
+-- Time:  a moment, whatever the tables hold
+-- depends: 0011.housekeeping
+
+SET LOCAL lock_timeout = '1500ms';
+SET LOCAL statement_timeout = '5s';
+
+ALTER TABLE users
+    ADD COLUMN password_version integer NOT NULL DEFAULT 1,
+    ADD COLUMN disabled_at timestamptz;
+
+COMMENT ON COLUMN users.password_version IS
+'Grows with each new password: what was allowed by the one before is refused.';
+COMMENT ON COLUMN users.disabled_at IS 'Null: not disabled.';
+
+GRANT SELECT (password_version, disabled_at), UPDATE (email, password_hash, password_version) ON users TO todo_app;
+GRANT SELECT (created_at, password_version, disabled_at),
+INSERT (user_id, email, password_hash),
+UPDATE (password_hash, password_version, disabled_at),
+DELETE ON users TO todo_auth;
+
+CREATE POLICY users_add ON users FOR INSERT TO todo_auth
+WITH CHECK (TRUE);
+CREATE POLICY users_change ON users FOR UPDATE TO todo_auth
+USING (TRUE);
+CREATE POLICY users_delete ON users FOR DELETE TO todo_auth
+USING (TRUE);
+
+-- Replaces find_credentials, which the version before this one still calls.
+CREATE FUNCTION find_account(wanted_email text)
+RETURNS TABLE (user_id uuid, password_hash text, password_version integer, is_disabled boolean)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.user_id, u.password_hash, u.password_version, u.disabled_at IS NOT NULL
+    FROM public.users AS u
+    WHERE lower(u.email) = lower(wanted_email)
+$$;
+
+COMMENT ON FUNCTION find_account(text) IS
+'Login has to find an account before anyone is signed in. Beside own_password this is the only way to a password hash.';
+
+CREATE FUNCTION own_password()
+RETURNS TABLE (password_hash text, password_version integer)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.password_hash, u.password_version
+    FROM public.users AS u
+    WHERE u.user_id = nullif(current_setting('app.user_id', true), '')::uuid
+$$;
+
+COMMENT ON FUNCTION own_password() IS
+'The password hash of the transaction''s own user, for the calls that ask for the current password.';
+
+-- The events go first: on Citus no foreign key takes them along.
+CREATE FUNCTION delete_account(known_version integer)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own     CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+    removed integer;
+BEGIN
+    DELETE FROM public.users WHERE user_id = own AND password_version = known_version;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF removed = 1 THEN
+        DELETE FROM public.auth_events WHERE user_id = own;
+    END IF;
+    RETURN removed = 1;
+END
+$$;
+
+COMMENT ON FUNCTION delete_account(integer) IS
+'Deletes the transaction''s own user and all that is theirs, if the password is still the one that was checked.';
+
+REVOKE ALL ON FUNCTION find_account(text), own_password(), delete_account(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION find_account(text), own_password(), delete_account(integer) TO todo_app;
+GRANT CREATE ON SCHEMA public TO todo_auth;
+ALTER FUNCTION find_account(text) OWNER TO todo_auth;
+ALTER FUNCTION own_password() OWNER TO todo_auth;
+ALTER FUNCTION delete_account(integer) OWNER TO todo_auth;
+REVOKE CREATE ON SCHEMA public FROM todo_auth;
+
+-- Users see what happened at their own door.
+GRANT SELECT (id, occurred_at, event, reason, user_id, address, user_agent, request_id) ON auth_events TO todo_app;
+GRANT SELECT (user_id, event) ON auth_events TO todo_auth;
+
+CREATE POLICY auth_events_forget ON auth_events FOR DELETE TO todo_auth
+USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
+
+-- An operator's command touches the account of somebody else.
+DROP POLICY auth_events_end ON auth_events;
+CREATE POLICY auth_events_operator ON auth_events FOR INSERT TO todo_auth
+WITH CHECK (reason = 'by the operator');
+
+-- Not validated: every row keeps the constraint that this one replaces, and each of its names is in here.
+ALTER TABLE auth_events DROP CONSTRAINT auth_events_event_known;
+ALTER TABLE auth_events ADD CONSTRAINT auth_events_event_known CHECK (
+    event IN (
+        'signup', 'login', 'renewal', 'logout', 'session_ended', 'sessions_ended',
+        'password_changed', 'email_changed', 'password_reset', 'account_deleted',
+        'token_created', 'token_ended',
+        'account_added', 'account_invited', 'reset_code_made', 'account_disabled', 'account_enabled',
+        'signup_refused', 'login_refused', 'password_refused', 'reset_refused',
+        'token_refused', 'foreign_user', 'rate_limited'
+    )
+) NOT VALID;

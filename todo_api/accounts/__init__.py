@@ -1,0 +1,1 @@
+"""What may users do with their account?"""
