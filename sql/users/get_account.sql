@@ -9,7 +9,15 @@
 SELECT
     email,
     created_at,
-    (SELECT count(*) FROM tasks WHERE user_id = %s) AS tasks,
-    (SELECT coalesce(pg_catalog.sum(pg_catalog.octet_length(title)), 0) FROM tasks WHERE user_id = %s) AS text_bytes
+    (
+        SELECT count(*)
+        FROM tasks
+        WHERE tasks.user_id = %s
+    ) AS tasks,
+    (
+        SELECT coalesce(pg_catalog.sum(pg_catalog.octet_length(tasks.title)), 0)
+        FROM tasks
+        WHERE tasks.user_id = %s
+    ) AS text_bytes
 FROM users
 WHERE user_id = %s

@@ -75,7 +75,7 @@ NewEmail = Annotated[
     str,
     _email(
         clean_new_email,
-        " A new account's address has no invisible characters, such as zero-width spaces.",
+        " A new address has no invisible characters, such as zero-width spaces.",
     ),
 ]
 Password = Annotated[

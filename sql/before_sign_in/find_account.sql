@@ -4,9 +4,12 @@
 --             a password hash, for one address at a time.
 -- Parameters: email   trimmed, NFC, lower case
 -- Returns:    the account, or no row
+--             password_version   for take_turn_with_password
 -- Index:      users_email_key, inside the function
 -- Locks:      none
 SELECT
     user_id,
-    password_hash
-FROM public.find_credentials(%(email)s::text)
+    password_hash,
+    password_version,
+    is_disabled
+FROM public.find_account(%(email)s::text)
