@@ -35,8 +35,6 @@ DROP FUNCTION delete_account();
 DROP FUNCTION take_turn_with_password(bigint);
 DROP FUNCTION own_password();
 DROP FUNCTION find_account(text);
-COMMENT ON FUNCTION find_credentials(text) IS
-'Login has to find an account before anyone is signed in. This is the only way to a password hash.';
 
 DROP POLICY task_counts_forget ON task_counts;
 REVOKE SELECT (user_id), DELETE ON task_counts FROM todo_auth;

@@ -44,8 +44,6 @@ $$;
 
 COMMENT ON FUNCTION find_account(text) IS
 'Login has to find an account before anyone is signed in. Beside own_password this is the only way to a password hash.';
-COMMENT ON FUNCTION find_credentials(text) IS
-'What find_account has replaced: versions of the service before 0012 call it.';
 
 CREATE FUNCTION own_password()
 RETURNS TABLE (email text, password_hash text, password_version bigint)

@@ -88,7 +88,7 @@ $$;
 
 ALTER FUNCTION public.find_credentials(wanted_email text) OWNER TO todo_auth;
 
-COMMENT ON FUNCTION public.find_credentials(wanted_email text) IS 'What find_account has replaced: versions of the service before 0012 call it.';
+COMMENT ON FUNCTION public.find_credentials(wanted_email text) IS 'Login has to find an account before anyone is signed in. This is the only way to a password hash.';
 
 REVOKE ALL ON FUNCTION public.find_credentials(wanted_email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.find_credentials(wanted_email text) TO todo_app;

@@ -3,7 +3,8 @@
 -- Why here:   no grant lets todo_app read a password hash. The function reads the one of the transaction's own user,
 --             and takes no other.
 -- Parameters: none
--- Returns:    one row, or none if the account was deleted meanwhile
+-- Returns:    email              no row if the account was deleted meanwhile
+--             password_hash      bcrypt
 --             password_version   for take_turn_with_password
 -- Index:      users_pkey, inside the function
 -- Locks:      none

@@ -1,7 +1,8 @@
 -- The user's account, and how much it holds.
 --
 -- Parameters: none beyond the user
--- Returns:    email, created_at
+-- Returns:    email
+--             created_at
 --             tasks        how many tasks the user has
 --             text_bytes   how many bytes their texts are in UTF-8
 -- Index:      users_pkey; tasks_pkey, over all tasks of the user
