@@ -41,7 +41,7 @@ def get_account() -> Response:
 def change_password() -> Response:
     """Set another password, and end every session but this one."""
     body = read_body(PasswordChange)
-    account = current_password.known()
+    account = current_password.known(signed_in())
     refuse_weak(body.new_password, account.email, field="new_password")
     turn = current_password.checked(account, body.current_password)
     database().as_user(
@@ -59,7 +59,7 @@ def change_password() -> Response:
 def change_email() -> Response:
     """Set another address; every session lives on."""
     body = read_body(EmailChange)
-    account = current_password.known()
+    account = current_password.known(signed_in())
     turn = current_password.checked(account, body.current_password)
     is_same = body.email == account.email
     try:
@@ -80,7 +80,7 @@ def change_email() -> Response:
 def delete_account() -> Response:
     """Delete the account and all that is its own, for good."""
     body = read_body(Deletion)
-    turn = current_password.checked(current_password.known(), body.current_password)
+    turn = current_password.checked(current_password.known(signed_in()), body.current_password)
     database().as_user(
         signed_in(),
         turn,

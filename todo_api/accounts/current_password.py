@@ -10,12 +10,12 @@ from typing import NamedTuple
 from flask import Response
 
 from todo_api.auth import events
-from todo_api.auth.admission import signed_in
 from todo_api.auth.passwords import hasher
-from todo_api.database.calls import Call, PasswordChanged, SessionEnded
+from todo_api.database.calls import Call, PasswordChanged, SessionEnded, SignedIn
 from todo_api.web import problems
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
+from todo_api.web.request import current_request
 
 
 class Known(NamedTuple):
@@ -26,9 +26,9 @@ class Known(NamedTuple):
     version: int
 
 
-def known() -> Known:
+def known(who: SignedIn) -> Known:
     """The signed-in user's address and password."""
-    [found] = database().as_user(signed_in(), Call("before_sign_in/own_password", row=Known))
+    [found] = database().as_user(who, Call("before_sign_in/own_password", row=Known))
     if not found:
         raise SessionEnded
     return found[0]  # type: ignore[no-any-return]
@@ -47,5 +47,6 @@ def changed_meanwhile(error: PasswordChanged) -> Response:
 
 
 def _refused(reason: str) -> Problem:
-    events.record("password_refused", reason, signed_in().user_id)
+    who = current_request().signed_in
+    events.record("password_refused", reason, who and who.user_id)
     return Problem("wrong-password")

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from todo_api.auth import events, tokens
 from todo_api.auth.passwords import hasher, hashes
-from todo_api.auth.schemas import Credentials, NewAccount, Session, SessionAnswer
+from todo_api.auth.schemas import Credentials, Session, SessionAnswer, SignUp
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, SignedIn, UniqueViolated
 from todo_api.web import answers
 from todo_api.web.bodies import read_body
@@ -23,7 +23,7 @@ auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 @hashes
 def signup() -> Response:
     """Open an account and its first session."""
-    body = read_body(NewAccount)
+    body = read_body(SignUp)
     who = SignedIn(user_id=str(uuid.uuid4()), session_id=str(uuid.uuid4()))
     account = {
         "user_id": who.user_id,

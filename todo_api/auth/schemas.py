@@ -94,7 +94,7 @@ Password = Annotated[
 ]
 
 
-class NewAccount(Struct, forbid_unknown_fields=True):
+class SignUp(Struct, forbid_unknown_fields=True):
     """Who signs up."""
 
     email: NewEmail
