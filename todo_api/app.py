@@ -11,7 +11,7 @@ import todo_api.docs.operations
 import todo_api.observability.operations
 import todo_api.tasks.operations
 from todo_api.accounts.blueprint import accounts
-from todo_api.auth import rate_limit, tokens
+from todo_api.auth import passwords, rate_limit, tokens
 from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
 from todo_api.database.data import Database
@@ -42,6 +42,14 @@ OPERATIONS = {
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }
+# Guesses at a password cost an attempt each.
+LIMITED = (
+    "auth.signup",
+    "auth.login",
+    "accounts.change_password",
+    "accounts.change_email",
+    "accounts.delete_account",
+)
 HASHING_METHODS = {"POST", "PUT"}  # of routes whose views hash: a test looks
 CONNECTIONS_PER_THREAD = 0.5  # a thread uses a connection for only part of a request
 
@@ -64,9 +72,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     app.extensions["database"] = database
     app.extensions["unsent"] = unsent = Unsent(return_memory)
     app.extensions["makers"] = Makers(unsent, config.threads)
-    app.extensions["hasher"] = Hasher(
-        config.bcrypt_rounds, config.hashing_slots, hash_in_background
-    )
+    hasher = Hasher(config.bcrypt_rounds, config.hashing_slots, hash_in_background)
     complete = headers.completer(config)
 
     @app.after_request  # only one: each such function costs more than its work
@@ -76,11 +82,12 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
         return response
 
     problems.init_app(app)
+    passwords.init_app(app, hasher)
     tokens.init_app(app, config.jwt_secret, config.jwt_secret_previous)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     serve_document(app, OPERATIONS)
-    rate_limit.init_app(app, config, database, endpoints=("auth.signup", "auth.login"))
+    rate_limit.init_app(app, config, database, endpoints=LIMITED)
     if metrics is not None:
         metrics.init_app(app)
     return app

@@ -74,7 +74,7 @@ def test_an_account_lives_its_whole_life_through_the_generated_client(generated,
     credentials = models.Credentials(**known_by)
 
     with generated.package.Client(base_url=url) as anyone:
-        opened = generated.signup.sync(client=anyone, body=models.NewAccount(**known_by))
+        opened = generated.signup.sync(client=anyone, body=models.SignUp(**known_by))
         assert isinstance(opened, models.SessionAnswer)
         assert opened.data.email == "ann@example.com"
         session = generated.login.sync(client=anyone, body=credentials)

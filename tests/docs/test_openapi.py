@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.contract
 DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
 PAIRS = [(name, status) for name, operation in OPERATIONS.items() for status in operation.statuses]
-LIMITED = {"signup", "login"}
+ASKING = {"changePassword", "changeEmail", "deleteAccount"}  # for the current password
+LIMITED = {"signup", "login", *ASKING}
+BEFORE_THE_COUNT = {415, 421, 503}
 BY_THE_SERVER = {408, 413, 431}  # before the application sees the request
 HTTPS = "https://localhost"  # so that Strict-Transport-Security is sent too
 ORIGIN = "https://app.example.com"  # and the headers for pages of other origins
@@ -106,11 +109,11 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
     expected = {408, 413, 431, 500}
     if operation.about["tags"] != ["health"]:
         expected.add(421)
-    if operation.about["tags"] in (["auth"], ["tasks"]) or operation.id == "ready":
+    if operation.about["tags"] in (["auth"], ["accounts"], ["tasks"]) or operation.id == "ready":
         expected.add(503)
     if operation.needs_token or operation.id == "login":
         expected.add(401)
-    if "{user_id}" in operation.path:
+    if "{user_id}" in operation.path or operation.id == "login":
         expected.add(403)
     if "{task_id}" in operation.path or "{path}" in operation.path:
         expected.add(404)
@@ -118,7 +121,7 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
         expected |= {400, 415, 422}
     if in_query(operation):
         expected.add(422)
-    if operation.id in ("signup", "createTask"):
+    if operation.id in ("signup", "changeEmail", "createTask"):
         expected.add(409)
     if operation.id in (*LIMITED, "createTask"):  # the latter by its bound of keys
         expected.add(429)
@@ -276,7 +279,9 @@ class Provoke:
         shared_app: Callable[..., Flask],
         monkeypatch: pytest.MonkeyPatch,
         watched: Scan,
+        superuser: psycopg.Connection[Any],
     ) -> None:
+        self.superuser = superuser
         self.make_app = partial(make_app, cors_origins=(ORIGIN,))
         self.monkeypatch = monkeypatch
         self.watched = watched
@@ -331,7 +336,15 @@ class Provoke:
     def not_found(self, operation: Operation) -> TestResponse:
         return self.send(operation, ids={"task_id": str(uuid.uuid4()), "path": "nowhere.css"})
 
+    def forbidden(self, operation: Operation) -> TestResponse:
+        if operation.id == "login":
+            Account(self.client, operation.body_examples[0]["email"], PASSWORD)
+            self.superuser.execute("UPDATE users SET disabled_at = now()")
+        return self.send(operation, ids={"user_id": str(uuid.uuid4())})
+
     def conflict(self, operation: Operation) -> TestResponse:
+        if operation.id == "changeEmail":
+            Account(self.client, operation.body_examples[0]["email"], PASSWORD)
         self.send(operation)
         return self.send(operation)
 
@@ -344,7 +357,7 @@ class Provoke:
             self.send(operation, client, headers={"Idempotency-Key": "k"})
             return self.send(operation, client, headers={"Idempotency-Key": "l"})
         client = self.make_app(auth_rate_limit="1 per minute").test_client()
-        self.send(operation, client)
+        self.send(operation, client, json={})
         return self.send(operation, client)
 
     def bug(self, operation: Operation) -> TestResponse:
@@ -352,7 +365,8 @@ class Provoke:
             raise RuntimeError("a bug")
 
         if operation.id in LIMITED:  # behind the count of attempts
-            self.monkeypatch.setattr("todo_api.auth.blueprint.read_body", fail)
+            wing = "accounts" if operation.id in ASKING else "auth"
+            self.monkeypatch.setattr(f"todo_api.{wing}.blueprint.read_body", fail)
         else:
             path = url_of(operation, user_id=self.account.id, task_id=self.task["id"])
             endpoint, _ = self.app.url_map.bind("localhost").match(path, operation.method)
@@ -376,7 +390,7 @@ class Provoke:
             304: self.not_modified,
             400: partial(send, data=b"{", content_type="application/json"),
             401: self.unauthorized,
-            403: partial(send, ids={"user_id": str(uuid.uuid4())}),
+            403: self.forbidden,
             404: self.not_found,
             409: self.conflict,
             413: partial(send, data=b" " * (64 * 1024 + 1), content_type="application/json"),
@@ -391,8 +405,8 @@ class Provoke:
 
 
 @pytest.fixture
-def provoke(make_app, shared_app, monkeypatch, watched) -> Provoke:
-    return Provoke(make_app, shared_app, monkeypatch, watched)
+def provoke(make_app, shared_app, monkeypatch, watched, superuser) -> Provoke:
+    return Provoke(make_app, shared_app, monkeypatch, watched, superuser)
 
 
 def by_the_application(name: str, status: int) -> bool:
@@ -407,7 +421,8 @@ def test_an_answer_is_as_documented(provoke, name, status):
     answer = provoke.answer(operation, status)
     assert answer.status_code == status
     # What is left of the allowance is counted in the database; what is not called JSON does not count.
-    absent = ATTEMPTS if status in (415, 421, 503) and name in LIMITED else NOTHING
+    uncounted = BEFORE_THE_COUNT | ({401, 403} if operation.needs_token else set())
+    absent = ATTEMPTS if status in uncounted and name in LIMITED else NOTHING
     response = operation.about["responses"][str(status)]
     value = DOCUMENT.check(response, answer.headers, answer.data, absent=absent)
     if answer.mimetype == "application/problem+json":
@@ -542,7 +557,7 @@ def test_the_schema_and_the_service_agree_on_a_title(ann, title):
     ids=shortened,
 )
 def test_the_schema_and_the_service_agree_on_credentials(client, body):
-    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/NewAccount"}) == []
+    valid = DOCUMENT.errors(body, {"$ref": "#/components/schemas/SignUp"}) == []
     at_login = DOCUMENT.errors(body, {"$ref": "#/components/schemas/Credentials"}) == []
     assert valid == at_login
     assert not valid or body["email"] not in TAKEN_EMAILS

@@ -41,6 +41,7 @@ pytestmark = [pytest.mark.contract, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
+USE_UP = ("logout", "changePassword", "changeEmail", "deleteAccount")
 META = DOCUMENT.content["components"]["schemas"]["ListMeta"]["properties"]
 [CURSOR] = META["next_cursor"]["examples"]  # a good one
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
@@ -134,10 +135,12 @@ def _as_described(value: Any) -> Any:
 
 
 def _authorize(case: schemathesis.Case) -> dict[str, str]:
-    """Ann's token, and for a logout one that may be used up."""
+    """Ann's token; for what uses up a session or changes the account, that of a new user."""
     who = service.ann
-    if case.operation.path == OPERATIONS["logout"].path:
+    if case.operation.path in {OPERATIONS[name].path for name in USE_UP}:
         who = Account(who.client, f"{uuid.uuid4()}@example.com", PASSWORD)
+        if case.path_parameters.get("user_id") == service.ann.id:
+            case.path_parameters["user_id"] = who.id
     return {"Authorization": f"Bearer {who.token}"}
 
 

@@ -30,6 +30,7 @@ _TYPICAL = {
     "request_id": "the-request",
     "bounded": False,
     "email": "user1@example.com",
+    "password_version": 1,
     "password_hash": "$2b$12$" + "a" * 53,
     "request_hash": "0" * 64,
     "key": "LIMITS:LIMITER/10.0.0.1/32/auth.login/5/1/minute",

@@ -22,7 +22,7 @@ STATEMENTS = (
     "sessions/delete",
     "sessions/make_room",
     "before_sign_in/begin_session",
-    "before_sign_in/find_credentials",
+    "before_sign_in/find_account",
 )
 
 

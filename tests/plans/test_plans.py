@@ -226,7 +226,7 @@ COSTLY_PAGES = """
             f"blocks instead of at most {BLOCKS}: sessions ",
         ),
         (
-            "before_sign_in/find_credentials",
+            "before_sign_in/find_account",
             ["DROP INDEX users_email_key"],
             "a sequential scan of users",
         ),

@@ -26,7 +26,7 @@ def test_an_unknown_route_is_a_404_problem(client, ann):
     for path in (
         "/nope",
         "/api",
-        "/api/auth",
+        "/api/auth/nope",
         f"{ann.tasks}/",
         f"{ann.tasks}/x/y",
         "/api//tasks",

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from todo_api.auth.schemas import NewEmail, Password
 from todo_api.web.schemas import AnswerMeta, Id, Moment
 
 
@@ -28,3 +29,23 @@ class AccountAnswer(Struct):
 
     data: Account
     meta: AnswerMeta
+
+
+class PasswordChange(Struct, forbid_unknown_fields=True):
+    """A new password, and the one until now."""
+
+    current_password: Password
+    new_password: Password
+
+
+class EmailChange(Struct, forbid_unknown_fields=True):
+    """A new address, and the account's password."""
+
+    current_password: Password
+    email: NewEmail
+
+
+class Deletion(Struct, forbid_unknown_fields=True):
+    """The password of the account that is to be deleted."""
+
+    current_password: Password

@@ -3,13 +3,13 @@
 import uuid
 from http import HTTPStatus
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
 from todo_api.auth import events, tokens
-from todo_api.auth.passwords import Hasher, Saturated, hashes
-from todo_api.auth.schemas import Credentials, NewAccount, Session, SessionAnswer
-from todo_api.database.calls import Call, SignedIn, UniqueViolated
-from todo_api.web import answers, problems
+from todo_api.auth.passwords import hasher, hashes
+from todo_api.auth.schemas import Credentials, Session, SessionAnswer, SignUp
+from todo_api.database.calls import Call, PasswordChanged, SessionEnded, SignedIn, UniqueViolated
+from todo_api.web import answers
 from todo_api.web.bodies import read_body
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
@@ -23,12 +23,12 @@ auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 @hashes
 def signup() -> Response:
     """Open an account and its first session."""
-    body = read_body(NewAccount)
+    body = read_body(SignUp)
     who = SignedIn(user_id=str(uuid.uuid4()), session_id=str(uuid.uuid4()))
     account = {
         "user_id": who.user_id,
         "email": body.email,
-        "password_hash": _hasher().hash(body.password),
+        "password_hash": hasher().hash(body.password),
     }
     try:
         database().before_sign_in(
@@ -46,25 +46,34 @@ def signup() -> Response:
 @auth.post("/login")
 @hashes
 def login() -> Response:
-    """Start a session. An unknown address and a wrong password get the same answer in the same time."""
+    """Start a session. An unknown address and a wrong password get the same answer in the same time.
+
+    That an account is disabled is told to nobody but who has its password.
+    """
     body = read_body(Credentials)
-    [found] = database().before_sign_in(
-        Call("before_sign_in/find_credentials", {"email": body.email})
-    )
-    user_id, stored = found[0] if found else (None, None)
-    if not _hasher().check(body.password, stored):
+    [found] = database().before_sign_in(Call("before_sign_in/find_account", {"email": body.email}))
+    user_id, stored, version, is_disabled = found[0] if found else (None, None, None, False)
+    if not hasher().check(body.password, stored):
         events.record("login_refused", "wrong password" if found else "unknown email", user_id)
         raise Problem("invalid-credentials")
+    if is_disabled:
+        events.record("login_refused", "account disabled", user_id)
+        raise Problem("account-disabled")
     who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))
-    *_, started, _ = database().before_sign_in(
-        Call("users/take_turn"),
-        Call("sessions/make_room", {"kept": MAX_SESSIONS - 1}),
-        _new_session(who),
-        events.event("login"),
-        user_id=who.user_id,
-    )
-    if not started:  # the account was deleted meanwhile
-        raise Problem("invalid-credentials")
+    try:
+        database().before_sign_in(
+            Call("before_sign_in/take_turn_with_password", {"password_version": version}),
+            Call("sessions/make_room", {"kept": MAX_SESSIONS - 1}),
+            _new_session(who),
+            events.event("login"),
+            user_id=who.user_id,
+        )
+    except (
+        PasswordChanged,
+        SessionEnded,
+    ):  # the account was changed, disabled or deleted meanwhile
+        events.record("login_refused", "account changed meanwhile", user_id)
+        raise Problem("invalid-credentials") from None
     return _session_answer(who, body.email)
 
 
@@ -78,18 +87,8 @@ def logout() -> Response:
     return answers.no_content()
 
 
-@auth.errorhandler(Saturated)
-def saturated(error: Saturated) -> Response:
-    """Answer 503 when the password could not be hashed in time."""
-    return problems.answer(Problem("unavailable", "Too many sign-ins at this moment."))
-
-
 def _new_session(who: SignedIn) -> Call:
     return Call("sessions/create", {"session_id": who.session_id, "lifetime": tokens.LIFETIME_S})
-
-
-def _hasher() -> Hasher:
-    return current_app.extensions["hasher"]  # type: ignore[no-any-return]
 
 
 def _session_answer(who: SignedIn, email: str, status: int = HTTPStatus.OK) -> Response:

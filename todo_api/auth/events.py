@@ -2,7 +2,7 @@
 
 import logging
 
-from todo_api.database.calls import Call, Unavailable
+from todo_api.database.calls import Call, SessionEnded, Unavailable
 from todo_api.web.current import database
 from todo_api.web.request import current_request
 
@@ -19,15 +19,26 @@ def event(name: str, reason: str | None = None) -> Call:
 
 
 def record(name: str, reason: str | None, user_id: str | None = None) -> None:
-    """Record a refusal before sign-in, with `user_id` if it is known.
+    """Record a refusal in a transaction of its own, with `user_id` if it is known.
 
     If the database is down, the event is only logged, and the client still gets its refusal.
     """
-    parameters = _parameters(name, reason) | {"user_id": user_id}
     try:
-        database().before_sign_in(Call("before_sign_in/record_event", parameters), user_id=user_id)
+        try:
+            database().before_sign_in(_of(user_id, name, reason), user_id=user_id)
+        except SessionEnded:  # the user was deleted at this moment
+            database().before_sign_in(_of(None, name, reason))
     except Unavailable:
         logger.warning("auth event not recorded: %s", name)
+
+
+def of_nobody(name: str) -> Call:
+    """The call that records an event without its user, for the transaction of its cause."""
+    return _of(None, name, None)
+
+
+def _of(user_id: str | None, name: str, reason: str | None) -> Call:
+    return Call("before_sign_in/record_event", _parameters(name, reason) | {"user_id": user_id})
 
 
 def _parameters(name: str, reason: str | None) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The calls under /api/auth, described for the OpenAPI document."""
 
-from todo_api.auth.schemas import Credentials, NewAccount, SessionAnswer
+from todo_api.auth.schemas import Credentials, SessionAnswer, SignUp
 from todo_api.docs.vocabulary import (
     BODY_PROBLEMS,
     EXAMPLE_META,
@@ -40,7 +40,7 @@ OPERATIONS = {
         summary="Open an account",
         description="Answers with a first session, so no login is needed.",
         limited=True,
-        body=NewAccount,
+        body=SignUp,
         body_examples=_CREDENTIALS,
         answers=_session(201, "The account and its first session."),
         problems=(*BODY_PROBLEMS, "email-taken", "rate-limited", "unavailable"),
@@ -53,7 +53,13 @@ OPERATIONS = {
         body=Credentials,
         body_examples=_CREDENTIALS,
         answers=_session(200, "The new session."),
-        problems=(*BODY_PROBLEMS, "invalid-credentials", "rate-limited", "unavailable"),
+        problems=(
+            *BODY_PROBLEMS,
+            "invalid-credentials",
+            "account-disabled",
+            "rate-limited",
+            "unavailable",
+        ),
     ),
     "auth.logout": Operation(
         summary="End this session",

@@ -10,6 +10,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, TypeVar
 
 import bcrypt
+from flask import Flask, Response, current_app
+
+from todo_api.web import problems
+from todo_api.web.problems import Problem
 
 # Part of every stored hash: never change it.
 _PEPPER = b"todo-api password v1"
@@ -31,6 +35,21 @@ def hashes(view: View) -> View:
 
 class Saturated(Exception):
     """More passwords wait to be hashed than can be hashed in time."""
+
+
+def init_app(app: Flask, hasher: "Hasher") -> None:
+    """Give the application its hasher, and an answer for when that is saturated."""
+    app.extensions["hasher"] = hasher
+    app.register_error_handler(Saturated, _saturated)
+
+
+def hasher() -> "Hasher":
+    """The application's hasher."""
+    return current_app.extensions["hasher"]  # type: ignore[no-any-return]
+
+
+def _saturated(error: Saturated) -> Response:
+    return problems.answer(Problem("unavailable", "Too many passwords to check at this moment."))
 
 
 class HashLoad(NamedTuple):

@@ -1,4 +1,4 @@
-"""The rate limit of signup and login: flask-limiter, counting in PostgreSQL or Redis."""
+"""The rate limit of the calls that take a password: flask-limiter, counting in PostgreSQL or Redis."""
 
 from collections.abc import Collection
 from functools import wraps
@@ -89,5 +89,7 @@ def _describe(response: Response, limit: RequestLimit) -> Response:
 
 
 def _refuse(error: RateLimitExceeded) -> Response:
-    events.record("rate_limited", current_request().endpoint)
+    request = current_request()
+    user_id = request.signed_in.user_id if request.signed_in else None
+    events.record("rate_limited", request.endpoint, user_id)
     return problems.answer(Problem("rate-limited", headers={"Retry-After": "60"}))

@@ -75,7 +75,7 @@ NewEmail = Annotated[
     str,
     _email(
         clean_new_email,
-        " A new account's address has no invisible characters, such as zero-width spaces.",
+        " A new address has no invisible characters, such as zero-width spaces.",
     ),
 ]
 Password = Annotated[
@@ -94,7 +94,7 @@ Password = Annotated[
 ]
 
 
-class NewAccount(Struct, forbid_unknown_fields=True):
+class SignUp(Struct, forbid_unknown_fields=True):
     """Who signs up."""
 
     email: NewEmail

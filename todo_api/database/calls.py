@@ -46,6 +46,10 @@ class SessionEnded(Exception):
     """The token's session is not alive: logged out, expired, or its user is gone."""
 
 
+class PasswordChanged(Exception):
+    """The account has another password than the one that was checked."""
+
+
 class UniqueViolated(Exception):
     """The value exists already; the message is the name of the unique constraint."""
 

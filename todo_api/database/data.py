@@ -62,7 +62,7 @@ class Database:
     def as_user(self, who: SignedIn, *calls: Call) -> list[Any]:
         """Run `calls` as one transaction of the signed-in user; returns the rows (or the Taker) of each call.
 
-        Raises SessionEnded (then no call has run), Unavailable or UniqueViolated.
+        Raises SessionEnded, PasswordChanged, Unavailable or UniqueViolated; then no call has taken effect.
         """
         session = {"user_id": who.user_id, "session_id": who.session_id}
         return self._run(who.user_id, Call("before_sign_in/begin_session", session), calls)
@@ -70,7 +70,7 @@ class Database:
     def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[Any]:
         """Run `calls` as one transaction without a user or, after the password check, of `user_id`.
 
-        Raises Unavailable or UniqueViolated.
+        Raises Unavailable, UniqueViolated, PasswordChanged or, if the user is gone, SessionEnded.
         """
         opening = Call("before_sign_in/begin_request", {"user_id": user_id})
         return self._run(user_id, opening, calls)

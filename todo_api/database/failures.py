@@ -8,13 +8,17 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from todo_api.database.calls import (
     Call,
+    PasswordChanged,
     SessionEnded,
     StatementFailed,
     Unavailable,
     UniqueViolated,
 )
 
-_SESSION_ENDED = "TD401"  # raised by begin_session
+_SESSION_ENDED = "TD401"  # raised by begin_session and take_turn_with_password
+_PASSWORD_CHANGED = "TD403"  # noqa: S105 (raised by take_turn_with_password)
+# In the name of each foreign key to users. A partition's may have a number behind it, and so has a shard's.
+_OF_ITS_USER = "_user_id_fkey"
 # Raised by begin_request in a transaction that is not READ COMMITTED, READ WRITE.
 _INHERITED = "57TD1"
 # A pooler in transaction mode that does not keep track of each client's prepared statements.
@@ -70,6 +74,12 @@ def translated(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
 def _meaning(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
     if error.sqlstate == _SESSION_ENDED:
         return SessionEnded()
+    if error.sqlstate == _PASSWORD_CHANGED:
+        return PasswordChanged()
+    if isinstance(error, errors.ForeignKeyViolation) and _OF_ITS_USER in (
+        error.diag.constraint_name or ""
+    ):
+        return SessionEnded()  # the user was deleted while the statement ran
     if isinstance(error, errors.UniqueViolation):
         return UniqueViolated(error.diag.constraint_name)
     if (

@@ -57,10 +57,12 @@ def create_task() -> Response:
         parameters = {"title": body.title, "max_tasks": max_tasks}
         [created] = database().as_user(signed_in(), Call("tasks/create", parameters, as_task))
         if not created:
-            raise Problem("task-quota-exceeded")
+            with session_first:  # of a user who was deleted meanwhile nothing is counted either
+                raise Problem("task-quota-exceeded")
         [task] = created
     else:
-        task, is_replay = idempotency.create(database(), signed_in(), key, body, max_tasks)
+        with session_first:
+            task, is_replay = idempotency.create(database(), signed_in(), key, body, max_tasks)
         if is_replay:
             headers["Idempotent-Replayed"] = "true"
     # The path of the request plus the id: url_for would take 20 µs.

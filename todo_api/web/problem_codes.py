@@ -41,6 +41,18 @@ CODES = {
         "The path names another user than the token.",
         "Use the user_id that signup and login gave you with this token.",
     ),
+    "wrong-password": Code(
+        403,
+        "Wrong password",
+        "The current password is another.",
+        "Send the password that the account has now as current_password. You are still logged in.",
+    ),
+    "account-disabled": Code(
+        403,
+        "Account disabled",
+        "The operator has disabled this account.",
+        "Ask the operator. Nothing of the account is lost.",
+    ),
     "not-found": Code(
         404,
         "Not found",

@@ -57,7 +57,7 @@ def test_the_client_in_python_lives_a_life(
     account = {"email": f"{uuid.uuid4()}@example.org", "password": "correct horse battery"}
     credentials = client.Credentials(**account)
     with client.ApiClient(client.Configuration(host=live_url)) as anyone:
-        opened = client.AuthApi(anyone).signup(client.NewAccount(**account)).data
+        opened = client.AuthApi(anyone).signup(client.SignUp(**account)).data
         session = client.AuthApi(anyone).login(credentials).data
     assert (session.email, session.user_id) == (credentials.email, opened.user_id)
 

@@ -19,12 +19,14 @@ _QUESTIONS = (
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname !~ '^_yoyo'
     """,
     """
-    SELECT 'column', attrelid::regclass::text, attnum, attname, format_type(atttypid, atttypmod), attnotnull,
+    -- by its place among those that are left: a column that was dropped keeps its number
+    SELECT 'column', attrelid::regclass::text, row_number() OVER (PARTITION BY attrelid ORDER BY attnum),
+        attname, format_type(atttypid, atttypmod), attnotnull,
         attidentity, attgenerated, pg_get_expr(adbin, adrelid), ARRAY(SELECT unnest(attacl)::text ORDER BY 1)
     FROM pg_attribute
     INNER JOIN pg_class ON pg_class.oid = attrelid
     LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-    WHERE relnamespace = 'public'::regnamespace AND relname !~ '^_yoyo' AND attnum > 0
+    WHERE relnamespace = 'public'::regnamespace AND relname !~ '^_yoyo' AND attnum > 0 AND NOT attisdropped
     """,
     """
     SELECT 'constraint', conrelid::regclass::text, conname, convalidated,

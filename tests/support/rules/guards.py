@@ -17,21 +17,26 @@ OLD_KEY = "(created_at <= (now() - '24:00:00'::interval))"
 POLICIES = {
     ("users", "users_own"): ("todo_app", "ALL", OWN, OWN),
     ("users", "users_find_credentials"): ("todo_auth", "SELECT", "true", None),
+    ("users", "users_add"): ("todo_auth", "INSERT", None, "true"),
+    ("users", "users_change"): ("todo_auth", "UPDATE", "true", None),
+    ("users", "users_delete"): ("todo_auth", "DELETE", "true", None),
     ("sessions", "sessions_find"): ("todo_auth", "SELECT", "true", None),
     ("sessions", "sessions_end"): ("todo_auth", "DELETE", "true", None),
     ("sessions", "sessions_own"): ("todo_app", "ALL", OWN, OWN),
     ("tasks", "tasks_own"): ("todo_app", "ALL", OWN, OWN),
     ("task_counts", "task_counts_own"): ("todo_app", "ALL", OWN, OWN),
+    ("task_counts", "task_counts_forget"): ("todo_auth", "ALL", OWN, OWN),
     ("idempotency_keys", "idempotency_keys_own"): ("todo_app", "ALL", OWN, OWN),
     ("idempotency_keys", "idempotency_keys_find_old"): ("todo_auth", "SELECT", OLD_KEY, None),
     ("idempotency_keys", "idempotency_keys_sweep"): ("todo_auth", "DELETE", OLD_KEY, None),
     ("auth_events", "auth_events_own"): ("todo_app", "ALL", OWN, OWN_OR_NOBODYS),
-    ("auth_events", "auth_events_end"): (
+    ("auth_events", "auth_events_operator"): (
         "todo_auth",
         "INSERT",
         None,
-        "((event = 'logout') AND (user_id IS NOT NULL))",
+        "(reason = 'by the operator')",
     ),
+    ("auth_events", "auth_events_forget"): ("todo_auth", "DELETE", OWN, None),
     ("auth_events", "auth_events_count"): ("todo_auth", "SELECT", "true", None),
     ("auth_events", "auth_events_sweep"): (
         "todo_auth",
@@ -42,9 +47,15 @@ POLICIES = {
 }
 # What each role may do, and with which columns; "*" is the whole table or function.
 GRANTS = {
-    ("todo_app", "users", "SELECT"): "user_id email created_at",
+    ("todo_app", "users", "SELECT"): "user_id email created_at password_version disabled_at",
     ("todo_app", "users", "INSERT"): "user_id email password_hash",
-    ("todo_auth", "users", "SELECT"): "user_id email password_hash",
+    ("todo_app", "users", "UPDATE"): "email password_hash password_version",
+    ("todo_auth", "users", "SELECT"): (
+        "user_id email password_hash created_at password_version disabled_at"
+    ),
+    ("todo_auth", "users", "INSERT"): "user_id email password_hash",
+    ("todo_auth", "users", "UPDATE"): "password_hash password_version disabled_at",
+    ("todo_auth", "users", "DELETE"): "*",
     ("todo_app", "sessions", "SELECT"): "*",
     ("todo_app", "sessions", "INSERT"): "user_id id expires_at",
     ("todo_app", "sessions", "DELETE"): "*",
@@ -57,14 +68,19 @@ GRANTS = {
     ("todo_app", "task_counts", "SELECT"): "*",
     ("todo_app", "task_counts", "INSERT"): "user_id tasks",
     ("todo_app", "task_counts", "UPDATE"): "tasks",
+    ("todo_auth", "task_counts", "SELECT"): "user_id",
+    ("todo_auth", "task_counts", "DELETE"): "*",
     ("todo_app", "idempotency_keys", "SELECT"): "*",
     ("todo_app", "idempotency_keys", "INSERT"): "user_id key request_hash task_id created_at",
     ("todo_app", "idempotency_keys", "DELETE"): "*",
     ("todo_auth", "idempotency_keys", "SELECT"): "task_id created_at",
     ("todo_auth", "idempotency_keys", "DELETE"): "*",
+    ("todo_app", "auth_events", "SELECT"): (
+        "id occurred_at event reason user_id address user_agent request_id"
+    ),
     ("todo_app", "auth_events", "INSERT"): "event reason user_id address user_agent request_id",
     ("todo_auth", "auth_events", "INSERT"): "event reason user_id address request_id",
-    ("todo_auth", "auth_events", "SELECT"): "id network occurred_at",
+    ("todo_auth", "auth_events", "SELECT"): "id network occurred_at user_id event",
     ("todo_auth", "auth_events", "DELETE"): "*",
     ("todo_app", "housekeeping", "SELECT"): "*",
     ("todo_app", "housekeeping", "INSERT"): "*",
@@ -77,6 +93,10 @@ GRANTS = {
     ("todo_app", "begin_request(uuid)", "EXECUTE"): "*",
     ("todo_app", "begin_session(uuid,uuid)", "EXECUTE"): "*",
     ("todo_app", "find_credentials(text)", "EXECUTE"): "*",
+    ("todo_app", "find_account(text)", "EXECUTE"): "*",
+    ("todo_app", "own_password()", "EXECUTE"): "*",
+    ("todo_app", "take_turn_with_password(bigint)", "EXECUTE"): "*",
+    ("todo_app", "delete_account()", "EXECUTE"): "*",
     ("todo_app", "auth_event_room(inet)", "EXECUTE"): "*",
     ("todo_app", "sweep_sessions(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_idempotency_keys(integer)", "EXECUTE"): "*",
@@ -87,6 +107,9 @@ GRANTS = {
 }
 DEFINERS = {
     "find_credentials(text)": "todo_auth",
+    "find_account(text)": "todo_auth",
+    "own_password()": "todo_auth",
+    "delete_account()": "todo_auth",
     "auth_event_room(inet)": "todo_auth",
     "sweep_sessions(integer)": "todo_auth",
     "sweep_idempotency_keys(integer)": "todo_auth",

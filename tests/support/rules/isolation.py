@@ -26,7 +26,7 @@ from todo_api.database.statements import USER, load_statements
 REFUSALS = (errors.InsufficientPrivilege, errors.UniqueViolation)
 SESSION_ENDED = "TD401"
 # Handing this out is the statement's purpose: it answers for one address, to whoever signs in with it.
-ANSWERS_FOR_ANYBODY = "before_sign_in/find_credentials"
+ANSWERS_FOR_ANYBODY = "before_sign_in/find_account"
 # Removing what has expired, of whoever, is these statements' purpose.
 SWEEPS = "before_sign_in/sweep_"
 _LIVES = {
@@ -43,6 +43,7 @@ ATTACKS = (
     "SELECT user_id, task_id FROM idempotency_keys",
     "SELECT user_id, address FROM auth_events",
     "SELECT user_id, password_hash FROM find_credentials('%')",
+    "SELECT user_id, password_hash FROM find_account('%')",
     "SELECT t.title FROM tasks AS t INNER JOIN users AS u USING (user_id)",
     "SELECT title FROM tasks WHERE user_id = $1 OR TRUE",
     "SELECT title FROM tasks FOR UPDATE",
@@ -52,7 +53,7 @@ ATTACKS = (
     "UPDATE sessions SET user_id = $1",
     "UPDATE sessions SET expires_at = 'infinity'",
     "UPDATE users SET email = 'taken@example.com'",
-    "UPDATE users SET password_hash = 'taken'",
+    "UPDATE users SET password_hash = $2",
     "UPDATE task_counts SET tasks = 0",
     "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
     "UPDATE auth_events SET reason = 'taken'",
@@ -249,6 +250,7 @@ def _values(ids: Person) -> dict[str, Any]:
         "task_id": ids.task_id,
         "email": ids.email,
         "password_hash": HASH,
+        "password_version": 1,
         "title": "new",
         "is_completed": True,
         "max_tasks": 10,
