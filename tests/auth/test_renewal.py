@@ -21,7 +21,9 @@ AGE = (
     "UPDATE sessions SET created_at = (created_at AT TIME ZONE 'UTC' - %(by)s::interval) AT TIME ZONE 'UTC',"
     " signed_in_at = (signed_in_at AT TIME ZONE 'UTC' - %(by)s::interval) AT TIME ZONE 'UTC'"
 )
-AGE_ALL = AGE + ", expires_at = (expires_at AT TIME ZONE 'UTC' - %(by)s::interval) AT TIME ZONE 'UTC'"
+AGE_ALL = (
+    AGE + ", expires_at = (expires_at AT TIME ZONE 'UTC' - %(by)s::interval) AT TIME ZONE 'UTC'"
+)
 
 
 def with_token(client: FlaskClient, token: str, method: str, path: str, **rest: Any) -> Any:
@@ -205,7 +207,9 @@ def test_renewals_at_once_all_give_good_tokens_of_one_sign_in(
         assert answer.json["data"]["expires_in"] == 86400
         return str(answer.json["data"]["access_token"])
 
-    tokens = at_once(min(count, 10), lambda number: [renew(number) for _ in range(count // 10 or 1)])
+    tokens = at_once(
+        min(count, 10), lambda number: [renew(number) for _ in range(count // 10 or 1)]
+    )
     tokens = [token for some in tokens for token in some]
     assert len(set(tokens)) == count
     assert all(is_good(ann, token) for token in [ann.token, *tokens])
@@ -294,7 +298,10 @@ def test_two_sessions_that_end_each_other_at_once_don_t_both_end(app: Flask, ann
         pair = [client.post("/api/auth/login", json=body).json["data"] for _ in range(2)]
         tokens = [one["access_token"] for one in pair]
         answers = at_once(
-            2, lambda number, tokens=tokens: with_token(app.test_client(), tokens[number], "DELETE", path)
+            2,
+            lambda number, tokens=tokens: with_token(
+                app.test_client(), tokens[number], "DELETE", path
+            ),
         )
         assert sorted(answer.status_code for answer in answers) == [204, 401]
         assert sorted(is_good(ann, token) for token in tokens) == [False, True]

@@ -1,13 +1,14 @@
 """The calls on a user's own account."""
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
-from todo_api.accounts.schemas import Account, AccountAnswer
+from todo_api.accounts import events, export, sessions
+from todo_api.accounts.rows import as_account
+from todo_api.accounts.schemas import AccountAnswer
 from todo_api.auth.admission import admit, signed_in
-from todo_api.database.calls import Call
+from todo_api.database.calls import Call, SessionEnded
 from todo_api.web import answers
 from todo_api.web.current import database
-from todo_api.web.moments import rfc3339
 
 accounts = Blueprint("accounts", __name__, url_prefix="/api/<user_id>")
 accounts.before_request(admit)
@@ -16,16 +17,15 @@ accounts.before_request(admit)
 @accounts.get("")
 def get_account() -> Response:
     """The account, and how much it holds."""
-    [[(email, created_at, tasks, text_bytes)]] = database().as_user(
-        signed_in(), Call("users/get_account")
-    )
-    account = Account(
-        user_id=signed_in().user_id,
-        email=email,
-        created_at=rfc3339(created_at),
-        tasks=tasks,
-        max_tasks=current_app.config["MAX_TASKS_PER_USER"],
-        text_bytes=text_bytes,
-        max_text_bytes=current_app.config["MAX_TEXT_PER_USER"],
-    )
+    [found] = database().as_user(signed_in(), Call("users/get_account", row=as_account))
+    if not found:  # deleted after its session was looked at
+        raise SessionEnded
+    [account] = found
     return answers.json_answer(AccountAnswer(data=account, meta=answers.meta()))
+
+
+accounts.get("/sessions")(sessions.list_sessions)
+accounts.delete("/sessions")(sessions.end_other_sessions)
+accounts.delete("/sessions/<session_id>")(sessions.end_session)
+accounts.get("/events")(events.list_events)
+accounts.get("/export")(export.export_account)

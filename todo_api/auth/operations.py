@@ -57,8 +57,8 @@ OPERATIONS = {
     ),
     "auth.renew": Operation(
         summary="Go on with a sign-in under a new token",
-        description="For a client that is used every day: it needs no password. The token of the request works "
-        "for another 60 seconds, so that requests under way and a lost answer do no harm. It stays one "
+        description="For a client that is used every day: it needs no password. The token of the request "
+        "works for another 60 seconds, so that requests under way and a lost answer do no harm. It stays one "
         "sign-in: logging out with either token ends both. 30 days after its login it ends, and the renewal "
         "is 401; `expires_in` is less than a day only when that end is near.",
         needs_token=True,

@@ -9,7 +9,9 @@ from todo_api.web.current import database
 
 MAX_SIGN_INS = 50  # of an account: a login beyond ends the oldest
 LONGEST_S = 30 * 24 * 60 * 60  # from the login; then a new one is needed
-GRACE_S = 60  # for which a renewed token still works: requests are under way, and an answer may be lost
+GRACE_S = (
+    60  # for which a renewed token still works: requests are under way, and an answer may be lost
+)
 MAX_SESSIONS = 64  # of a sign-in; more than 50 renewals at once can make good tokens of one
 
 

@@ -22,8 +22,8 @@ Sign up, and take the `access_token` and the `user_id` of the answer: the token 
 `Authorization: Bearer …` of the other calls, the id into the paths of the tasks.
 Every failure is a problem document; [the error codes](problems) say what to do about each. A method that
 a path does not know is answered 405, with the methods that it knows in `Allow`. A `GET` can be a `HEAD` too.
-A call that takes query parameters answers 422 to one that it does not know, to one that comes twice, and to an
-empty one; the other calls ignore them. So is the body of a call that takes none.
+A call that takes query parameters answers 422 to one that it does not know, to one that comes twice, and to
+an empty one; the other calls ignore them. A call that takes no body ignores one.
 """
 
 

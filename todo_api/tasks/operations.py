@@ -85,9 +85,9 @@ OPERATIONS = {
         summary="All tasks, newest first",
         description="The whole list or, with a `limit`, a page of it. A page's `meta` has `next_cursor`, "
         "and the header `Link` where that leads. Going through the pages finds each task that was there all "
-        "along once. A `limit` or `cursor` of another form, and a `cursor` without `limit`, are 422. Of lists and pages above 64 KiB, a user may leave few that differ unread at the same time: "
-        "more are 503. A client that reads less than 16 KiB/s on average is cut off. Short pages are always "
-        "served.",
+        "along once. A `limit` or `cursor` of another form, and a `cursor` without `limit`, are 422. Of "
+        "lists and pages above 64 KiB, a user may leave few that differ unread at the same time: more are "
+        "503. A client that reads less than 16 KiB/s on average is cut off. Short pages are always served.",
         needs_token=True,
         parameters=(USER_ID, *of_query(QUERY), IF_NONE_MATCH),
         answers={

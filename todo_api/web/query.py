@@ -1,4 +1,4 @@
-"""Reads a request's query by a table of what a call takes; the OpenAPI document is made from the same table."""
+"""Reads a request's query by a table of what a call takes; the OpenAPI document has the same table."""
 
 import re
 from collections.abc import Callable, Iterable
