@@ -20,6 +20,7 @@ from todo_api.web.unsent import Content, InTheMaking
 
 # The older ones are in the pages of GET …/events. So many have 18 MB, as much as the largest list of tasks.
 MOST_EVENTS = 50_000
+_LISTS = ("tasks", "events")  # in the order of their rows
 _FILE = 'attachment; filename="todo-api-export.json"'
 _encode = msgspec.json.Encoder().encode
 
@@ -68,9 +69,8 @@ class _Export:
 
     def add(self, name: str, items: bytes, count: int) -> None:
         """Add items to a list. Raises Problem when there is no room for them."""
-        for one in ("tasks", "events"):
-            if name in self._begun:
-                break
+        while name not in self._begun:
+            one = _LISTS[len(self._begun)]
             self.content.add(f'{"]," if self._begun else ""}"{one}":['.encode(), 0)
             self._begun.append(one)
         self.content.add(items, count)
