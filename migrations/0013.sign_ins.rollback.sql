@@ -8,7 +8,6 @@
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';
 
-REVOKE SELECT (created_at) ON sessions FROM todo_auth;
 REVOKE UPDATE (expires_at) ON sessions FROM todo_app;
 
 ALTER TABLE sessions DROP COLUMN user_agent;

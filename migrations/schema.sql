@@ -104,7 +104,8 @@ CREATE TABLE public.sessions (
     signed_in_at timestamp with time zone,
     address inet,
     user_agent text,
-    CONSTRAINT sessions_expire_after_start CHECK ((expires_at > created_at))
+    CONSTRAINT sessions_expire_after_start CHECK ((expires_at > created_at)),
+    CONSTRAINT sessions_user_agent_length CHECK ((char_length(user_agent) <= 256))
 );
 
 ALTER TABLE ONLY public.sessions FORCE ROW LEVEL SECURITY;
@@ -121,9 +122,6 @@ COMMENT ON COLUMN public.sessions.address IS 'Where the token was sent to. Null:
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
-
-ALTER TABLE public.sessions
-    ADD CONSTRAINT sessions_user_agent_length CHECK ((char_length(user_agent) <= 256)) NOT VALID;
 
 CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expires_at);
 
@@ -143,7 +141,7 @@ CREATE POLICY sessions_own ON public.sessions TO todo_app
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
 GRANT SELECT, DELETE, INSERT (user_id, id, expires_at, sign_in_id, signed_in_at, address, user_agent), UPDATE (expires_at) ON TABLE public.sessions TO todo_app;
-GRANT DELETE, SELECT (user_id, id, created_at, expires_at, sign_in_id, signed_in_at) ON TABLE public.sessions TO todo_auth;
+GRANT DELETE, SELECT (user_id, id, expires_at, sign_in_id) ON TABLE public.sessions TO todo_auth;
 
 -- --- begin_request ---
 

@@ -3,7 +3,9 @@
 -- Parameters: session_id   the request's own session
 -- Returns:    id           of the newest session
 --             created_at   when the user logged in
---             expires_at, address, user_agent   of the newest session
+--             expires_at   of the newest session, as what follows
+--             address
+--             user_agent
 --             is_current   whether it is the sign-in of the request
 -- Index:      sessions_pkey (a user has at most 50 sign-ins, most of them of one session; these are sorted)
 -- Locks:      none

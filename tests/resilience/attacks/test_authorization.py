@@ -30,7 +30,13 @@ OPEN, SIGN_IN, SIGNED_IN, OWN = "open", "signs in", "signed in", "of the path's 
 WHO = {
     "auth.signup": SIGN_IN,
     "auth.login": SIGN_IN,
+    "auth.renew": SIGNED_IN,
     "auth.logout": SIGNED_IN,
+    "accounts.list_sessions": OWN,
+    "accounts.end_session": OWN,
+    "accounts.end_other_sessions": OWN,
+    "accounts.list_events": OWN,
+    "accounts.export_account": OWN,
     "tasks.list_tasks": OWN,
     "tasks.create_task": OWN,
     "tasks.get_task": OWN,
