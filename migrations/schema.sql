@@ -100,7 +100,12 @@ CREATE TABLE public.sessions (
     id uuid NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    CONSTRAINT sessions_expire_after_start CHECK ((expires_at > created_at))
+    sign_in_id uuid,
+    signed_in_at timestamp with time zone,
+    address inet,
+    user_agent text,
+    CONSTRAINT sessions_expire_after_start CHECK ((expires_at > created_at)),
+    CONSTRAINT sessions_user_agent_length CHECK ((char_length(user_agent) <= 256))
 );
 
 ALTER TABLE ONLY public.sessions FORCE ROW LEVEL SECURITY;
@@ -108,6 +113,12 @@ ALTER TABLE ONLY public.sessions FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE public.sessions IS 'A token lives exactly as long as its row here.';
 
 COMMENT ON COLUMN public.sessions.id IS 'The token''s jti.';
+
+COMMENT ON COLUMN public.sessions.sign_in_id IS 'The id of the sign-in''s first session, which the others renew. Null: this is the first one.';
+
+COMMENT ON COLUMN public.sessions.signed_in_at IS 'When the sign-in began. Null: with this session.';
+
+COMMENT ON COLUMN public.sessions.address IS 'Where the token was sent to. Null: started by a version that did not keep it.';
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
@@ -129,8 +140,8 @@ CREATE POLICY sessions_own ON public.sessions TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT, DELETE, INSERT (user_id, id, expires_at) ON TABLE public.sessions TO todo_app;
-GRANT DELETE, SELECT (user_id, id, expires_at) ON TABLE public.sessions TO todo_auth;
+GRANT SELECT, DELETE, INSERT (user_id, id, expires_at, sign_in_id, signed_in_at, address, user_agent), UPDATE (expires_at) ON TABLE public.sessions TO todo_app;
+GRANT DELETE, SELECT (user_id, id, expires_at, sign_in_id) ON TABLE public.sessions TO todo_auth;
 
 -- --- begin_request ---
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from flask import Response
 
 import todo_api.accounts.operations
+import todo_api.accounts.sign_in_operations
 import todo_api.auth.operations
 import todo_api.docs.operations
 import todo_api.observability.operations
@@ -38,6 +39,7 @@ BLUEPRINTS = (auth, accounts, tasks, health, docs)
 OPERATIONS = {
     **todo_api.auth.operations.OPERATIONS,
     **todo_api.accounts.operations.OPERATIONS,
+    **todo_api.accounts.sign_in_operations.OPERATIONS,
     **todo_api.tasks.operations.OPERATIONS,
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,

@@ -1,11 +1,16 @@
--- End all sessions of the user but one: their tokens are refused from the commit on.
--- Only after the user's turn: otherwise a login could start one meanwhile.
+-- End all sign-ins of the user but one.
+-- Only after users/take_turn: otherwise a login or a renewal at the same moment could live on.
 --
--- Parameters: session_id   the one that lives on
+-- Parameters: session_id   any session of the sign-in that stays
 -- Returns:    one row for each session that has ended
 -- Index:      sessions_pkey
 -- Locks:      the removed rows, until commit
 DELETE FROM sessions
 WHERE user_id = %s
-    AND id <> %(session_id)s::uuid
+    AND coalesce(sign_in_id, id) <> (
+        SELECT coalesce(sign_in_id, id)
+        FROM sessions
+        WHERE user_id = %s
+            AND id = %(session_id)s::uuid
+    )
 RETURNING user_id

@@ -309,7 +309,7 @@ def test_nothing_can_be_planted_in_other_ways(
         "UPDATE tasks SET created_at = now()",
         "UPDATE task_counts SET user_id = user_id",
         "DELETE FROM task_counts",
-        "UPDATE sessions SET expires_at = 'infinity'",
+        "UPDATE sessions SET created_at = now()",
         "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
         "SELECT event FROM auth_events",
         "DELETE FROM auth_events",

@@ -11,7 +11,7 @@ import pytest
 from support.accounts import Account
 from support.at_once import at_once
 from support.postgres.proxy import Proxy
-from support.signed_up import create, create_once, event, sign_up
+from support.signed_up import create, create_once, event, session, sign_up
 from support.waiting import until
 from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
@@ -118,7 +118,7 @@ def test_parallel_logins_leave_exactly_as_many_sessions_as_an_account_may_have(
         pools[number % 2].before_sign_in(
             Call("users/take_turn"),
             Call("sessions/make_room", {"kept": 4}),
-            Call("sessions/create", {"session_id": session_id, "lifetime": 60}),
+            session(session_id),
             user_id=who.user_id,
         )
         return session_id

@@ -19,7 +19,7 @@ STATEMENTS = (
     "tasks/get",
     "auth_events/record",
     "sessions/create",
-    "sessions/delete",
+    "sessions/end",
     "sessions/make_room",
     "before_sign_in/begin_session",
     "before_sign_in/find_account",

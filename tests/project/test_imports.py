@@ -15,7 +15,7 @@ MAY_IMPORT = {
         "accounts", "auth", "database", "docs", "embedded", "observability", "processes", "server",
         "settings", "tasks", "upkeep", "web",
     },
-    "accounts": {"auth", "database", "docs", "web"},
+    "accounts": {"auth", "database", "docs", "tasks", "web"},
     "tasks": {"auth", "database", "docs", "web"},
     "server": {"observability", "processes", "web"},
     "processes": {"observability"},

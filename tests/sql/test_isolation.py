@@ -56,7 +56,7 @@ SEEN_OR_CHANGED = {
     ),
     "the role is a superuser": ("ALTER ROLE todo_app SUPERUSER", "TRUNCATE tasks"),
     "users are seen": ("ALTER POLICY users_own ON users USING (true)", "FROM users"),
-    "sessions are seen": ("ALTER POLICY sessions_own ON sessions USING (true)", "sessions/delete"),
+    "sessions are seen": ("ALTER POLICY sessions_own ON sessions USING (true)", "sessions/end"),
     "tasks are seen": ("ALTER POLICY tasks_own ON tasks USING (true)", "tasks/list"),
     "counts are seen": ("ALTER POLICY task_counts_own ON task_counts USING (true)", "task_counts"),
     "keys are seen": (

@@ -310,6 +310,14 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
         def explain(name: str, mode: str) -> str:
             statement = STATEMENTS[name]
             values = {"title": "x", "max_tasks": 100, "lifetime": 60, "is_completed": True}
+            values |= {
+                "address": "192.0.2.1",
+                "user_agent": None,
+                "longest": 3600,
+                "grace": 60,
+                "others": False,
+            }
+            values |= {"last_occurred_at": "infinity", "last_number": 0, "most": 10}
             values |= {"key": "k", "request_hash": "00" * 32, "other_keys": 100, "kept": 1}
             values |= {USER: who.user_id, "last_created_at": "infinity", "page_size": 10}
             bound = [values.get(one, str(uuid.uuid4())) for one in statement.parameters]

@@ -14,6 +14,7 @@ import pytest
 from pglast import ast as grammar
 
 from support.rules.statement_header import first_words, header, sections
+from support.signed_up import session
 from support.source_files import PACKAGE, sources, tree
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
@@ -265,7 +266,7 @@ def test_what_the_task_statements_return_is_a_task(
         }
         database.before_sign_in(
             Call("before_sign_in/create_user", account),
-            Call("sessions/create", {"session_id": who.session_id, "lifetime": 60}),
+            session(who.session_id),
             user_id=who.user_id,
         )
         [[made]] = database.as_user(

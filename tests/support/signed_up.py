@@ -18,14 +18,19 @@ def sign_up(database: Database, *more: Call) -> SignedIn:
         "email": f"{who.user_id}@example.com",
         "password_hash": HASH,
     }
-    session = {"session_id": who.session_id, "lifetime": 3600}
     database.before_sign_in(
         Call("before_sign_in/create_user", account),
-        Call("sessions/create", session),
+        session(who.session_id, lifetime=3600),
         *more,
         user_id=who.user_id,
     )
     return who
+
+
+def session(session_id: str, *, lifetime: int = 60) -> Call:
+    """What starts a session."""
+    values = {"session_id": session_id, "lifetime": lifetime}
+    return Call("sessions/create", values | {"address": "192.0.2.1", "user_agent": None})
 
 
 def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
@@ -51,7 +56,7 @@ def create_once(
 
 
 def logout(who: SignedIn) -> Call:
-    return Call("sessions/delete", {"session_id": who.session_id})
+    return Call("sessions/end", {"session_id": who.session_id})
 
 
 def event(address: str = "192.0.2.1", **changed: Any) -> dict[str, Any]:

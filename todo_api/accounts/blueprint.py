@@ -1,10 +1,9 @@
 """The calls on a user's own account."""
 
-from typing import Any
+from flask import Blueprint, Response
 
-from flask import Blueprint, Response, current_app
-
-from todo_api.accounts import current_password
+from todo_api.accounts import current_password, events, export, sessions
+from todo_api.accounts.rows import as_account
 from todo_api.accounts.schemas import (
     Account,
     AccountAnswer,
@@ -12,15 +11,14 @@ from todo_api.accounts.schemas import (
     EmailChange,
     PasswordChange,
 )
-from todo_api.auth import events
 from todo_api.auth.admission import admit, admit_alive, signed_in
+from todo_api.auth.events import event, of_nobody
 from todo_api.auth.new_passwords import refuse_weak
 from todo_api.auth.passwords import hasher, hashes
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, UniqueViolated
 from todo_api.web import answers
 from todo_api.web.bodies import read_body
 from todo_api.web.current import database
-from todo_api.web.moments import rfc3339
 from todo_api.web.problems import Problem
 
 accounts = Blueprint("accounts", __name__, url_prefix="/api/<user_id>")
@@ -32,7 +30,7 @@ accounts.register_error_handler(PasswordChanged, current_password.changed_meanwh
 @accounts.get("")
 def get_account() -> Response:
     """The account, and how much it holds."""
-    [found] = database().as_user(signed_in(), Call("users/get_account"))
+    [found] = database().as_user(signed_in(), Call("users/get_account", row=as_account))
     return _account_answer(found)
 
 
@@ -49,7 +47,7 @@ def change_password() -> Response:
         turn,
         Call("users/change_password", {"password_hash": hasher().hash(body.new_password)}),
         Call("sessions/end_others", {"session_id": signed_in().session_id}),
-        events.event("password_changed"),
+        event("password_changed"),
     )
     return answers.no_content()
 
@@ -67,8 +65,8 @@ def change_email() -> Response:
             signed_in(),
             turn,
             Call("users/change_email", {"email": body.email}),
-            Call("users/get_account"),
-            *([] if is_same else [events.event("email_changed")]),
+            Call("users/get_account", row=as_account),
+            *([] if is_same else [event("email_changed")]),
         )
     except UniqueViolated:
         raise Problem("email-taken") from None
@@ -85,22 +83,20 @@ def delete_account() -> Response:
         signed_in(),
         turn,
         Call("before_sign_in/delete_account"),
-        events.of_nobody("account_deleted"),
+        of_nobody("account_deleted"),
     )
     return answers.no_content()
 
 
-def _account_answer(found: list[Any]) -> Response:
+def _account_answer(found: list[Account]) -> Response:
     if not found:  # the account was deleted after its session was looked at
         raise SessionEnded
-    [(email, created_at, tasks, text_bytes)] = found
-    account = Account(
-        user_id=signed_in().user_id,
-        email=email,
-        created_at=rfc3339(created_at),
-        tasks=tasks,
-        max_tasks=current_app.config["MAX_TASKS_PER_USER"],
-        text_bytes=text_bytes,
-        max_text_bytes=current_app.config["MAX_TEXT_PER_USER"],
-    )
+    [account] = found
     return answers.json_answer(AccountAnswer(data=account, meta=answers.meta()))
+
+
+accounts.get("/sessions")(sessions.list_sessions)
+accounts.delete("/sessions")(sessions.end_other_sessions)
+accounts.delete("/sessions/<session_id>")(sessions.end_session)
+accounts.get("/events")(events.list_events)
+accounts.get("/export")(export.export_account)

@@ -1,11 +1,11 @@
-"""The calls under /api/auth: sign-up, login, logout."""
+"""The calls under /api/auth: sign-up, login, renewal, logout."""
 
 import uuid
 from http import HTTPStatus
 
 from flask import Blueprint, Response
 
-from todo_api.auth import events, tokens
+from todo_api.auth import events, sign_ins, tokens
 from todo_api.auth.passwords import hasher, hashes
 from todo_api.auth.schemas import Credentials, Session, SessionAnswer, SignUp
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, SignedIn, UniqueViolated
@@ -13,8 +13,6 @@ from todo_api.web import answers
 from todo_api.web.bodies import read_body
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
-
-MAX_SESSIONS = 50  # of an account: a login beyond ends the oldest
 
 auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 
@@ -33,7 +31,7 @@ def signup() -> Response:
     try:
         database().before_sign_in(
             Call("before_sign_in/create_user", account),
-            _new_session(who),
+            sign_ins.new_session(who),
             events.event("signup"),
             user_id=who.user_id,
         )
@@ -63,40 +61,40 @@ def login() -> Response:
     try:
         database().before_sign_in(
             Call("before_sign_in/take_turn_with_password", {"password_version": version}),
-            Call("sessions/make_room", {"kept": MAX_SESSIONS - 1}),
-            _new_session(who),
+            Call("sessions/make_room", {"kept": sign_ins.MAX_SIGN_INS - 1}),
+            sign_ins.new_session(who),
             events.event("login"),
             user_id=who.user_id,
         )
-    except (
-        PasswordChanged,
-        SessionEnded,
-    ):  # the account was changed, disabled or deleted meanwhile
+    except (PasswordChanged, SessionEnded):  # changed, disabled or deleted meanwhile
         events.record("login_refused", "account changed meanwhile", user_id)
         raise Problem("invalid-credentials") from None
     return _session_answer(who, body.email)
 
 
+@auth.post("/renew")
+def renew() -> Response:
+    """Go on with the token's sign-in under a new token."""
+    renewed = sign_ins.renew(tokens.verify())
+    return _session_answer(renewed.who, renewed.email, lifetime_s=renewed.lifetime_s)
+
+
 @auth.post("/logout")
 def logout() -> Response:
-    """End the token's session, at once and for every process."""
+    """End the sign-in of the token, at once and for every process."""
     who = tokens.verify()
-    database().as_user(
-        who, Call("sessions/delete", {"session_id": who.session_id}), events.event("logout")
-    )
+    sign_ins.end(who, who.session_id, "logout")
     return answers.no_content()
 
 
-def _new_session(who: SignedIn) -> Call:
-    return Call("sessions/create", {"session_id": who.session_id, "lifetime": tokens.LIFETIME_S})
-
-
-def _session_answer(who: SignedIn, email: str, status: int = HTTPStatus.OK) -> Response:
+def _session_answer(
+    who: SignedIn, email: str, status: int = HTTPStatus.OK, lifetime_s: int = tokens.LIFETIME_S
+) -> Response:
     session = Session(
         user_id=who.user_id,
         email=email,
-        access_token=tokens.issue(who),
+        access_token=tokens.issue(who, lifetime_s),
         token_type="Bearer",  # noqa: S106 (RFC 6750's name of the kind, not a secret)
-        expires_in=tokens.LIFETIME_S,
+        expires_in=lifetime_s,
     )
     return answers.json_answer(SessionAnswer(data=session, meta=answers.meta()), status)

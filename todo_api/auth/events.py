@@ -10,12 +10,38 @@ logger = logging.getLogger("todo_api.events")
 
 USER_AGENT_MAX = 256
 # Anyone can cause these events without limit: one address gets at most 60 rows a minute.
-BOUNDED = frozenset({"token_refused", "foreign_user", "rate_limited"})
+BOUNDED = frozenset(
+    {
+        "token_refused",
+        "foreign_user",
+        "rate_limited",
+        "renewal",
+        "session_ended",
+        "sessions_ended",
+    }
+)
 
 
 def event(name: str, reason: str | None = None) -> Call:
     """The call that records an event of the acting user, for the transaction of its cause."""
     return Call("auth_events/record", _parameters(name, reason))
+
+
+def event_of_session(name: str, session_id: str, *, others: bool = False) -> Call:
+    """The call that records what happens to a living session, or to the `others`; nothing if there is none.
+
+    For a transaction in the user's turn: before the call that ends them, or after the one that starts it.
+    """
+    of_session = {"session_id": session_id, "others": others}
+    return Call("auth_events/record_for_session", _parameters(name, None) | of_session)
+
+
+def sender() -> dict[str, object]:
+    """Where the request comes from, as events and sessions keep it."""
+    request = current_request()
+    # PostgreSQL can't store NUL; all other characters of a header are Latin-1
+    agent = request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
+    return {"address": request.remote_addr, "user_agent": agent or None}
 
 
 def record(name: str, reason: str | None, user_id: str | None = None) -> None:
@@ -44,13 +70,9 @@ def _of(user_id: str | None, name: str, reason: str | None) -> Call:
 def _parameters(name: str, reason: str | None) -> dict[str, object]:
     request = current_request()
     request.auth_event = name
-    # PostgreSQL can't store NUL; all other characters of a header are Latin-1
-    agent = request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_MAX]
     return {
         "event": name,
         "reason": reason,
-        "address": request.remote_addr,
-        "user_agent": agent or None,
         "request_id": request.id,
         "bounded": name in BOUNDED,
-    }
+    } | sender()

@@ -61,11 +61,21 @@ OPERATIONS = {
             "unavailable",
         ),
     ),
-    "auth.logout": Operation(
-        summary="End this session",
-        description="The token is dead at once; the user's other sessions live on.",
+    "auth.renew": Operation(
+        summary="Go on with a sign-in under a new token",
+        description="For a client that is used every day: it needs no password. The token of the request "
+        "works for another 60 seconds, so that requests under way and a lost answer do no harm. It stays one "
+        "sign-in: logging out with either token ends both. 30 days after its login it ends, and the renewal "
+        "is 401; `expires_in` is less than a day only when that end is near.",
         needs_token=True,
-        answers={204: Answer(description="The session has ended.")},
+        answers=_session(200, "The session with its new token."),
+        problems=("unauthorized", "unavailable"),
+    ),
+    "auth.logout": Operation(
+        summary="End this sign-in",
+        description="Its tokens are dead at once, renewed ones too; the user's other sign-ins live on.",
+        needs_token=True,
+        answers={204: Answer(description="The sign-in has ended.")},
         problems=("unauthorized", "unavailable"),
     ),
 }

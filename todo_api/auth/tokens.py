@@ -95,9 +95,13 @@ def refused(reason: str, detail: str | None = None, user_id: str | None = None) 
     return problems.answer(Problem("unauthorized", detail or "The token is not valid."))
 
 
-def issue(who: SignedIn) -> str:
-    """A token for a session, valid for LIFETIME_S seconds."""
-    token: str = create_access_token(who.user_id, additional_claims={"jti": who.session_id})
+def issue(who: SignedIn, lifetime_s: int = LIFETIME_S) -> str:
+    """A token for a session that lasts so many seconds: at least one, and at most LIFETIME_S."""
+    token: str = create_access_token(
+        who.user_id,
+        additional_claims={"jti": who.session_id},
+        expires_delta=timedelta(seconds=lifetime_s),
+    )
     return token
 
 

@@ -67,6 +67,15 @@ class Database:
         session = {"user_id": who.user_id, "session_id": who.session_id}
         return self._run(who.user_id, Call("before_sign_in/begin_session", session), calls)
 
+    def in_turn(self, who: SignedIn, *calls: Call) -> list[Any]:
+        """As as_user, but `calls` wait until no other transaction of the user ends or counts rows.
+
+        Raises SessionEnded also when the session has ended during that wait.
+        """
+        session = {"user_id": who.user_id, "session_id": who.session_id}
+        again = Call("before_sign_in/begin_session", session)
+        return self.as_user(who, Call("users/take_turn"), again, *calls)[2:]
+
     def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[Any]:
         """Run `calls` as one transaction without a user or, after the password check, of `user_id`.
 

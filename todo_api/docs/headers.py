@@ -95,6 +95,12 @@ HEADERS: dict[str, dict[str, Any]] = {
             tasks='W/"53ae.2026-11-23T15:04:05.123456Z"', pages='"6f0b2d6bd0d6f0a0b1b5"'
         ),
     },
+    "Content-Disposition": {
+        "description": "That this is a file to save.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": 'attachment; filename="todo-api-export.json"',
+    },
     "Link": {
         "description": 'The next page, with `rel="next"`: when a `limit` was asked for, and this is not '
         "the last page.",

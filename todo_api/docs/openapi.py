@@ -22,7 +22,8 @@ Sign up, and take the `access_token` and the `user_id` of the answer: the token 
 `Authorization: Bearer …` of the other calls, the id into the paths of the tasks.
 Every failure is a problem document; [the error codes](problems) say what to do about each. A method that
 a path does not know is answered 405, with the methods that it knows in `Allow`. A `GET` can be a `HEAD` too.
-Unknown query parameters are ignored, and so is the body of a call that takes none.
+A call that takes query parameters answers 422 to one that it does not know, to one that comes twice, and to
+an empty one; the other calls ignore them. A call that takes no body ignores one.
 """
 
 
@@ -71,7 +72,7 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
     for name, header in HEADERS.items():
         spec.components.header(name, header)
     for parameter in _parameters(operations.values()):
-        spec.components.parameter(parameter.name, parameter.location, _described(parameter))
+        spec.components.parameter(parameter.key, parameter.location, _described(parameter))
     for name, schema in _schemas(operations.values()).items():
         spec.components.schema(name, schema)
     spec.components.response(ANOTHER_METHOD, another_method(routes["docs.home"]))
@@ -86,11 +87,11 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
 def _parameters(operations: Iterable[Operation]) -> list[Parameter]:
     """Every parameter, once."""
     used = [parameter for operation in operations for parameter in operation.parameters]
-    return list({parameter.name: parameter for parameter in [*used, REQUEST_ID]}.values())
+    return list({parameter.key: parameter for parameter in [*used, REQUEST_ID]}.values())
 
 
 def _described(parameter: Parameter) -> dict[str, Any]:
-    described: dict[str, Any] = {"in": parameter.location}
+    described: dict[str, Any] = {"in": parameter.location, "name": parameter.name}
     if parameter.location == "path":
         described["required"] = True
     return described | {"description": parameter.description, "schema": parameter.schema}
@@ -119,7 +120,7 @@ def _call(route: Route, routes: Mapping[str, Route]) -> dict[str, Any]:
         "description": operation.description,
         "tags": [route.tag],
         "security": [{"token": []}] if operation.needs_token else [],
-        "parameters": [one.name for one in (*operation.parameters, REQUEST_ID)],
+        "parameters": [one.key for one in (*operation.parameters, REQUEST_ID)],
         "responses": {
             str(status): success(status, answer, operation, routes)
             for status, answer in operation.answers.items()

@@ -1,9 +1,12 @@
 """The classes that each wing describes its calls with, and the values that calls have in common."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+
+from todo_api.web.query import QueryParameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +15,7 @@ class Parameter:
 
     Swagger UI fills an example into the form, and sends it. So there is none for optional parameters, nor for
     ids, which are never right. `in_paths` stands for the parameter in the paths of other examples.
+    `component` is its name in the document, if calls differ in what they take under the same name.
     """
 
     name: str
@@ -19,6 +23,12 @@ class Parameter:
     description: str
     schema: dict[str, Any]
     in_paths: str = ""
+    component: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name among the document's components."""
+        return self.component or self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +61,22 @@ class Operation:
     body_examples: dict[str, Any] = field(default_factory=dict)
     answers: dict[int, Answer]
     problems: tuple[str, ...] = ()
+
+
+def of_query(
+    parameters: Iterable[QueryParameter], component: str = "{name}"
+) -> tuple[Parameter, ...]:
+    """The parameters that a call reads from its query."""
+    return tuple(
+        Parameter(
+            name=one.name,
+            location="query",
+            description=one.description,
+            schema=one.schema,
+            component=component.format(name=one.name),
+        )
+        for one in parameters
+    )
 
 
 JSON = "application/json"

@@ -1,6 +1,5 @@
 """The calls on a user's tasks, always for the token's own user."""
 
-import re
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -21,15 +20,13 @@ from todo_api.web.answers import no_content, not_modified
 from todo_api.web.bodies import JSON, MERGE_PATCH, read_body
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
+from todo_api.web.ids import is_id
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import unset_as_none
 from todo_api.web.unsent import InTheMaking
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
 
 tasks.before_request(admit)
 
@@ -156,7 +153,7 @@ def _one(statement: str, task_id: str, **parameters: Any) -> Task:
 def _uuid(text: str) -> str:
     """A task's id. A text that is not a UUID gets 404 without a search, but after the check for 401."""
     with session_first:
-        if not _UUID.fullmatch(text):
+        if not is_id(text):
             raise _no_such_task()
     return text
 

@@ -1,7 +1,7 @@
 """The tasks of an answer as JSON, made while their rows arrive: so a list is never held as rows too."""
 
 import hashlib
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,6 +14,15 @@ from todo_api.web.unsent import Content, Unsent
 FEW = 32
 LONG_TITLES = 150  # characters
 _encode = msgspec.json.Encoder().encode
+
+
+class Items(Protocol):
+    """What items are added to: a content, or a list in one."""
+
+    count: int
+
+    def add(self, piece: bytes, count: int) -> None:
+        """Add the JSON of `count` more items. Raises Problem when there is no room for it."""
 
 
 class ListTaker:
@@ -61,7 +70,7 @@ class PageTaker:
             add_tasks(self.content, here)
 
 
-def add_tasks(content: Content, tasks: list[Task]) -> None:
+def add_tasks(content: Items, tasks: list[Task]) -> None:
     """Add tasks to a content. Raises Problem when there is no room for them."""
     step = FEW if sum(len(task.title) for task in tasks) > LONG_TITLES * len(tasks) else len(tasks)
     for start in range(0, len(tasks), step):

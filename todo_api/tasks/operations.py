@@ -16,9 +16,10 @@ from todo_api.docs.vocabulary import (
     Answer,
     Operation,
     Parameter,
+    of_query,
 )
 from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
-from todo_api.tasks.pages import CURSOR, LIMIT_MAX
+from todo_api.tasks.pages import QUERY
 from todo_api.tasks.schemas import TaskAnswer, TaskChange, TaskCreate, TaskListAnswer
 from todo_api.web.bodies import MERGE_PATCH
 
@@ -41,19 +42,6 @@ _TASK_ID = Parameter(
     description="A task of this user.",
     schema={"type": "string", "format": "uuid"},
     in_paths=_EXAMPLE_TASK_ID,
-)
-_LIMIT = Parameter(
-    name="limit",
-    location="query",
-    description="Asks for a page of at most so many tasks. Without it the list comes whole.",
-    schema={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX},
-)
-_CURSOR = Parameter(
-    name="cursor",
-    location="query",
-    description="With a `limit`: the `next_cursor` of the page before. It leads on from there "
-    "whatever was added or deleted since, with another `limit` too.",
-    schema={"type": "string", "pattern": f"^{CURSOR}$"},
 )
 _KEY = Parameter(
     name="Idempotency-Key",
@@ -97,12 +85,11 @@ OPERATIONS = {
         summary="All tasks, newest first",
         description="The whole list or, with a `limit`, a page of it. A page's `meta` has `next_cursor`, "
         "and the header `Link` where that leads. Going through the pages finds each task that was there all "
-        "along once. A `limit` or `cursor` of another form, a `cursor` without `limit`, or two of one kind "
-        "are 422. Of lists and pages above 64 KiB, a user may leave few that differ unread at the same time: "
-        "more are 503. A client that reads less than 16 KiB/s on average is cut off. Short pages are always "
-        "served.",
+        "along once. A `limit` or `cursor` of another form, and a `cursor` without `limit`, are 422. Of "
+        "lists and pages above 64 KiB, a user may leave few that differ unread at the same time: more are "
+        "503. A client that reads less than 16 KiB/s on average is cut off. Short pages are always served.",
         needs_token=True,
-        parameters=(USER_ID, _LIMIT, _CURSOR, IF_NONE_MATCH),
+        parameters=(USER_ID, *of_query(QUERY), IF_NONE_MATCH),
         answers={
             200: Answer(
                 description="Every task of the user, or a page of them.",

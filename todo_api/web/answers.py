@@ -21,9 +21,15 @@ def json_answer(
     return Response(_encode(body), status, headers, content_type="application/json")
 
 
-def content_answer(content: Content, meta: msgspec.Struct, headers: dict[str, str]) -> Response:
-    """An answer whose `data` is the array of a content's items; all clients are sent the same copy of it."""
-    parts: list[Any] = [b'{"data":[', *content.parts(), b'],"meta":', _encode(meta), b"}"]
+def content_answer(
+    content: Content, meta: msgspec.Struct, headers: dict[str, str], around: str = "[]"
+) -> Response:
+    """An answer whose `data` is the array of a content's items, or the object of its members.
+
+    All clients are sent the same copy of it.
+    """
+    first, last = (f'{{"data":{around[0]}'.encode(), f'{around[1]},"meta":'.encode())
+    parts: list[Any] = [first, *content.parts(), last, _encode(meta), b"}"]
     if content.size < LARGE:
         parts = [b"".join(parts)]
     else:

@@ -30,6 +30,7 @@ def completer(config: Config) -> Callable[[Response], Response]:
         ],
         expose_headers=[
             "X-Request-ID", "Location", "ETag", "Idempotent-Replayed", "Link", "Retry-After",
+            "Content-Disposition",
             "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
         ],
         max_age=PREFLIGHT_S,

@@ -57,9 +57,12 @@ GRANTS = {
     ("todo_auth", "users", "UPDATE"): "password_hash password_version disabled_at",
     ("todo_auth", "users", "DELETE"): "*",
     ("todo_app", "sessions", "SELECT"): "*",
-    ("todo_app", "sessions", "INSERT"): "user_id id expires_at",
+    ("todo_app", "sessions", "INSERT"): (
+        "user_id id expires_at sign_in_id signed_in_at address user_agent"
+    ),
+    ("todo_app", "sessions", "UPDATE"): "expires_at",
     ("todo_app", "sessions", "DELETE"): "*",
-    ("todo_auth", "sessions", "SELECT"): "user_id id expires_at",
+    ("todo_auth", "sessions", "SELECT"): "user_id id expires_at sign_in_id",
     ("todo_auth", "sessions", "DELETE"): "*",
     ("todo_app", "tasks", "SELECT"): "*",
     ("todo_app", "tasks", "INSERT"): "user_id title",

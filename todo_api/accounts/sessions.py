@@ -1,0 +1,45 @@
+"""Where the user is signed in: the list, and the end of one or of all others."""
+
+from flask import Response
+
+from todo_api.accounts.rows import as_sign_in
+from todo_api.accounts.sign_in_schemas import SignInListAnswer, SignInMeta
+from todo_api.auth import sign_ins
+from todo_api.auth.admission import session_first, signed_in
+from todo_api.database.calls import Call
+from todo_api.web import answers
+from todo_api.web.current import database
+from todo_api.web.ids import is_id
+from todo_api.web.problems import Problem
+from todo_api.web.request import current_request
+
+
+def list_sessions() -> Response:
+    """The living sign-ins, newest first."""
+    [found] = database().as_user(signed_in(), sign_ins_of(signed_in().session_id))
+    meta = SignInMeta(
+        timestamp=answers.timestamp(), request_id=current_request().id, count=len(found)
+    )
+    return answers.json_answer(SignInListAnswer(data=found, meta=meta))
+
+
+def end_session(session_id: str) -> Response:
+    """End a sign-in, by the id of any of its sessions."""
+    no_such_session = Problem("not-found", "There is no such session.")
+    with session_first:
+        if not is_id(session_id):
+            raise no_such_session
+    if not sign_ins.end(signed_in(), session_id, "session_ended"):
+        raise no_such_session
+    return answers.no_content()
+
+
+def end_other_sessions() -> Response:
+    """End all sign-ins but the request's own."""
+    sign_ins.end_others(signed_in())
+    return answers.no_content()
+
+
+def sign_ins_of(session_id: str) -> Call:
+    """The call for all living sign-ins; `session_id` is the request's own session."""
+    return Call("sessions/list", {"session_id": session_id}, as_sign_in)
