@@ -42,6 +42,7 @@ OPERATIONS = {
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }
+LIMITED = ("auth.signup", "auth.login", "auth.reset")
 HASHING_METHODS = {"POST", "PUT"}  # of routes whose views hash: a test looks
 CONNECTIONS_PER_THREAD = 0.5  # a thread uses a connection for only part of a request
 
@@ -54,6 +55,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
     app.allowed_hosts = AllowedHosts(config.allowed_hosts, config.host)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["SIGNUP"] = config.signup
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
     app.config["MAX_TEXT_PER_USER"] = config.max_text_per_user
     database = Database(
@@ -80,7 +82,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     serve_document(app, OPERATIONS)
-    rate_limit.init_app(app, config, database, endpoints=("auth.signup", "auth.login"))
+    rate_limit.init_app(app, config, database, endpoints=LIMITED)
     if metrics is not None:
         metrics.init_app(app)
     return app

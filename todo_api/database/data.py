@@ -70,7 +70,7 @@ class Database:
     def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[Any]:
         """Run `calls` as one transaction without a user or, after the password check, of `user_id`.
 
-        Raises Unavailable or UniqueViolated.
+        Raises CodeSpent, Unavailable or UniqueViolated.
         """
         opening = Call("before_sign_in/begin_request", {"user_id": user_id})
         return self._run(user_id, opening, calls)

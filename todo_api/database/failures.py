@@ -8,6 +8,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from todo_api.database.calls import (
     Call,
+    CodeSpent,
     SessionEnded,
     StatementFailed,
     Unavailable,
@@ -15,6 +16,7 @@ from todo_api.database.calls import (
 )
 
 _SESSION_ENDED = "TD401"  # raised by begin_session
+_CODE_SPENT = "TD410"  # raised by use_reset_code and use_invite
 # Raised by begin_request in a transaction that is not READ COMMITTED, READ WRITE.
 _INHERITED = "57TD1"
 # A pooler in transaction mode that does not keep track of each client's prepared statements.
@@ -70,6 +72,8 @@ def translated(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
 def _meaning(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
     if error.sqlstate == _SESSION_ENDED:
         return SessionEnded()
+    if error.sqlstate == _CODE_SPENT:
+        return CodeSpent()
     if isinstance(error, errors.UniqueViolation):
         return UniqueViolated(error.diag.constraint_name)
     if (

@@ -33,13 +33,22 @@ CODES = {
         401,
         "Invalid credentials",
         "The e-mail address or the password is wrong.",
-        "Check both. The answer is the same for an address that has no account.",
+        "Check both. The answer is the same for an address that has no account. A code for a new password is "
+        "good once and for a limited time, exactly as it was given out: ask the operator for another.",
     ),
     "forbidden": Code(
         403,
         "Forbidden",
         "The path names another user than the token.",
         "Use the user_id that signup and login gave you with this token.",
+    ),
+    "signup-closed": Code(
+        403,
+        "Sign-up closed",
+        "Nobody can sign up here without a good invite.",
+        "Ask the operator for an invite, and send it as “invite”, exactly as it was given out. It is good "
+        "once, for a limited time, and perhaps for one address only. Where sign-up is closed altogether, ask "
+        "for an account.",
     ),
     "not-found": Code(
         404,
