@@ -2,7 +2,7 @@
 --
 -- Why here:   an operator's command deletes the account of somebody else
 -- Parameters: user_id   whose
--- Returns:    nothing of interest
+-- Returns:    is_named
 -- Index:      none
 -- Locks:      none
-SELECT pg_catalog.set_config('app.user_id', %(user_id)s::text, TRUE)
+SELECT pg_catalog.set_config('app.user_id', %(user_id)s::text, TRUE) IS NOT NULL AS is_named

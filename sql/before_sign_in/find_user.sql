@@ -13,4 +13,4 @@ SELECT
     disabled_at::text AS disabled_at
 FROM users
 WHERE user_id = %(user_id)s::uuid
-    OR lower(email) = lower(%(email)s::text)
+    OR pg_catalog.lower(email) = pg_catalog.lower(%(email)s::text)

@@ -6,11 +6,13 @@
 -- Index:      auth_events_of_user, read from the newest event of each user to the first that is a sign-in
 -- Locks:      none
 SELECT
-    wanted.user_id::text AS user_id,
+    latest.user_id::text AS user_id,
     latest.occurred_at::text AS signed_in_at
-FROM pg_catalog.unnest(%(users)s::uuid[]) AS wanted (user_id)
+FROM (SELECT pg_catalog.unnest(%(users)s::uuid[]) AS user_id) AS wanted
 CROSS JOIN LATERAL (
-    SELECT auth_events.occurred_at
+    SELECT
+        auth_events.user_id,
+        auth_events.occurred_at
     FROM auth_events
     WHERE auth_events.user_id = wanted.user_id
         AND auth_events.event IN ('signup', 'login', 'renewal')

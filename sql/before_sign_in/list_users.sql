@@ -12,6 +12,6 @@ SELECT
     created_at::text AS created_at,
     disabled_at::text AS disabled_at
 FROM users
-WHERE lower(email) > lower(%(after)s::text)
-ORDER BY lower(email)
+WHERE pg_catalog.lower(email) > pg_catalog.lower(%(after)s::text)
+ORDER BY pg_catalog.lower(email)
 LIMIT %(page_size)s::integer

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -22,13 +23,14 @@ from support.leaks import Scan
 from support.live_service import live_service
 from support.openapi_document import Document, Operation, current_document
 from support.watched import had_a_bug
+from todo_api.auth.codes import code_hash
 from todo_api.web.problem_codes import CODES
 
 pytestmark = pytest.mark.contract
 DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
 PAIRS = [(name, status) for name, operation in OPERATIONS.items() for status in operation.statuses]
-LIMITED = {"signup", "login"}
+LIMITED = {"signup", "login", "reset"}
 BY_THE_SERVER = {408, 413, 431}  # before the application sees the request
 HTTPS = "https://localhost"  # so that Strict-Transport-Security is sent too
 ORIGIN = "https://app.example.com"  # and the headers for pages of other origins
@@ -108,9 +110,9 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
         expected.add(421)
     if operation.about["tags"] in (["auth"], ["tasks"]) or operation.id == "ready":
         expected.add(503)
-    if operation.needs_token or operation.id == "login":
+    if operation.needs_token or operation.id in ("login", "reset"):
         expected.add(401)
-    if "{user_id}" in operation.path:
+    if "{user_id}" in operation.path or operation.id == "signup":
         expected.add(403)
     if "{task_id}" in operation.path or "{path}" in operation.path:
         expected.add(404)
@@ -276,12 +278,15 @@ class Provoke:
         shared_app: Callable[..., Flask],
         monkeypatch: pytest.MonkeyPatch,
         watched: Scan,
+        superuser: psycopg.Connection[Any],
     ) -> None:
+        self.superuser = superuser
         self.make_app = partial(make_app, cors_origins=(ORIGIN,))
         self.monkeypatch = monkeypatch
         self.watched = watched
         self.app = shared_app(cors_origins=(ORIGIN,), max_tasks_per_user=2)
         self.client = self.app.test_client()
+        self.shared_app = shared_app
         self.problems_page = self.client.get("/problems").text
         self.account = Account(self.client, "zoe@example.com", PASSWORD)
         self.task = self.account.add()
@@ -307,6 +312,8 @@ class Provoke:
     def success(self, operation: Operation) -> TestResponse:
         if operation.id == "login":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
+        if operation.id == "reset":
+            self.give_code(operation.body_examples[0]["code"])
         if operation.id == "createTask":
             headers = {"Idempotency-Key": "k"}
             self.send(operation, headers=headers)
@@ -315,6 +322,13 @@ class Provoke:
             self.account.add()
             return self.send(operation, query_string={"limit": 1})
         return self.send(operation)
+
+    def give_code(self, code: str) -> None:
+        """What `todo-api users reset-password` does, for the account."""
+        self.superuser.execute(
+            "INSERT INTO reset_codes VALUES (%s, decode(%s, 'hex'), now() + interval '1 hour')",
+            [self.account.id, code_hash(code)],
+        )
 
     def invalid(self, operation: Operation) -> TestResponse:
         if in_query(operation):
@@ -330,6 +344,11 @@ class Provoke:
 
     def not_found(self, operation: Operation) -> TestResponse:
         return self.send(operation, ids={"task_id": str(uuid.uuid4()), "path": "nowhere.css"})
+
+    def forbidden(self, operation: Operation) -> TestResponse:
+        if operation.id == "signup":
+            return self.send(operation, self.shared_app(signup="closed").test_client())
+        return self.send(operation, ids={"user_id": str(uuid.uuid4())})
 
     def conflict(self, operation: Operation) -> TestResponse:
         self.send(operation)
@@ -376,7 +395,7 @@ class Provoke:
             304: self.not_modified,
             400: partial(send, data=b"{", content_type="application/json"),
             401: self.unauthorized,
-            403: partial(send, ids={"user_id": str(uuid.uuid4())}),
+            403: self.forbidden,
             404: self.not_found,
             409: self.conflict,
             413: partial(send, data=b" " * (64 * 1024 + 1), content_type="application/json"),
@@ -391,8 +410,8 @@ class Provoke:
 
 
 @pytest.fixture
-def provoke(make_app, shared_app, monkeypatch, watched) -> Provoke:
-    return Provoke(make_app, shared_app, monkeypatch, watched)
+def provoke(make_app, shared_app, monkeypatch, watched, superuser) -> Provoke:
+    return Provoke(make_app, shared_app, monkeypatch, watched, superuser)
 
 
 def by_the_application(name: str, status: int) -> bool:

@@ -30,6 +30,7 @@ OPEN, SIGN_IN, SIGNED_IN, OWN = "open", "signs in", "signed in", "of the path's 
 WHO = {
     "auth.signup": SIGN_IN,
     "auth.login": SIGN_IN,
+    "auth.reset": SIGN_IN,
     "auth.logout": SIGNED_IN,
     "tasks.list_tasks": OWN,
     "tasks.create_task": OWN,
@@ -47,7 +48,7 @@ WHO = {
     "health.live": OPEN,
     "health.ready": OPEN,
 }
-TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys")
+TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys", "reset_codes")
 
 
 def rules(app: Flask) -> list[tuple[str, str, set[str]]]:
