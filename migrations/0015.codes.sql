@@ -25,6 +25,7 @@ COMMENT ON TABLE reset_codes IS 'Codes that let a user set a new password, once:
 COMMENT ON COLUMN reset_codes.code_hash IS 'SHA-256 of the code, which is 140 random bits.';
 
 CREATE INDEX reset_codes_by_hash ON reset_codes (code_hash);
+CREATE INDEX reset_codes_by_expiry ON reset_codes (expires_at);
 
 CREATE TABLE invites (
     code_hash  bytea       NOT NULL,
@@ -34,6 +35,8 @@ CREATE TABLE invites (
     CONSTRAINT invites_code_hash_is_sha256 CHECK (octet_length(code_hash) = 32),
     CONSTRAINT invites_email_length CHECK (char_length(email) BETWEEN 5 AND 254)
 );
+
+CREATE INDEX invites_by_expiry ON invites (expires_at);
 
 COMMENT ON TABLE invites IS 'Codes that let somebody sign up, once. They belong to nobody yet.';
 COMMENT ON COLUMN invites.code_hash IS 'SHA-256 of the code, which is 140 random bits.';
@@ -144,7 +147,9 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
     SELECT array_agg(expired.user_id) INTO gone
-    FROM (SELECT c.user_id FROM public.reset_codes AS c WHERE c.expires_at <= now() LIMIT most) AS expired;
+    FROM (
+        SELECT c.user_id FROM public.reset_codes AS c WHERE c.expires_at <= now() ORDER BY c.expires_at LIMIT most
+    ) AS expired;
     DELETE FROM public.reset_codes WHERE user_id = ANY (gone) AND expires_at <= now();
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
@@ -162,7 +167,9 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
     SELECT array_agg(expired.code_hash) INTO gone
-    FROM (SELECT i.code_hash FROM public.invites AS i WHERE i.expires_at <= now() LIMIT most) AS expired;
+    FROM (
+        SELECT i.code_hash FROM public.invites AS i WHERE i.expires_at <= now() ORDER BY i.expires_at LIMIT most
+    ) AS expired;
     DELETE FROM public.invites WHERE code_hash = ANY (gone) AND expires_at <= now();
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;

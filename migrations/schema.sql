@@ -624,6 +624,8 @@ COMMENT ON COLUMN public.reset_codes.code_hash IS 'SHA-256 of the code, which is
 ALTER TABLE ONLY public.reset_codes
     ADD CONSTRAINT reset_codes_pkey PRIMARY KEY (user_id);
 
+CREATE INDEX reset_codes_by_expiry ON public.reset_codes USING btree (expires_at);
+
 CREATE INDEX reset_codes_by_hash ON public.reset_codes USING btree (code_hash);
 
 ALTER TABLE ONLY public.reset_codes
@@ -660,6 +662,8 @@ COMMENT ON COLUMN public.invites.email IS 'Only this address may sign up with it
 
 ALTER TABLE ONLY public.invites
     ADD CONSTRAINT invites_pkey PRIMARY KEY (code_hash);
+
+CREATE INDEX invites_by_expiry ON public.invites USING btree (expires_at);
 
 GRANT SELECT, DELETE, INSERT (code_hash, email, expires_at) ON TABLE public.invites TO todo_auth;
 
@@ -764,7 +768,9 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
     SELECT array_agg(expired.user_id) INTO gone
-    FROM (SELECT c.user_id FROM public.reset_codes AS c WHERE c.expires_at <= now() LIMIT most) AS expired;
+    FROM (
+        SELECT c.user_id FROM public.reset_codes AS c WHERE c.expires_at <= now() ORDER BY c.expires_at LIMIT most
+    ) AS expired;
     DELETE FROM public.reset_codes WHERE user_id = ANY (gone) AND expires_at <= now();
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
@@ -790,7 +796,9 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
     SELECT array_agg(expired.code_hash) INTO gone
-    FROM (SELECT i.code_hash FROM public.invites AS i WHERE i.expires_at <= now() LIMIT most) AS expired;
+    FROM (
+        SELECT i.code_hash FROM public.invites AS i WHERE i.expires_at <= now() ORDER BY i.expires_at LIMIT most
+    ) AS expired;
     DELETE FROM public.invites WHERE code_hash = ANY (gone) AND expires_at <= now();
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;

@@ -4,6 +4,6 @@
 --             way to another user's code, and removes none but expired ones.
 -- Parameters: most      how many at most
 -- Returns:    removed   how many were
--- Index:      reset_codes_pkey, inside the function. Which ones have expired is read from the table, which stays small.
+-- Index:      reset_codes_by_expiry and reset_codes_pkey, inside the function
 -- Locks:      the removed rows, until commit. It waits 200 ms for a lock, so that no request waits for it.
 SELECT public.sweep_reset_codes(%(most)s::integer) AS removed
