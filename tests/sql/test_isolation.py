@@ -11,7 +11,15 @@ from psycopg.conninfo import make_conninfo
 from support.rules import guards, isolation
 
 pytestmark = pytest.mark.partitioned
-TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys", "auth_events", "reset_codes")
+TABLES = (
+    "users",
+    "sessions",
+    "tasks",
+    "task_counts",
+    "idempotency_keys",
+    "auth_events",
+    "reset_codes",
+)
 OWN = "user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid)"
 
 

@@ -44,7 +44,8 @@ EXPIRED = {
     ),
     # one a user, so each has a user of its own
     "reset_codes": (
-        "WITH made AS (INSERT INTO users SELECT gen_random_uuid(), 'code' || gen_random_uuid() || '@example.com',"
+        "WITH made AS (INSERT INTO users"
+        " SELECT gen_random_uuid(), 'code' || gen_random_uuid() || '@example.com',"
         f" '{HASH}' FROM generate_series(1, {{n}}) RETURNING user_id)"
         " INSERT INTO reset_codes SELECT user_id, sha256(''), now() - interval '1 second' FROM made"
     ),
@@ -298,10 +299,14 @@ def test_the_command_removes_at_once_and_says_what(
     assert rows() == left
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
-        "removed sessions: 1500, idempotency_keys: 1501, rate_limits: 1502, auth_events: 0, "
-        "reset_codes: 1504, invites: 1505",
-        "removed sessions: 0, idempotency_keys: 0, rate_limits: 0, auth_events: 1503, "
-        "reset_codes: 0, invites: 0",
+        (
+            "removed sessions: 1500, idempotency_keys: 1501, rate_limits: 1502, auth_events: 0, "
+            "reset_codes: 1504, invites: 1505"
+        ),
+        (
+            "removed sessions: 0, idempotency_keys: 0, rate_limits: 0, auth_events: 1503, "
+            "reset_codes: 0, invites: 0"
+        ),
     ]
 
 

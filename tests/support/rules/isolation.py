@@ -240,7 +240,8 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         [who.user_id, who.task_id],
     )
     connection.execute(
-        "INSERT INTO reset_codes VALUES ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), now() + interval '1 hour')",
+        "INSERT INTO reset_codes (user_id, code_hash, expires_at)"
+        " VALUES ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), now() + interval '1 hour')",
         [who.user_id],
     )
     connection.execute(
