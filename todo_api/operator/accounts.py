@@ -47,20 +47,26 @@ def find(ask: Ask, name: dict[str, str | None], place: str) -> Account:
 
 
 def every_account(operator: AsOperator) -> Iterator[Account]:
-    """All accounts, by address.
+    """All accounts, by address; the first page is looked up at once, and raises what there is to raise.
 
     A page is a transaction, so a reader who takes a break holds nothing up. Who is added or deleted
     meanwhile may be among them or not; nobody is there twice.
     """
-    after = ""
-    while True:
-        page = operator.run(
-            lambda ask, after=after: _with_use(ask, ask("list_users", after=after, page_size=PAGE))  # type: ignore[misc]
-        )
+    return _following(operator, _page(operator, ""))
+
+
+def _following(operator: AsOperator, page: list[Account]) -> Iterator[Account]:
+    yield from page
+    while len(page) == PAGE:
+        page = _page(operator, page[-1].email)
         yield from page
-        if len(page) < PAGE:
-            return
-        after = page[-1].email
+
+
+def _page(operator: AsOperator, after: str) -> list[Account]:
+    def look(ask: Ask) -> list[Account]:
+        return _with_use(ask, ask("list_users", after=after, page_size=PAGE))
+
+    return operator.run(look)
 
 
 def _with_use(ask: Ask, rows: list[tuple[Any, ...]]) -> list[Account]:
