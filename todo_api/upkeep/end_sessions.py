@@ -9,7 +9,6 @@ from todo_api.auth.schemas import clean_email
 from todo_api.upkeep.asking import asking
 from todo_api.upkeep.places import place
 
-
 _AGAIN = 10  # so that users who log in all the time can't keep the command from its end
 
 
