@@ -259,12 +259,15 @@ CREATE POLICY task_counts_forget ON public.task_counts TO todo_auth
     USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
     WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
 
+CREATE POLICY task_counts_of_operator ON public.task_counts FOR SELECT TO todo_auth
+    USING (true);
+
 CREATE POLICY task_counts_own ON public.task_counts TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
 GRANT SELECT, INSERT (user_id, tasks), UPDATE (tasks) ON TABLE public.task_counts TO todo_app;
-GRANT DELETE, SELECT (user_id) ON TABLE public.task_counts TO todo_auth;
+GRANT DELETE, SELECT (user_id, tasks) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 
@@ -642,3 +645,209 @@ COMMENT ON FUNCTION public.delete_account() IS 'Deletes the transaction''s own u
 
 REVOKE ALL ON FUNCTION public.delete_account() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delete_account() TO todo_app;
+
+-- --- reset_codes ---
+
+CREATE TABLE public.reset_codes (
+    user_id uuid NOT NULL,
+    code_hash bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT reset_codes_code_hash_is_sha256 CHECK ((octet_length(code_hash) = 32))
+);
+
+ALTER TABLE ONLY public.reset_codes FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.reset_codes IS 'Codes that let a user set a new password, once: at most one an account.';
+
+COMMENT ON COLUMN public.reset_codes.code_hash IS 'SHA-256 of the code, which is 140 random bits.';
+
+ALTER TABLE ONLY public.reset_codes
+    ADD CONSTRAINT reset_codes_pkey PRIMARY KEY (user_id);
+
+CREATE INDEX reset_codes_by_expiry ON public.reset_codes USING btree (expires_at);
+
+CREATE INDEX reset_codes_by_hash ON public.reset_codes USING btree (code_hash);
+
+ALTER TABLE ONLY public.reset_codes
+    ADD CONSTRAINT reset_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.reset_codes ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY reset_codes_of_operator ON public.reset_codes TO todo_auth
+    USING (true)
+    WITH CHECK (true);
+
+CREATE POLICY reset_codes_own ON public.reset_codes TO todo_app
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT SELECT, DELETE ON TABLE public.reset_codes TO todo_app;
+GRANT SELECT, DELETE, INSERT (user_id, code_hash, expires_at), UPDATE (code_hash, expires_at) ON TABLE public.reset_codes TO todo_auth;
+
+-- --- invites ---
+
+CREATE TABLE public.invites (
+    code_hash bytea NOT NULL,
+    email text,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT invites_code_hash_is_sha256 CHECK ((octet_length(code_hash) = 32)),
+    CONSTRAINT invites_email_length CHECK (((char_length(email) >= 5) AND (char_length(email) <= 254)))
+);
+
+COMMENT ON TABLE public.invites IS 'Codes that let somebody sign up, once. They belong to nobody yet.';
+
+COMMENT ON COLUMN public.invites.code_hash IS 'SHA-256 of the code, which is 140 random bits.';
+
+COMMENT ON COLUMN public.invites.email IS 'Only this address may sign up with it; null: any.';
+
+ALTER TABLE ONLY public.invites
+    ADD CONSTRAINT invites_pkey PRIMARY KEY (code_hash);
+
+CREATE INDEX invites_by_expiry ON public.invites USING btree (expires_at);
+
+GRANT SELECT, DELETE, INSERT (code_hash, email, expires_at) ON TABLE public.invites TO todo_auth;
+
+-- --- find_reset_code ---
+
+CREATE FUNCTION public.find_reset_code(wanted_hash bytea) RETURNS TABLE(user_id uuid, email text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.user_id, u.email
+    FROM public.reset_codes AS c
+    INNER JOIN public.users AS u ON u.user_id = c.user_id
+    WHERE c.code_hash = wanted_hash AND c.expires_at > now() AND u.disabled_at IS NULL
+$$;
+
+ALTER FUNCTION public.find_reset_code(wanted_hash bytea) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.find_reset_code(wanted_hash bytea) IS 'Whose code it is, while it is good. Who has the code is not signed in.';
+
+REVOKE ALL ON FUNCTION public.find_reset_code(wanted_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_reset_code(wanted_hash bytea) TO todo_app;
+
+-- --- use_reset_code ---
+
+CREATE FUNCTION public.use_reset_code(wanted_hash bytea) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    own  CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+    used integer;
+BEGIN
+    PERFORM FROM public.users WHERE user_id = own AND disabled_at IS NULL;
+    IF FOUND THEN
+        DELETE FROM public.reset_codes WHERE user_id = own AND code_hash = wanted_hash AND expires_at > now();
+        GET DIAGNOSTICS used = ROW_COUNT;
+    END IF;
+    IF used IS DISTINCT FROM 1 THEN
+        RAISE EXCEPTION 'the code is not good, or no longer' USING ERRCODE = 'TD410';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION public.use_reset_code(wanted_hash bytea) IS 'Uses up the code of the transaction''s own user: raises TD410 unless it is good.';
+
+REVOKE ALL ON FUNCTION public.use_reset_code(wanted_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.use_reset_code(wanted_hash bytea) TO todo_app;
+
+-- --- find_invite ---
+
+CREATE FUNCTION public.find_invite(wanted_hash bytea, new_email text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) > 0
+    FROM public.invites AS i
+    WHERE i.code_hash = wanted_hash AND i.expires_at > now()
+        AND (i.email IS NULL OR lower(i.email) = lower(new_email))
+$$;
+
+ALTER FUNCTION public.find_invite(wanted_hash bytea, new_email text) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.find_invite(wanted_hash bytea, new_email text) IS 'Whether the invite is good, for this address.';
+
+REVOKE ALL ON FUNCTION public.find_invite(wanted_hash bytea, new_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_invite(wanted_hash bytea, new_email text) TO todo_app;
+
+-- --- use_invite ---
+
+CREATE FUNCTION public.use_invite(wanted_hash bytea, new_email text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    used integer;
+BEGIN
+    DELETE FROM public.invites
+    WHERE code_hash = wanted_hash AND expires_at > now() AND (email IS NULL OR lower(email) = lower(new_email));
+    GET DIAGNOSTICS used = ROW_COUNT;
+    IF used <> 1 THEN
+        RAISE EXCEPTION 'the code is not good, or no longer' USING ERRCODE = 'TD410';
+    END IF;
+END
+$$;
+
+ALTER FUNCTION public.use_invite(wanted_hash bytea, new_email text) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.use_invite(wanted_hash bytea, new_email text) IS 'Uses up an invite in the transaction that adds its account: raises TD410 unless it is good, for this address.';
+
+REVOKE ALL ON FUNCTION public.use_invite(wanted_hash bytea, new_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.use_invite(wanted_hash bytea, new_email text) TO todo_app;
+
+-- --- sweep_reset_codes ---
+
+CREATE FUNCTION public.sweep_reset_codes(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    gone    uuid[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT array_agg(expired.user_id) INTO gone
+    FROM (
+        SELECT c.user_id FROM public.reset_codes AS c WHERE c.expires_at <= now() ORDER BY c.expires_at LIMIT most
+    ) AS expired;
+    DELETE FROM public.reset_codes WHERE user_id = ANY (gone) AND expires_at <= now();
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_reset_codes(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_reset_codes(most integer) IS 'Removes so many of the expired reset codes of all users; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_reset_codes(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_reset_codes(most integer) TO todo_app;
+
+-- --- sweep_invites ---
+
+CREATE FUNCTION public.sweep_invites(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    gone    bytea[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT array_agg(expired.code_hash) INTO gone
+    FROM (
+        SELECT i.code_hash FROM public.invites AS i WHERE i.expires_at <= now() ORDER BY i.expires_at LIMIT most
+    ) AS expired;
+    DELETE FROM public.invites WHERE code_hash = ANY (gone) AND expires_at <= now();
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_invites(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_invites(most integer) IS 'Removes so many of the expired invites; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_invites(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_invites(most integer) TO todo_app;

@@ -147,7 +147,7 @@ def emptied_database_url(
 ) -> Iterator[str]:
     """The database of the tests marked `contract`, emptied after the test."""
     yield shared_database_url
-    for table in ("auth_events", "users", "rate_limits"):
+    for table in ("auth_events", "users", "rate_limits", "invites"):
         shared_superuser.execute(f"DELETE FROM {table}")
 
 

@@ -47,10 +47,11 @@ OPERATIONS = {
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }
-# Guesses at a password cost an attempt each.
+# Guesses at a password, or a code, cost an attempt each.
 LIMITED = (
     "auth.signup",
     "auth.login",
+    "auth.reset",
     "accounts.change_password",
     "accounts.change_email",
     "accounts.delete_account",
@@ -67,6 +68,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
     app.allowed_hosts = AllowedHosts(config.allowed_hosts, config.host)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["SIGNUP"] = config.signup
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
     app.config["MAX_TEXT_PER_USER"] = config.max_text_per_user
     database = Database(

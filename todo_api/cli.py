@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from todo_api import commands
 from todo_api.command_line import parser
+from todo_api.operator.words import can_ask
 from todo_api.settings.config import Config
 from todo_api.settings.load import ConfigError, load
 
@@ -19,6 +20,7 @@ _COMMANDS = {
     "rollback": commands.rollback,
     "end-sessions": commands.end_sessions,
     "prune": commands.prune,
+    "users": commands.users,
 }
 logger = logging.getLogger("todo_api.cli")
 
@@ -33,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         notes: list[str] = []
         serving = given.command == "serve"
         config = load(vars(given), os.environ, Path(), serving=serving, warn=notes.append)
+        if given.command == "users" and not can_ask(given):
+            _complain("it asks first, and there is no terminal to ask on: add --yes")
+            return _BAD_SETTINGS
         return _run(config, given, notes)
     except ConfigError as error:
         _complain("the settings can't be used:", *(f"  {problem}" for problem in error.problems))
@@ -47,6 +52,7 @@ def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
     from todo_api.observability import logs
     from todo_api.processes.supervisor import ServerError
     from todo_api.settings.made_secret import SecretError
+    from todo_api.upkeep.as_operator import OperatorError
     from todo_api.upkeep.database_check import UnfitDatabaseError
     from todo_api.upkeep.end_sessions import EndError
     from todo_api.upkeep.housekeeping import PruneError
@@ -73,6 +79,7 @@ def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
         RoleError,
         ServerError,
         EndError,
+        OperatorError,
         PruneError,
     ) as error:
         _complain(str(error))

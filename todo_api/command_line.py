@@ -2,17 +2,21 @@
 
 import argparse
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from todo_api.operator.words import add_users
 from todo_api.settings.config import Config, default_text, variable
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser that never repeats an unknown word in an error: it may be a misplaced secret."""
+
+    commands: Iterable[str] = ()  # what the first argument has to be
 
     def error(self, message: str) -> NoReturn:
         """Show the usage and the error, and exit with status 2."""
@@ -20,11 +24,8 @@ class _Parser(argparse.ArgumentParser):
             names = re.findall(r"(?<= )--[a-z][a-z_-]*(?=[ =]|$)", message)
             shown = [name + _meant(name) for name in names]
             message = f"unknown: {', '.join(shown) or 'an argument that belongs to no option'}"
-        elif "invalid choice" in message:
-            message = (
-                "the first argument must be a command: serve, migrate, rollback, end-sessions, prune or "
-                "upgrade-data"
-            )
+        elif self.commands and ("invalid choice" in message or "are required" in message):
+            message = f"after {self.prog} comes one of: {', '.join(self.commands)}"
         super().error(message)
 
 
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=f"todo-api {version('todo-api')}")
     added = found.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    found.commands = added.choices
 
     def command(name: str, about: str) -> argparse.ArgumentParser:
         one = added.add_parser(
@@ -100,6 +102,8 @@ def parser() -> argparse.ArgumentParser:
         "prune",
         "remove what has expired at once, as the service does once an hour, and say how much",
     )
+    users, names = add_users(added, settings)
+    users.commands = names
     upgrade = command(
         "upgrade-data", "move the embedded database to another major version of PostgreSQL"
     )

@@ -159,6 +159,13 @@ def prune(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     return _OK
 
 
+def users(config: Config, urls: Urls, given: argparse.Namespace) -> int:
+    """Look after accounts."""
+    from todo_api.operator.users import users
+
+    return users(given, urls.owner, urls.folder, config.bcrypt_rounds)
+
+
 @contextmanager
 def database(config: Config, *, may_make: bool) -> Iterator[Urls]:
     """The configured database, or an embedded one that runs until the end of the block."""
@@ -171,7 +178,10 @@ def database(config: Config, *, may_make: bool) -> Iterator[Urls]:
     for name in [name for name in os.environ if re.match("PG[A-Z]", name)]:
         del os.environ[name]
     with embedded_postgres(config.data_dir, config.pg_bin, may_make=may_make) as url:
-        logger.info("embedded PostgreSQL: psql '%s'", url)
+        if (
+            may_make
+        ):  # another command says in its result where it worked, and has one line for an error
+            logger.info("embedded PostgreSQL: psql '%s'", url)
         yield Urls(serving_url(url), url, config.data_dir)
 
 

@@ -83,7 +83,7 @@ NOT_JSON = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/login"])
+@pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/login", "/api/auth/reset"])
 def test_what_is_not_called_json_is_no_attempt(client, path):
     body = json.dumps(LOGIN).encode()
     for content_type in NOT_JSON:

@@ -23,6 +23,7 @@ from support.leaks import Scan
 from support.live_service import live_service
 from support.openapi_document import Document, Operation, current_document
 from support.watched import had_a_bug
+from todo_api.auth.codes import code_hash
 from todo_api.web.problem_codes import CODES
 
 pytestmark = pytest.mark.contract
@@ -30,7 +31,7 @@ DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
 PAIRS = [(name, status) for name, operation in OPERATIONS.items() for status in operation.statuses]
 ASKING = {"changePassword", "changeEmail", "deleteAccount"}  # for the current password
-LIMITED = {"signup", "login", *ASKING}
+LIMITED = {"signup", "login", "reset", *ASKING}
 BEFORE_THE_COUNT = {415, 421, 503}
 BY_THE_SERVER = {408, 413, 431}  # before the application sees the request
 HTTPS = "https://localhost"  # so that Strict-Transport-Security is sent too
@@ -111,9 +112,9 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
         expected.add(421)
     if operation.about["tags"] in (["auth"], ["accounts"], ["tasks"]) or operation.id == "ready":
         expected.add(503)
-    if operation.needs_token or operation.id == "login":
+    if operation.needs_token or operation.id in ("login", "reset"):
         expected.add(401)
-    if "{user_id}" in operation.path or operation.id == "login":
+    if "{user_id}" in operation.path or operation.id in ("login", "signup"):
         expected.add(403)
     if "{task_id}" in operation.path or "{path}" in operation.path:
         expected.add(404)
@@ -287,6 +288,7 @@ class Provoke:
         self.watched = watched
         self.app = shared_app(cors_origins=(ORIGIN,), max_tasks_per_user=2)
         self.client = self.app.test_client()
+        self.shared_app = shared_app
         self.problems_page = self.client.get("/problems").text
         self.account = Account(self.client, "zoe@example.com", PASSWORD)
         self.task = self.account.add()
@@ -312,6 +314,8 @@ class Provoke:
     def success(self, operation: Operation) -> TestResponse:
         if operation.id == "login":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
+        if operation.id == "reset":
+            self.give_code(operation.body_examples[0]["code"])
         if operation.id == "createTask":
             headers = {"Idempotency-Key": "k"}
             self.send(operation, headers=headers)
@@ -320,6 +324,13 @@ class Provoke:
             self.account.add()
             return self.send(operation, query_string={"limit": 1})
         return self.send(operation)
+
+    def give_code(self, code: str) -> None:
+        """What `todo-api users reset-password` does, for the account."""
+        self.superuser.execute(
+            "INSERT INTO reset_codes VALUES (%s, decode(%s, 'hex'), now() + interval '1 hour')",
+            [self.account.id, code_hash(code)],
+        )
 
     def invalid(self, operation: Operation) -> TestResponse:
         if in_query(operation):
@@ -340,6 +351,8 @@ class Provoke:
         if operation.id == "login":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
             self.superuser.execute("UPDATE users SET disabled_at = now()")
+        if operation.id == "signup":
+            return self.send(operation, self.shared_app(signup="closed").test_client())
         return self.send(operation, ids={"user_id": str(uuid.uuid4())})
 
     def conflict(self, operation: Operation) -> TestResponse:

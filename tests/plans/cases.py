@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import todo_api
 from support.rules.user_rule import opens_or_ends
 from todo_api.database.statements import Statement, load_statements
 
-from .fill import Filled, FilledUser
+from .fill import Filled, FilledUser, user_id
 
 FOLDER = Path(todo_api.__file__).parent.parent / "sql"
 PAGE_SIZE = 20
@@ -37,6 +38,8 @@ _TYPICAL = {
     "bounded": False,
     "email": "user1@example.com",
     "password_version": 1,
+    "after": "user1@example.com",
+    "code_hash": sha256(b"1").hexdigest(),  # of the typical user
     "password_hash": "$2b$12$" + "a" * 53,
     "request_hash": "0" * 64,
     "key": "LIMITS:LIMITER/10.0.0.1/32/auth.login/5/1/minute",
@@ -53,9 +56,16 @@ _TYPICAL = {
 _NEW_ID = "00000000-0000-4000-8000-000000000001"
 _INSTEAD: dict[str, dict[str, Any]] = {
     "before_sign_in/create_user": {"user_id": _NEW_ID, "email": "new@example.com"},
+    "before_sign_in/add_user": {"user_id": _NEW_ID, "email": "new@example.com"},
+    "before_sign_in/find_invite": {"code_hash": sha256(b"invite 1").hexdigest()},
+    "before_sign_in/make_invite": {"code_hash": "0" * 64},
+    "before_sign_in/use_invite": {"code_hash": sha256(b"invite 1").hexdigest()},
     "before_sign_in/record_migration": {"id": "9999.new"},
     "sessions/create": {"session_id": _NEW_ID},
 }
+
+
+_GOES_OVER_ALL = {"before_sign_in/delete_user", "before_sign_in/forget_events"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,9 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
         if opens_or_ends(statement.text):
             continue
         instead = _INSTEAD.get(name, {})
+        if name in _GOES_OVER_ALL:
+            # of somebody with little: what a page had all of it visible has to be looked at afterwards
+            instead = {"user_id": user_id(filled.users - 1)}
         found.append(_case(statement, filled.typical, instead))
         if name in ("tasks/list", "tasks/list_state", "tasks/page"):
             found.append(
@@ -107,6 +120,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
 
 def _case(statement: Statement, user: FilledUser, instead: dict[str, Any], label: str = "") -> Case:
     of_user = {"user_id": user.user_id, "task_id": user.task_id, "session_id": user.session_id}
+    of_user["users"] = "{" + user.user_id + "}"
     of_user |= dict(zip(("last_created_at", "last_id"), user.middle, strict=True))
     values = _TYPICAL | of_user | instead
     wanted = [name for name in statement.parameters if name != "%s"]

@@ -44,7 +44,7 @@ def fill(connection: psycopg.Connection[Any], *, tasks: int, users: int) -> Fill
         )
         with connection.cursor().copy("COPY plan (number, user_id, tasks) FROM STDIN") as copy:
             for number, count in enumerate(counts):
-                copy.write_row((number, _user_id(number), count))
+                copy.write_row((number, user_id(number), count))
         connection.execute("ANALYZE plan")
         connection.execute("SET LOCAL work_mem = '256MB'")
         for statement in _ROWS:
@@ -77,12 +77,13 @@ def _tasks_by_user(tasks: int, users: int) -> list[int]:
     return [heaviest, TASKS_OF_TYPICAL, *tail]
 
 
-def _user_id(number: int) -> str:
+def user_id(number: int) -> str:
+    """The id of a user, of whom there are as many as were asked for."""
     return str(uuid5(_IDS, f"user {number}"))
 
 
 def _user(connection: psycopg.Connection[Any], number: int) -> FilledUser:
-    user_id = _user_id(number)
+    of_user = user_id(number)
     [(task_id, session_id)] = connection.execute(
         """
         SELECT
@@ -92,7 +93,7 @@ def _user(connection: psycopg.Connection[Any], number: int) -> FilledUser:
             ),
             (SELECT id::text FROM sessions WHERE user_id = %(user_id)s AND expires_at > now() LIMIT 1)
         """,
-        {"user_id": user_id},
+        {"user_id": of_user},
     ).fetchall()
     tables = connection.execute(
         """
@@ -102,7 +103,7 @@ def _user(connection: psycopg.Connection[Any], number: int) -> FilledUser:
     ).fetchall()
     rows = {
         table: connection.execute(
-            f"SELECT count(*) FROM {table} WHERE user_id = %s".encode(), (user_id,)
+            f"SELECT count(*) FROM {table} WHERE user_id = %s".encode(), (of_user,)
         ).fetchall()[0][0]
         for (table,) in tables
     }
@@ -111,9 +112,9 @@ def _user(connection: psycopg.Connection[Any], number: int) -> FilledUser:
         SELECT created_at::text, id::text FROM tasks WHERE user_id = %s
         ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET %s
         """,
-        (user_id, rows["tasks"] // 2),
+        (of_user, rows["tasks"] // 2),
     ).fetchall()
-    return FilledUser(user_id, task_id, session_id, middle, rows)
+    return FilledUser(of_user, task_id, session_id, middle, rows)
 
 
 @contextmanager
@@ -208,6 +209,20 @@ _ROWS = (
     FROM plan
     CROSS JOIN generate_series(0, 4) AS session
     ORDER BY {_CHANCE.format("number::bigint * 100 + session", 3)}
+    """,
+    # --- a code of each user, as the housekeeping would leave it, and invites ---
+    """
+    INSERT INTO reset_codes (user_id, code_hash, expires_at)
+    SELECT user_id, sha256(convert_to(number::text, 'UTF8')),
+        now() + (20 - number % 30) * interval '1 hour'
+    FROM plan
+    ORDER BY md5(number::text)
+    """,
+    """
+    INSERT INTO invites (code_hash, email, expires_at)
+    SELECT sha256(convert_to('invite ' || number, 'UTF8')), NULL,
+        now() + (20 - number % 30) * interval '1 hour'
+    FROM plan
     """,
     # --- an event for every five tasks over 90 days, a tenth of them about nobody; and 30 of one client
     # that count as of the last minute for an hour ---

@@ -12,14 +12,15 @@ FACE = "(face)"
 # Which wings a wing may import, beside itself. The face starts and wires everything.
 MAY_IMPORT = {
     FACE: {
-        "accounts", "auth", "database", "docs", "embedded", "observability", "processes", "server",
-        "settings", "tasks", "upkeep", "web",
+        "accounts", "auth", "database", "docs", "embedded", "observability", "operator", "processes",
+        "server", "settings", "tasks", "upkeep", "web",
     },
     "accounts": {"auth", "database", "docs", "tasks", "web"},
     "tasks": {"auth", "database", "docs", "web"},
     "server": {"observability", "processes", "web"},
     "processes": {"observability"},
     "observability": {"database", "docs", "upkeep", "web"},
+    "operator": {"auth", "upkeep", "web"},
     "upkeep": {"auth", "database"},
     "auth": {"database", "docs", "settings", "web"},
     "docs": {"web"},

@@ -11,7 +11,15 @@ from psycopg.conninfo import make_conninfo
 from support.rules import guards, isolation
 
 pytestmark = pytest.mark.partitioned
-TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys", "auth_events")
+TABLES = (
+    "users",
+    "sessions",
+    "tasks",
+    "task_counts",
+    "idempotency_keys",
+    "auth_events",
+    "reset_codes",
+)
 OWN = "user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid)"
 
 
@@ -74,6 +82,10 @@ SEEN_OR_CHANGED = {
     "tasks can be planted": (
         "ALTER POLICY tasks_own ON tasks WITH CHECK (true)",
         "INSERT INTO tasks",
+    ),
+    "codes are seen": (
+        "ALTER POLICY reset_codes_own ON reset_codes USING (true)",
+        "FROM reset_codes",
     ),
     "sessions can be planted": (
         "ALTER POLICY sessions_own ON sessions WITH CHECK (true)",

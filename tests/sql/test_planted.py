@@ -53,6 +53,14 @@ BETTER = [  # functions that fit some call better than PostgreSQL's own
     "sweep_sessions(bigint) RETURNS integer",
     "sweep_idempotency_keys(bigint) RETURNS integer",
     "sweep_auth_events(bigint, bigint) RETURNS integer",
+    "find_reset_code(text) RETURNS TABLE (user_id uuid, email text)",
+    "use_reset_code(text) RETURNS void",
+    "find_invite(bytea, varchar) RETURNS boolean",
+    "use_invite(bytea, varchar) RETURNS void",
+    "sweep_reset_codes(bigint) RETURNS integer",
+    "sweep_invites(bigint) RETURNS integer",
+    "decode(text, varchar) RETURNS bytea",
+    "unnest(uuid[]) RETURNS SETOF uuid",
 ]
 
 
@@ -178,6 +186,12 @@ def test_no_planted_function_or_operator_is_called_by_a_statement(
         "function sweep_sessions(integer)",
         "function sweep_idempotency_keys(integer)",
         "function sweep_auth_events(integer,integer)",
+        "function find_reset_code(bytea)",
+        "function use_reset_code(bytea)",
+        "function find_invite(bytea,text)",
+        "function use_invite(bytea,text)",
+        "function sweep_reset_codes(integer)",
+        "function sweep_invites(integer)",
     }
     assert set(taken_from_public(prober, STATEMENTS[name].text)) <= own
 

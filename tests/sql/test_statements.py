@@ -120,11 +120,11 @@ def literals() -> set[str]:
 
 
 def asked() -> set[str]:
-    """What migrations and the check of the database ask for by its last name."""
+    """What migrations, the check of the database and the operator's commands ask for by its last name."""
     return {
         f"before_sign_in/{node.args[0].value}"
         for file in sources()
-        if file.parent.name == "upkeep"
+        if file.parent.name in ("upkeep", "operator")
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Call)
         and "ask" in (getattr(node.func, "attr", None), getattr(node.func, "id", None))

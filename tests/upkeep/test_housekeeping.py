@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from support.at_once import at_once
 from support.live_service import live_service
-from support.signed_up import create_once, sign_up
+from support.signed_up import HASH, create_once, sign_up
 from support.waiting import until
 from todo_api.database.data import Database
 from todo_api.upkeep.housekeeping import SWEEPS, Housekeeper, PruneError, prune
@@ -26,11 +26,12 @@ KINDS = tuple(SWEEPS)
 EXPIRED = {
     "sessions": (
         "INSERT INTO sessions SELECT user_id, gen_random_uuid(), now() - interval '25 hours',"
-        " now() - interval '1 second' FROM users, generate_series(1, {n})"
+        " now() - interval '1 second' FROM users, generate_series(1, {n}) WHERE email !~ '^code'"
     ),
     "idempotency_keys": (
         "INSERT INTO idempotency_keys SELECT user_id, 'old-' || one, sha256(''), gen_random_uuid(),"
         " now() - interval '24 hours 1 second' FROM users, generate_series(1, {n}) AS one"
+        " WHERE email !~ '^code'"
     ),
     "rate_limits": (
         "INSERT INTO rate_limits SELECT 'old-' || one, '{{}}', now() - interval '1 second'"
@@ -39,7 +40,18 @@ EXPIRED = {
     "auth_events": (
         "INSERT INTO auth_events (occurred_at, event, user_id, address, request_id)"
         " SELECT now() - interval '90 days 1 minute', 'login', user_id, '::1', 'old'"
-        " FROM users, generate_series(1, {n})"
+        " FROM users, generate_series(1, {n}) WHERE email !~ '^code'"
+    ),
+    # one a user, so each has a user of its own
+    "reset_codes": (
+        "WITH made AS (INSERT INTO users"
+        " SELECT gen_random_uuid(), 'code' || gen_random_uuid() || '@example.com',"
+        f" '{HASH}' FROM generate_series(1, {{n}}) RETURNING user_id)"
+        " INSERT INTO reset_codes SELECT user_id, sha256(''), now() - interval '1 second' FROM made"
+    ),
+    "invites": (
+        "INSERT INTO invites SELECT sha256(uuid_send(gen_random_uuid())), NULL, now() - interval '1 second'"
+        " FROM generate_series(1, {n})"
     ),
 }
 LIVING = {
@@ -56,6 +68,8 @@ LIVING = {
         "INSERT INTO auth_events (occurred_at, event, user_id, address, request_id)"
         " SELECT now() - interval '89 days', 'login', user_id, '::1', 'young' FROM users"
     ),
+    "reset_codes": "INSERT INTO reset_codes SELECT user_id, sha256(''), now() + interval '1 hour' FROM users",
+    "invites": "INSERT INTO invites VALUES (sha256(''), NULL, now() + interval '1 hour')",
 }
 
 
@@ -235,7 +249,10 @@ def test_what_was_removed_is_logged(
     let_expire(superuser, 2, "rate_limits")
     with caplog.at_level(logging.INFO):
         Housekeeper(database, 90).look()
-    said = "housekeeping removed sessions: 0, idempotency_keys: 0, rate_limits: 2, auth_events: 0"
+    said = (
+        "housekeeping removed sessions: 0, idempotency_keys: 0, rate_limits: 2, auth_events: 0, "
+        "reset_codes: 0, invites: 0"
+    )
     assert caplog.messages == [said]
 
 
@@ -282,8 +299,14 @@ def test_the_command_removes_at_once_and_says_what(
     assert rows() == left
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
-        "removed sessions: 1500, idempotency_keys: 1501, rate_limits: 1502, auth_events: 0",
-        "removed sessions: 0, idempotency_keys: 0, rate_limits: 0, auth_events: 1503",
+        (
+            "removed sessions: 1500, idempotency_keys: 1501, rate_limits: 1502, auth_events: 0, "
+            "reset_codes: 1504, invites: 1505"
+        ),
+        (
+            "removed sessions: 0, idempotency_keys: 0, rate_limits: 0, auth_events: 1503, "
+            "reset_codes: 0, invites: 0"
+        ),
     ]
 
 

@@ -245,7 +245,7 @@ def test_without_listed_origins_and_without_an_origin_there_are_no_cors_headers(
 
 
 def test_every_route_but_the_open_ones_needs_a_token(app):
-    open_ones = {"auth.signup", "auth.login"}
+    open_ones = {"auth.signup", "auth.login", "auth.reset"}
     client = app.test_client()
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(("docs.", "health.")) or rule.endpoint in open_ones:
@@ -264,7 +264,7 @@ def test_every_route_that_takes_a_password_has_a_limit(make_app):
             statuses = [client.post(rule.rule, json={}).status_code for _ in range(2)]
             if statuses[1] == 429:
                 limited.add(rule.endpoint)
-    assert limited == {"auth.signup", "auth.login"}
+    assert limited == {"auth.signup", "auth.login", "auth.reset"}
 
 
 def test_below_a_path_of_the_proxy_every_reference_has_it(client, ann):

@@ -1,1 +1,1 @@
-"""Who is asking? Sign-up, login, logout; tokens, passwords, the rate limit."""
+"""Who is asking? Sign-up, login, logout, reset; tokens, passwords, codes, the rate limit."""

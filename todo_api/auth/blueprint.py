@@ -1,4 +1,4 @@
-"""The calls under /api/auth: sign-up, login, renewal, logout."""
+"""The calls under /api/auth: sign-up, login, renewal, logout, reset."""
 
 import uuid
 from http import HTTPStatus
@@ -6,9 +6,19 @@ from http import HTTPStatus
 from flask import Blueprint, Response
 
 from todo_api.auth import events, sign_ins, tokens
+from todo_api.auth.codes import code_hash
+from todo_api.auth.invitations import closed, uses_invite
+from todo_api.auth.new_passwords import refuse_weak
 from todo_api.auth.passwords import hasher, hashes
-from todo_api.auth.schemas import Credentials, Session, SessionAnswer, SignUp
-from todo_api.database.calls import Call, PasswordChanged, SessionEnded, SignedIn, UniqueViolated
+from todo_api.auth.schemas import Credentials, Reset, Session, SessionAnswer, SignUp
+from todo_api.database.calls import (
+    Call,
+    CodeSpent,
+    PasswordChanged,
+    SessionEnded,
+    SignedIn,
+    UniqueViolated,
+)
 from todo_api.web import answers
 from todo_api.web.bodies import read_body
 from todo_api.web.current import database
@@ -22,6 +32,7 @@ auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 def signup() -> Response:
     """Open an account and its first session."""
     body = read_body(SignUp)
+    invite = uses_invite(body)
     who = SignedIn(user_id=str(uuid.uuid4()), session_id=str(uuid.uuid4()))
     account = {
         "user_id": who.user_id,
@@ -30,6 +41,7 @@ def signup() -> Response:
     }
     try:
         database().before_sign_in(
+            *invite,
             Call("before_sign_in/create_user", account),
             sign_ins.new_session(who),
             events.event("signup"),
@@ -38,6 +50,8 @@ def signup() -> Response:
     except UniqueViolated:
         events.record("signup_refused", "email taken")
         raise Problem("email-taken") from None
+    except CodeSpent:  # by another sign-up, meanwhile
+        raise closed("invite used meanwhile") from None
     return _session_answer(who, body.email, HTTPStatus.CREATED)
 
 
@@ -85,6 +99,41 @@ def logout() -> Response:
     who = tokens.verify()
     sign_ins.end(who, who.session_id, "logout")
     return answers.no_content()
+
+
+@auth.post("/reset")
+@hashes
+def reset() -> Response:
+    """Set a new password by an operator's code, and end all that was signed in by the former one."""
+    body = read_body(Reset)
+    code = {"code_hash": code_hash(body.code)}
+    [found] = (
+        database().before_sign_in(Call("before_sign_in/find_reset_code", code))
+        if code["code_hash"]
+        else [[]]
+    )
+    if not found:
+        raise _no_such_code()
+    user_id, email = found[0]
+    refuse_weak(body.new_password, email, field="new_password")
+    password = {"password_hash": hasher().hash(body.new_password)}
+    try:
+        database().before_sign_in(
+            Call("users/take_turn"),
+            Call("before_sign_in/use_reset_code", code),
+            Call("users/reset_password", password),
+            Call("sessions/end_all"),
+            events.event("password_reset"),
+            user_id=str(user_id),
+        )
+    except CodeSpent:  # used, voided or expired meanwhile
+        raise _no_such_code() from None
+    return answers.no_content()
+
+
+def _no_such_code() -> Problem:
+    events.record("reset_refused", "no good code")
+    return Problem("invalid-credentials", "The code is wrong, was used or has expired.")
 
 
 def _session_answer(

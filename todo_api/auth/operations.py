@@ -1,6 +1,6 @@
 """The calls under /api/auth, described for the OpenAPI document."""
 
-from todo_api.auth.schemas import Credentials, SessionAnswer, SignUp
+from todo_api.auth.schemas import Credentials, Reset, SessionAnswer, SignUp
 from todo_api.docs.vocabulary import (
     BODY_PROBLEMS,
     EXAMPLE_META,
@@ -21,6 +21,9 @@ _SESSION = {
     "meta": EXAMPLE_META,
 }
 _CREDENTIALS = {"ann": {"email": "ann@example.com", "password": "correct horse battery"}}
+_CODE = "7k2m-q9xd-4hte-0r8w-n5vb-c3jy-zg6p"
+_NEW_ACCOUNTS = {**_CREDENTIALS, "invited": {**_CREDENTIALS["ann"], "invite": _CODE}}
+_RESETS = {"ann": {"code": _CODE, "new_password": "staple battery horse"}}
 
 
 def _session(status: int, description: str) -> dict[int, Answer]:
@@ -38,12 +41,13 @@ def _session(status: int, description: str) -> dict[int, Answer]:
 OPERATIONS = {
     "auth.signup": Operation(
         summary="Open an account",
-        description="Answers with a first session, so no login is needed.",
+        description="Answers with a first session, so no login is needed. Where nobody gets in without an "
+        "invite, `invite` has to be a good one; elsewhere it is not looked at. What is refused uses up none.",
         limited=True,
         body=SignUp,
-        body_examples=_CREDENTIALS,
+        body_examples=_NEW_ACCOUNTS,
         answers=_session(201, "The account and its first session."),
-        problems=(*BODY_PROBLEMS, "email-taken", "rate-limited", "unavailable"),
+        problems=(*BODY_PROBLEMS, "signup-closed", "email-taken", "rate-limited", "unavailable"),
     ),
     "auth.login": Operation(
         summary="Start a session",
@@ -70,6 +74,17 @@ OPERATIONS = {
         needs_token=True,
         answers=_session(200, "The session with its new token."),
         problems=("unauthorized", "unavailable"),
+    ),
+    "auth.reset": Operation(
+        summary="Set a new password by a code",
+        description="The code comes from the operator, and is good once and for a limited time. All sessions "
+        "and API tokens of the user end. A code that is unknown, used, void or expired, or of a disabled "
+        "account, gets the same answer. What is refused with 422 uses up no code.",
+        limited=True,
+        body=Reset,
+        body_examples=_RESETS,
+        answers={204: Answer(description="The password is set; log in with it.")},
+        problems=(*BODY_PROBLEMS, "invalid-credentials", "rate-limited", "unavailable"),
     ),
     "auth.logout": Operation(
         summary="End this sign-in",

@@ -1,10 +1,10 @@
-"""The bodies and answers of sign-up and login: validation, JSON and JSON Schema from the same classes."""
+"""The bodies and answers under /api/auth: validation, JSON and JSON Schema from the same classes."""
 
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from todo_api.web.schemas import AnswerMeta, Id
 from todo_api.web.text import (
@@ -20,6 +20,7 @@ from todo_api.web.text import (
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 _SENT_MAX = 4 * EMAIL_MAX  # one character of NFC is at most four before
 PASSWORD_MIN, PASSWORD_MAX = 8, 1024
+CODE_MAX = 100  # longer than any code, and short enough to be looked at
 _EMAIL_PART = f"[^@{WHITE_SPACE}{CONTROL}]+"
 _DOMAIN_LABEL = f"[^@.{WHITE_SPACE}{CONTROL}]+"
 _EMAIL = re.compile(rf"{_EMAIL_PART}@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})+")
@@ -54,6 +55,14 @@ def clean_password(text: str) -> str:
     """The password exactly as sent; ValueError says what is wrong with it."""
     if not PASSWORD_MIN <= len(text) <= PASSWORD_MAX:
         raise ValueError(f"must have {PASSWORD_MIN} to {PASSWORD_MAX} characters")
+    refuse_surrogates(text)
+    return text
+
+
+def clean_code(text: str) -> str:
+    """The code exactly as sent; ValueError says what is wrong with it."""
+    if len(text) > CODE_MAX:
+        raise ValueError(f"must have at most {CODE_MAX} characters")
     refuse_surrogates(text)
     return text
 
@@ -94,11 +103,23 @@ Password = Annotated[
 ]
 
 
+Code = Annotated[
+    str,
+    Meta(
+        description="As the operator gave it out: letter case and hyphens count.",
+        examples=["7k2m-q9xd-4hte-0r8w-n5vb-c3jy-zg6p"],
+        extra={"clean": clean_code},
+        extra_json_schema={"maxLength": CODE_MAX},
+    ),
+]
+
+
 class SignUp(Struct, forbid_unknown_fields=True):
     """Who signs up."""
 
     email: NewEmail
     password: Password
+    invite: Code | UnsetType = UNSET
 
 
 class Credentials(Struct, forbid_unknown_fields=True):
@@ -106,6 +127,13 @@ class Credentials(Struct, forbid_unknown_fields=True):
 
     email: Email
     password: Password
+
+
+class Reset(Struct, forbid_unknown_fields=True):
+    """A code, and the password that is to be from now on."""
+
+    code: Code
+    new_password: Password
 
 
 class Session(Struct):

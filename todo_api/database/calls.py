@@ -54,5 +54,9 @@ class UniqueViolated(Exception):
     """The value exists already; the message is the name of the unique constraint."""
 
 
+class CodeSpent(Exception):
+    """The code of a transaction is not good, or no longer: nothing of the transaction was stored."""
+
+
 class StatementFailed(Exception):
     """A bug: PostgreSQL refused a statement. The message has its name and the reason, no value or SQL."""

@@ -79,7 +79,7 @@ class Database:
     def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[Any]:
         """Run `calls` as one transaction without a user or, after the password check, of `user_id`.
 
-        Raises Unavailable, UniqueViolated, PasswordChanged or, if the user is gone, SessionEnded.
+        Raises CodeSpent, Unavailable, UniqueViolated, PasswordChanged or, if the user is gone, SessionEnded.
         """
         opening = Call("before_sign_in/begin_request", {"user_id": user_id})
         return self._run(user_id, opening, calls)

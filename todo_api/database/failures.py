@@ -8,6 +8,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from todo_api.database.calls import (
     Call,
+    CodeSpent,
     PasswordChanged,
     SessionEnded,
     StatementFailed,
@@ -17,6 +18,7 @@ from todo_api.database.calls import (
 
 _SESSION_ENDED = "TD401"  # raised by begin_session and take_turn_with_password
 _PASSWORD_CHANGED = "TD403"  # noqa: S105 (raised by take_turn_with_password)
+_CODE_SPENT = "TD410"  # raised by use_reset_code and use_invite
 # In the name of each foreign key to users. A partition's may have a number behind it, and so has a shard's.
 _OF_ITS_USER = "_user_id_fkey"
 # Raised by begin_request in a transaction that is not READ COMMITTED, READ WRITE.
@@ -80,6 +82,8 @@ def _meaning(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
         error.diag.constraint_name or ""
     ):
         return SessionEnded()  # the user was deleted while the statement ran
+    if error.sqlstate == _CODE_SPENT:
+        return CodeSpent()
     if isinstance(error, errors.UniqueViolation):
         return UniqueViolated(error.diag.constraint_name)
     if (

@@ -12,8 +12,8 @@ from prometheus_client import Counter, Gauge, Histogram
 SERVER_REFUSALS = (400, 408, 413, 431, 500)
 CUT_OFF = ("slow", "room")
 EVENTS = (
-    "signup", "signup_refused", "login", "login_refused", "logout", "token_refused",
-    "foreign_user", "rate_limited",
+    "signup", "signup_refused", "login", "login_refused", "logout", "password_reset", "reset_refused",
+    "token_refused", "foreign_user", "rate_limited",
 )  # fmt: skip
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
 

@@ -116,7 +116,7 @@ class Config:
         readers.whole_number(0, 65535),
     )
     auth_rate_limit: str = _setting(
-        "attempts at signup, and at login, for each client address",
+        "attempts at signup, at login, and at a reset, for each client address",
         readers.rate_limit,
         "5 per minute",
     )
@@ -127,6 +127,11 @@ class Config:
     )
     bcrypt_rounds: int = _setting(
         "cost of a password hash, as a power of two", readers.whole_number(4, 20), 12
+    )
+    signup: str = _setting(
+        "who may sign up: open (anybody), invite (with an invite of the operator's) or closed (nobody)",
+        readers.one_of("open", "invite", "closed"),
+        "open",
     )
     max_tasks_per_user: int = _setting(
         "tasks that a user may hold", readers.whole_number(1, 2_000_000_000), 10_000

@@ -30,7 +30,7 @@ def ask(
     connection: psycopg.Connection[Any],
     statements: dict[str, Statement],
     name: str,
-    **parameters: str | bool | None,
+    **parameters: str | int | None,
 ) -> list[tuple[Any, ...]]:
     """Run a statement of sql/before_sign_in; returns its rows."""
     statement = statements[f"before_sign_in/{name}"]

@@ -22,6 +22,8 @@ SWEEPS = {
     "idempotency_keys": "before_sign_in/sweep_idempotency_keys",
     "rate_limits": "before_sign_in/sweep_rate_limits",
     "auth_events": "before_sign_in/sweep_auth_events",
+    "reset_codes": "before_sign_in/sweep_reset_codes",
+    "invites": "before_sign_in/sweep_invites",
 }
 
 logger = logging.getLogger("todo_api.housekeeping")

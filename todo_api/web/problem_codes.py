@@ -33,7 +33,8 @@ CODES = {
         401,
         "Invalid credentials",
         "The e-mail address or the password is wrong.",
-        "Check both. The answer is the same for an address that has no account.",
+        "Check both. The answer is the same for an address that has no account. A code for a new password is "
+        "good once and for a limited time, exactly as it was given out: ask the operator for another.",
     ),
     "forbidden": Code(
         403,
@@ -52,6 +53,14 @@ CODES = {
         "Account disabled",
         "The operator has disabled this account.",
         "Ask the operator. Nothing of the account is lost.",
+    ),
+    "signup-closed": Code(
+        403,
+        "Sign-up closed",
+        "Nobody can sign up here without a good invite.",
+        "Ask the operator for an invite, and send it as “invite”, exactly as it was given out. It is good "
+        "once, for a limited time, and perhaps for one address only. Where sign-up is closed altogether, ask "
+        "for an account.",
     ),
     "not-found": Code(
         404,

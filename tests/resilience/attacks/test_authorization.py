@@ -31,6 +31,7 @@ WHO = {
     "auth.signup": SIGN_IN,
     "auth.login": SIGN_IN,
     "auth.renew": SIGNED_IN,
+    "auth.reset": SIGN_IN,
     "auth.logout": SIGNED_IN,
     "accounts.get_account": OWN,
     "accounts.change_password": OWN,
@@ -57,7 +58,7 @@ WHO = {
     "health.live": OPEN,
     "health.ready": OPEN,
 }
-TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys")
+TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys", "reset_codes")
 
 
 def rules(app: Flask) -> list[tuple[str, str, set[str]]]:

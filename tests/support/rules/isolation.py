@@ -24,15 +24,17 @@ from todo_api.database.statements import USER, load_statements
 
 # What row security, the grants, a key or a dead session say; anything else is a mistake of the proof.
 REFUSALS = (errors.InsufficientPrivilege, errors.UniqueViolation)
-SESSION_ENDED = "TD401"
-# Handing this out is the statement's purpose: it answers for one address, to whoever signs in with it.
-ANSWERS_FOR_ANYBODY = "before_sign_in/find_account"
+# By a dead session, by a code that is not good.
+RAISED = ("TD401", "TD410")
+# Handing this out is the purpose of these statements: of one address, or one code, to whoever comes with it.
+ANSWERS_FOR_ANYBODY = ("before_sign_in/find_account", "before_sign_in/find_reset_code")
 # Removing what has expired, of whoever, is these statements' purpose.
 SWEEPS = "before_sign_in/sweep_"
 _LIVES = {
     "sessions": "expires_at > now()",
     "idempotency_keys": "created_at > now() - interval '24 hours'",
     "auth_events": "occurred_at > now() - interval '90 days'",
+    "reset_codes": "expires_at > now()",
 }
 ATTACKS = (
     "SELECT user_id, email FROM users",
@@ -42,6 +44,8 @@ ATTACKS = (
     "SELECT user_id, tasks FROM task_counts",
     "SELECT user_id, task_id FROM idempotency_keys",
     "SELECT user_id, address FROM auth_events",
+    "SELECT user_id, code_hash FROM reset_codes",
+    "SELECT email FROM invites",
     "SELECT user_id, password_hash FROM find_credentials('%')",
     "SELECT user_id, password_hash FROM find_account('%')",
     "SELECT t.title FROM tasks AS t INNER JOIN users AS u USING (user_id)",
@@ -63,6 +67,9 @@ ATTACKS = (
     "DELETE FROM task_counts",
     "DELETE FROM idempotency_keys",
     "DELETE FROM auth_events",
+    "DELETE FROM reset_codes",
+    "DELETE FROM invites",
+    "UPDATE reset_codes SET expires_at = 'infinity'",
     "INSERT INTO tasks (user_id, title) VALUES ($1, 'planted')",
     "INSERT INTO sessions (user_id, id, expires_at) VALUES ($1, gen_random_uuid(), 'infinity')",
     "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO UPDATE SET tasks = 0",
@@ -72,6 +79,7 @@ ATTACKS = (
         " VALUES ($1, 'planted', sha256(''), gen_random_uuid(), now())"
     ),
     "INSERT INTO users (user_id, email, password_hash) VALUES (gen_random_uuid(), 'x@example.com', $2)",
+    "INSERT INTO reset_codes (user_id, code_hash, expires_at) VALUES ($1, sha256(''), 'infinity')",
     "INSERT INTO auth_events (event, user_id, address, request_id) VALUES ('login', $1, '::1', 'r')",
     "TRUNCATE tasks",
     "TRUNCATE users CASCADE",
@@ -182,7 +190,7 @@ def _run(
     except REFUSALS:
         return ""
     except psycopg.Error as error:
-        if error.sqlstate != SESSION_ENDED:
+        if error.sqlstate not in RAISED:
             raise
         return ""
 
@@ -234,6 +242,11 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         [who.user_id, who.task_id],
     )
     connection.execute(
+        "INSERT INTO reset_codes (user_id, code_hash, expires_at)"
+        " VALUES ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), now() + interval '1 hour')",
+        [who.user_id],
+    )
+    connection.execute(
         "INSERT INTO auth_events (event, user_id, address, request_id)"
         " VALUES ('login', $1, '192.0.2.1', 'r')",
         [who.user_id],
@@ -248,7 +261,10 @@ def _values(ids: Person) -> dict[str, Any]:
         "user_id": ids.user_id,
         "session_id": ids.session_id,
         "task_id": ids.task_id,
+        "users": "{" + ids.user_id + "}",
         "email": ids.email,
+        "after": "",
+        "code_hash": hashlib.sha256(ids.user_id.encode()).hexdigest(),
         "password_hash": HASH,
         "password_version": 1,
         "title": "new",

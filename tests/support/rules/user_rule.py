@@ -25,6 +25,8 @@ TABLES = {
     "task_counts": True,
     "idempotency_keys": True,
     "auth_events": True,
+    "reset_codes": True,
+    "invites": False,
     "rate_limits": False,
     "housekeeping": False,
     "applied_migrations": False,

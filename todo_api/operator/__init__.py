@@ -1,0 +1,1 @@
+"""What can an operator do with accounts, from a terminal?"""
