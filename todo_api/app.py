@@ -12,6 +12,9 @@ import todo_api.docs.operations
 import todo_api.observability.operations
 import todo_api.tasks.operations
 from todo_api.accounts.blueprint import accounts
+from todo_api.accounts.events import events
+from todo_api.accounts.export import export
+from todo_api.accounts.sessions import sessions
 from todo_api.auth import passwords, rate_limit, tokens
 from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
@@ -35,7 +38,7 @@ from todo_api.web.unsent import Unsent
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
 
-BLUEPRINTS = (auth, accounts, tasks, health, docs)
+BLUEPRINTS = (auth, accounts, sessions, events, export, tasks, health, docs)
 OPERATIONS = {
     **todo_api.auth.operations.OPERATIONS,
     **todo_api.accounts.operations.OPERATIONS,

@@ -33,6 +33,9 @@ BLUEPRINTS = {
     f"todo_api.{name}"
     for name in (
         "accounts.blueprint",
+        "accounts.events",
+        "accounts.export",
+        "accounts.sessions",
         "auth.blueprint",
         "docs.blueprint",
         "observability.health",

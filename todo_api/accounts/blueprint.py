@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from todo_api.accounts import current_password, events, export, sessions
+from todo_api.accounts import current_password
 from todo_api.accounts.rows import as_account
 from todo_api.accounts.schemas import (
     Account,
@@ -11,8 +11,8 @@ from todo_api.accounts.schemas import (
     EmailChange,
     PasswordChange,
 )
+from todo_api.auth import events
 from todo_api.auth.admission import admit, admit_alive, signed_in
-from todo_api.auth.events import event, of_nobody
 from todo_api.auth.new_passwords import refuse_weak
 from todo_api.auth.passwords import hasher, hashes
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, UniqueViolated
@@ -47,7 +47,7 @@ def change_password() -> Response:
         turn,
         Call("users/change_password", {"password_hash": hasher().hash(body.new_password)}),
         Call("sessions/end_others", {"session_id": signed_in().session_id}),
-        event("password_changed"),
+        events.event("password_changed"),
     )
     return answers.no_content()
 
@@ -66,7 +66,7 @@ def change_email() -> Response:
             turn,
             Call("users/change_email", {"email": body.email}),
             Call("users/get_account", row=as_account),
-            *([] if is_same else [event("email_changed")]),
+            *([] if is_same else [events.event("email_changed")]),
         )
     except UniqueViolated:
         raise Problem("email-taken") from None
@@ -83,7 +83,7 @@ def delete_account() -> Response:
         signed_in(),
         turn,
         Call("before_sign_in/delete_account"),
-        of_nobody("account_deleted"),
+        events.of_nobody("account_deleted"),
     )
     return answers.no_content()
 
@@ -93,10 +93,3 @@ def _account_answer(found: list[Account]) -> Response:
         raise SessionEnded
     [account] = found
     return answers.json_answer(AccountAnswer(data=account, meta=answers.meta()))
-
-
-accounts.get("/sessions")(sessions.list_sessions)
-accounts.delete("/sessions")(sessions.end_other_sessions)
-accounts.delete("/sessions/<session_id>")(sessions.end_session)
-accounts.get("/events")(events.list_events)
-accounts.get("/export")(export.export_account)

@@ -6,11 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from flask import Response, current_app
+from flask import Blueprint, Response, current_app
 
-from todo_api.accounts.rows import as_account, as_event
-from todo_api.accounts.sessions import sign_ins_of
-from todo_api.auth.admission import signed_in
+from todo_api.accounts.rows import as_account, as_event, as_sign_in
+from todo_api.auth.admission import admit, signed_in
 from todo_api.database.calls import Call, SessionEnded
 from todo_api.tasks.contents import Items, add_tasks
 from todo_api.tasks.rows import as_task
@@ -24,25 +23,29 @@ _LISTS = ("tasks", "events")  # in the order of their rows
 _FILE = 'attachment; filename="todo-api-export.json"'
 _encode = msgspec.json.Encoder().encode
 
+export = Blueprint("export", __name__, url_prefix="/api/<user_id>/export")
+export.before_request(admit)
 
+
+@export.get("")
 def export_account() -> Response:
     """The account, its tasks, sessions, API tokens and events, in one answer to keep."""
     who, makers = signed_in(), current_app.extensions["makers"]
     while True:
         with suppress(InTheMaking), makers.turn(who.user_id):
-            export = _Export(who.user_id)
+            made = _Export(who.user_id)
             account, sign_ins, *_ = database().as_user(
                 who,
                 Call("users/get_account", row=as_account),
-                sign_ins_of(who.session_id),
-                Call("tasks/list", taker=export.tasks),
-                Call("auth_events/newest", {"most": MOST_EVENTS}, taker=export.events),
+                Call("sessions/list", {"session_id": who.session_id}, as_sign_in),
+                Call("tasks/list", taker=made.tasks),
+                Call("auth_events/newest", {"most": MOST_EVENTS}, taker=made.events),
             )
             if not account:  # deleted after its session was looked at
                 raise SessionEnded
-            export.end(account=account[0], sessions=sign_ins, api_tokens=[])
+            made.end(account=account[0], sessions=sign_ins, api_tokens=[])
             # A tag of its own: nobody else is sent this content.
-            content = unsent().complete(export.content, f"export {uuid.uuid4()}")
+            content = unsent().complete(made.content, f"export {uuid.uuid4()}")
             headers = {"Content-Disposition": _FILE}
             return answers.content_answer(content, answers.meta(), headers, around="{}")
 

@@ -1,28 +1,34 @@
 """Where the user is signed in: the list, and the end of one or of all others."""
 
-from flask import Response
+from flask import Blueprint, Response
 
 from todo_api.accounts.rows import as_sign_in
 from todo_api.accounts.sign_in_schemas import SignInListAnswer, SignInMeta
 from todo_api.auth import sign_ins
-from todo_api.auth.admission import session_first, signed_in
+from todo_api.auth.admission import admit, session_first, signed_in
 from todo_api.database.calls import Call
 from todo_api.web import answers
 from todo_api.web.current import database
-from todo_api.web.ids import is_id
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
+from todo_api.web.schemas import is_id
+
+sessions = Blueprint("sessions", __name__, url_prefix="/api/<user_id>/sessions")
+sessions.before_request(admit)
 
 
+@sessions.get("")
 def list_sessions() -> Response:
     """The living sign-ins, newest first."""
-    [found] = database().as_user(signed_in(), sign_ins_of(signed_in().session_id))
+    call = Call("sessions/list", {"session_id": signed_in().session_id}, as_sign_in)
+    [found] = database().as_user(signed_in(), call)
     meta = SignInMeta(
         timestamp=answers.timestamp(), request_id=current_request().id, count=len(found)
     )
     return answers.json_answer(SignInListAnswer(data=found, meta=meta))
 
 
+@sessions.delete("/<session_id>")
 def end_session(session_id: str) -> Response:
     """End a sign-in, by the id of any of its sessions."""
     no_such_session = Problem("not-found", "There is no such session.")
@@ -34,12 +40,8 @@ def end_session(session_id: str) -> Response:
     return answers.no_content()
 
 
+@sessions.delete("")
 def end_other_sessions() -> Response:
     """End all sign-ins but the request's own."""
     sign_ins.end_others(signed_in())
     return answers.no_content()
-
-
-def sign_ins_of(session_id: str) -> Call:
-    """The call for all living sign-ins; `session_id` is the request's own session."""
-    return Call("sessions/list", {"session_id": session_id}, as_sign_in)

@@ -1,6 +1,6 @@
 """The calls on sign-ins, events and the export, described for the OpenAPI document."""
 
-from todo_api.accounts.events import QUERY
+from todo_api.accounts.event_pages import QUERY
 from todo_api.accounts.sign_in_schemas import EventListAnswer, ExportAnswer, SignInListAnswer
 from todo_api.docs.vocabulary import (
     EXAMPLE_META,
@@ -49,7 +49,7 @@ _ACCOUNT = {
 }
 
 OPERATIONS = {
-    "accounts.list_sessions": Operation(
+    "sessions.list_sessions": Operation(
         summary="Where the user is signed in",
         description="The living sign-ins, newest first, at most 50. A login with all its renewals is one; it "
         "has the address and the program that its newest token was sent to.",
@@ -65,7 +65,7 @@ OPERATIONS = {
         },
         problems=(*TOKEN_PROBLEMS, "unavailable"),
     ),
-    "accounts.end_session": Operation(
+    "sessions.end_session": Operation(
         summary="End a sign-in",
         description="Its tokens are dead at once, renewed ones too. A second call finds nothing.",
         needs_token=True,
@@ -73,7 +73,7 @@ OPERATIONS = {
         answers={204: Answer(description="The sign-in has ended.")},
         problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
     ),
-    "accounts.end_other_sessions": Operation(
+    "sessions.end_other_sessions": Operation(
         summary="End all sign-ins but this one",
         description="For a user who has lost a device, or suspects somebody else.",
         needs_token=True,
@@ -81,7 +81,7 @@ OPERATIONS = {
         answers={204: Answer(description="All others have ended.")},
         problems=(*TOKEN_PROBLEMS, "unavailable"),
     ),
-    "accounts.list_events": Operation(
+    "events.list_events": Operation(
         summary="What happened at the door of the account",
         description="Newest first, in pages: sign-up, logins, renewals, ends of sessions, changes, and what "
         "was refused with the account's address or its tokens. Going through the pages finds each event that "
@@ -102,7 +102,7 @@ OPERATIONS = {
         },
         problems=(*TOKEN_PROBLEMS, "validation-error", "unavailable"),
     ),
-    "accounts.export_account": Operation(
+    "export.export_account": Operation(
         summary="Export all that is stored about the user",
         description="To keep, or to take elsewhere. No password, token or hash is in it. Of the events it "
         "has the latest 50 000. As with long lists, a user may leave few of them unread at the same time: "

@@ -52,6 +52,12 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
                 "name": "accounts",
                 "description": "What users may do with their own account.",
             },
+            {
+                "name": "sessions",
+                "description": "Where the user is signed in, and the end of it.",
+            },
+            {"name": "events", "description": "What happened at the door of the account."},
+            {"name": "export", "description": "All that is stored about the user."},
             {"name": "tasks", "description": "The tasks of one user, for this user only."},
             {"name": "health", "description": "For load balancers and monitoring."},
             {

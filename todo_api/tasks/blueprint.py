@@ -20,10 +20,9 @@ from todo_api.web.answers import no_content, not_modified
 from todo_api.web.bodies import JSON, MERGE_PATCH, read_body
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
-from todo_api.web.ids import is_id
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
-from todo_api.web.schemas import unset_as_none
+from todo_api.web.schemas import is_id, unset_as_none
 from todo_api.web.unsent import InTheMaking
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")

@@ -4,8 +4,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from todo_api.tasks.schemas import Task
-from todo_api.web import cursors
-from todo_api.web.query import QueryParameter, read_query, refused, whole_number
+from todo_api.web.query import (
+    QueryParameter,
+    cursor_pattern,
+    read_cursor,
+    read_query,
+    refused,
+    whole_number,
+    write_cursor,
+)
 from todo_api.web.schemas import FieldError
 
 LIMIT_MAX = 1000
@@ -41,11 +48,11 @@ def requested_page() -> Page | None:
 
 def cursor(last: Task) -> str:
     """The cursor of the page that follows this task."""
-    return cursors.write(last.created_at, UUID(last.id).bytes)
+    return write_cursor(last.created_at, UUID(last.id).bytes)
 
 
 def _read_cursor(text: str) -> Position:
-    moment, task_id = cursors.read(text, _ID_BYTES)
+    moment, task_id = read_cursor(text, _ID_BYTES)
     return Position(moment, str(UUID(bytes=task_id)))
 
 
@@ -61,7 +68,7 @@ QUERY = (
         "cursor",
         "With a `limit`: the `next_cursor` of the page before. It leads on from there whatever was added or "
         "deleted since, with another `limit` too.",
-        {"type": "string", "pattern": f"^{cursors.pattern(_ID_BYTES)}$"},
+        {"type": "string", "pattern": f"^{cursor_pattern(_ID_BYTES)}$"},
         _read_cursor,
     ),
 )

@@ -1,5 +1,6 @@
 """The classes that bodies and answers of all wings share, read and written by msgspec."""
 
+import re
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -20,6 +21,7 @@ Moment = Annotated[
     ),
 ]
 
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 RequestId = Annotated[
     str,
     Meta(
@@ -66,6 +68,11 @@ class ProblemAnswer(Struct, omit_defaults=True):
     errors: (
         Annotated[list[FieldError], Meta(description="With 422: one for each problem.")] | UnsetType
     ) = UNSET
+
+
+def is_id(text: str) -> bool:
+    """Whether a text in a path can be an id; PostgreSQL would take other spellings of a UUID too."""
+    return _ID.fullmatch(text) is not None
 
 
 def unset_as_none(body: Struct) -> dict[str, Any]:

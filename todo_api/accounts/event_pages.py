@@ -1,0 +1,66 @@
+"""Pages of the events: what a query may ask for, and the cursor of the next page."""
+
+from typing import NamedTuple
+
+from todo_api.web.query import (
+    QueryParameter,
+    cursor_pattern,
+    read_cursor,
+    read_query,
+    whole_number,
+    write_cursor,
+)
+
+LIMIT_MAX, LIMIT = 100, 50
+_NUMBER_BYTES = 8
+
+
+class Position(NamedTuple):
+    """A position among the events: right after the one with this time and number, even if it was removed."""
+
+    occurred_at: str
+    number: int
+
+
+class Page(NamedTuple):
+    """A requested page: up to `limit` events that follow a position."""
+
+    limit: int
+    after: Position
+
+
+START = Position("infinity", 0)
+
+
+def requested_page() -> Page:
+    """The page that the query asks for. Raises Problem."""
+    query = read_query(QUERY)
+    return Page(query.get("limit", LIMIT), query.get("cursor", START))
+
+
+def cursor(last: Position) -> str:
+    """The cursor of the page that follows this position."""
+    return write_cursor(last.occurred_at, last.number.to_bytes(_NUMBER_BYTES, "big"))
+
+
+def _read_cursor(text: str) -> Position:
+    moment, number = read_cursor(text, _NUMBER_BYTES)
+    return Position(moment, int.from_bytes(number, "big", signed=True))
+
+
+# What the list takes.
+QUERY = (
+    whole_number(
+        "limit",
+        f"How many events a page has at most; {LIMIT} without it.",
+        minimum=1,
+        maximum=LIMIT_MAX,
+    ),
+    QueryParameter(
+        "cursor",
+        "The `next_cursor` of the page before. It leads on from there whatever has happened since, with "
+        "another `limit` too.",
+        {"type": "string", "pattern": f"^{cursor_pattern(_NUMBER_BYTES)}$"},
+        _read_cursor,
+    ),
+)
