@@ -34,6 +34,8 @@ CREATE TABLE public.users (
     email text NOT NULL,
     password_hash text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    password_version integer DEFAULT 1 NOT NULL,
+    disabled_at timestamp with time zone,
     CONSTRAINT users_email_length CHECK (((char_length(email) >= 5) AND (char_length(email) <= 254))),
     CONSTRAINT users_email_plausible CHECK ((email ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'::text)),
     CONSTRAINT users_password_hash_is_bcrypt CHECK ((password_hash ~ '^\$2b\$[0-9]{2}\$[./A-Za-z0-9]{53}$'::text))
@@ -43,12 +45,25 @@ ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.users IS 'Accounts. Everything else belongs to one of them and leaves with it.';
 
+COMMENT ON COLUMN public.users.password_version IS 'Grows with each new password: what was allowed by the one before is refused.';
+
+COMMENT ON COLUMN public.users.disabled_at IS 'Null: not disabled.';
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY users_add ON public.users FOR INSERT TO todo_auth
+    WITH CHECK (true);
+
+CREATE POLICY users_change ON public.users FOR UPDATE TO todo_auth
+    USING (true);
+
+CREATE POLICY users_delete ON public.users FOR DELETE TO todo_auth
+    USING (true);
 
 CREATE POLICY users_find_credentials ON public.users FOR SELECT TO todo_auth
     USING (true);
@@ -57,8 +72,8 @@ CREATE POLICY users_own ON public.users TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT (user_id, email, created_at), INSERT (user_id, email, password_hash) ON TABLE public.users TO todo_app;
-GRANT SELECT (user_id, email, password_hash) ON TABLE public.users TO todo_auth;
+GRANT SELECT (user_id, email, created_at, password_version, disabled_at), INSERT (user_id, email, password_hash), UPDATE (email, password_hash, password_version) ON TABLE public.users TO todo_app;
+GRANT DELETE, SELECT (user_id, email, password_hash, created_at, password_version, disabled_at), INSERT (user_id, email, password_hash), UPDATE (password_hash, password_version, disabled_at) ON TABLE public.users TO todo_auth;
 
 -- --- find_credentials ---
 
@@ -251,7 +266,6 @@ CASE family(address)
 END))) STORED NOT NULL,
     user_agent text,
     request_id text NOT NULL,
-    CONSTRAINT auth_events_event_known CHECK ((event = ANY (ARRAY['signup'::text, 'login'::text, 'logout'::text, 'signup_refused'::text, 'login_refused'::text, 'token_refused'::text, 'foreign_user'::text, 'rate_limited'::text]))),
     CONSTRAINT auth_events_reason_length CHECK ((char_length(reason) <= 100)),
     CONSTRAINT auth_events_request_id_length CHECK (((char_length(request_id) >= 1) AND (char_length(request_id) <= 128))),
     CONSTRAINT auth_events_user_agent_length CHECK ((char_length(user_agent) <= 256))
@@ -274,6 +288,9 @@ ALTER TABLE public.auth_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+ALTER TABLE public.auth_events
+    ADD CONSTRAINT auth_events_event_known CHECK ((event = ANY (ARRAY['signup'::text, 'login'::text, 'renewal'::text, 'logout'::text, 'session_ended'::text, 'sessions_ended'::text, 'password_changed'::text, 'email_changed'::text, 'password_reset'::text, 'account_deleted'::text, 'token_created'::text, 'token_ended'::text, 'account_added'::text, 'account_invited'::text, 'reset_code_made'::text, 'account_disabled'::text, 'account_enabled'::text, 'signup_refused'::text, 'login_refused'::text, 'password_refused'::text, 'reset_refused'::text, 'token_refused'::text, 'foreign_user'::text, 'rate_limited'::text]))) NOT VALID;
+
 ALTER TABLE ONLY public.auth_events
     ADD CONSTRAINT auth_events_pkey PRIMARY KEY (id);
 
@@ -291,8 +308,11 @@ ALTER TABLE public.auth_events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY auth_events_count ON public.auth_events FOR SELECT TO todo_auth
     USING (true);
 
-CREATE POLICY auth_events_end ON public.auth_events FOR INSERT TO todo_auth
-    WITH CHECK (((event = 'logout'::text) AND (user_id IS NOT NULL)));
+CREATE POLICY auth_events_forget ON public.auth_events FOR DELETE TO todo_auth
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY auth_events_operator ON public.auth_events FOR INSERT TO todo_auth
+    WITH CHECK ((reason = 'by the operator'::text));
 
 CREATE POLICY auth_events_own ON public.auth_events TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
@@ -301,8 +321,8 @@ CREATE POLICY auth_events_own ON public.auth_events TO todo_app
 CREATE POLICY auth_events_sweep ON public.auth_events FOR DELETE TO todo_auth
     USING ((occurred_at <= (now() - '1 day'::interval)));
 
-GRANT INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
-GRANT DELETE, SELECT (id, occurred_at, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
+GRANT SELECT (id, occurred_at, event, reason, user_id, address, user_agent, request_id), INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
+GRANT DELETE, SELECT (id, occurred_at, event, user_id, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
 
 -- --- auth_event_room ---
 
@@ -519,3 +539,199 @@ COMMENT ON FUNCTION public.sweep_auth_events(days integer, most integer) IS 'Rem
 
 REVOKE ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) TO todo_app;
+
+-- --- find_account ---
+
+CREATE FUNCTION public.find_account(wanted_email text) RETURNS TABLE(user_id uuid, password_hash text, password_version integer, is_disabled boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.user_id, u.password_hash, u.password_version, u.disabled_at IS NOT NULL
+    FROM public.users AS u
+    WHERE lower(u.email) = lower(wanted_email)
+$$;
+
+ALTER FUNCTION public.find_account(wanted_email text) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.find_account(wanted_email text) IS 'Login has to find an account before anyone is signed in. Beside own_password this is the only way to a password hash.';
+
+REVOKE ALL ON FUNCTION public.find_account(wanted_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_account(wanted_email text) TO todo_app;
+
+-- --- own_password ---
+
+CREATE FUNCTION public.own_password() RETURNS TABLE(password_hash text, password_version integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.password_hash, u.password_version
+    FROM public.users AS u
+    WHERE u.user_id = nullif(current_setting('app.user_id', true), '')::uuid
+$$;
+
+ALTER FUNCTION public.own_password() OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.own_password() IS 'The password hash of the transaction''s own user, for the calls that ask for the current password.';
+
+REVOKE ALL ON FUNCTION public.own_password() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.own_password() TO todo_app;
+
+-- --- delete_account ---
+
+CREATE FUNCTION public.delete_account(known_version integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    own     CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+    removed integer;
+BEGIN
+    DELETE FROM public.users WHERE user_id = own AND password_version = known_version;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF removed = 1 THEN
+        DELETE FROM public.auth_events WHERE user_id = own;
+    END IF;
+    RETURN removed = 1;
+END
+$$;
+
+ALTER FUNCTION public.delete_account(known_version integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.delete_account(known_version integer) IS 'Deletes the transaction''s own user and all that is theirs, if the password is still the one that was checked.';
+
+REVOKE ALL ON FUNCTION public.delete_account(known_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_account(known_version integer) TO todo_app;
+
+-- --- api_tokens ---
+
+CREATE TABLE public.api_tokens (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    scope text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_on date,
+    CONSTRAINT api_tokens_expire_after_start CHECK ((expires_at > created_at)),
+    CONSTRAINT api_tokens_last_a_year CHECK (((expires_at - created_at) <= '366 days'::interval)),
+    CONSTRAINT api_tokens_name_has_no_control_characters CHECK ((name !~ '[\u0001-\u001F\u007F-\u009F]'::text)),
+    CONSTRAINT api_tokens_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT api_tokens_name_trimmed CHECK ((name = btrim(name))),
+    CONSTRAINT api_tokens_scope_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text])))
+);
+
+ALTER TABLE ONLY public.api_tokens FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.api_tokens IS 'What lets a program act for its user. A token lives exactly as long as its row here.';
+
+COMMENT ON COLUMN public.api_tokens.id IS 'The first 122 bits of the token''s SHA-256, as a UUID of version 8 (RFC 9562).';
+
+COMMENT ON COLUMN public.api_tokens.scope IS 'write includes reading; the transactions of read are read-only.';
+
+COMMENT ON COLUMN public.api_tokens.expires_at IS 'Null: never.';
+
+COMMENT ON COLUMN public.api_tokens.last_used_on IS 'The day in UTC of the last request. Null: not used yet.';
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (user_id, id);
+
+CREATE INDEX api_tokens_by_expiry ON public.api_tokens USING btree (expires_at);
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.api_tokens ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_tokens_end ON public.api_tokens FOR DELETE TO todo_auth
+    USING (true);
+
+CREATE POLICY api_tokens_find ON public.api_tokens FOR SELECT TO todo_auth
+    USING (true);
+
+CREATE POLICY api_tokens_own ON public.api_tokens TO todo_app
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT SELECT, DELETE, INSERT (user_id, id, name, scope, expires_at), UPDATE (last_used_on) ON TABLE public.api_tokens TO todo_app;
+GRANT DELETE, SELECT (user_id, id, expires_at) ON TABLE public.api_tokens TO todo_auth;
+
+-- --- begin_token ---
+
+CREATE FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    patience text;
+BEGIN
+    PERFORM public.begin_request(acting_user);
+    PERFORM FROM public.api_tokens
+    WHERE user_id = acting_user AND id = acting_token AND scope = acting_scope AND last_used_on >= current_date
+        AND (expires_at IS NULL OR expires_at > pg_catalog.now());
+    IF NOT FOUND THEN
+        PERFORM FROM public.api_tokens
+        WHERE user_id = acting_user AND id = acting_token AND scope = acting_scope
+            AND (expires_at IS NULL OR expires_at > pg_catalog.now());
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the API token has ended' USING ERRCODE = 'TD401';
+        END IF;
+        IF pg_catalog.current_setting('transaction_read_only') = 'off' THEN
+            patience := pg_catalog.current_setting('lock_timeout');
+            PERFORM pg_catalog.set_config('lock_timeout', '20ms', true);
+            BEGIN
+                PERFORM FROM public.api_tokens
+                WHERE user_id = acting_user AND id = acting_token
+                    AND (last_used_on IS NULL OR last_used_on < current_date)
+                FOR UPDATE SKIP LOCKED;
+                IF FOUND THEN
+                    UPDATE public.api_tokens SET last_used_on = current_date
+                    WHERE user_id = acting_user AND id = acting_token;
+                END IF;
+            EXCEPTION
+                WHEN lock_not_available OR insufficient_resources THEN NULL;
+            END;
+            PERFORM pg_catalog.set_config('lock_timeout', patience, true);
+        END IF;
+    END IF;
+    IF acting_scope = 'read' THEN
+        PERFORM pg_catalog.set_config('transaction_read_only', 'on', true);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) IS 'As begin_session, for an API token: raises TD401 unless it is alive. With the scope read nothing can be written.';
+
+REVOKE ALL ON FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) TO todo_app;
+
+-- --- sweep_api_tokens ---
+
+CREATE FUNCTION public.sweep_api_tokens(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    border  timestamptz;
+    gone    uuid[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.expires_at), array_agg(oldest.id) INTO border, gone
+    FROM (
+        SELECT t.id, t.expires_at
+        FROM public.api_tokens AS t
+        WHERE t.expires_at <= now()
+        ORDER BY t.expires_at
+        LIMIT most
+    ) AS oldest;
+    DELETE FROM public.api_tokens WHERE expires_at <= border AND id = ANY (gone);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_api_tokens(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_api_tokens(most integer) IS 'Removes so many of the expired API tokens of all users, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_api_tokens(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_api_tokens(most integer) TO todo_app;

@@ -31,6 +31,7 @@ MAY_IMPORT = {
 BLUEPRINTS = {
     f"todo_api.{name}"
     for name in (
+        "accounts.api_tokens",
         "accounts.blueprint",
         "auth.blueprint",
         "docs.blueprint",

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, current_app
 
 from todo_api.accounts.schemas import Account, AccountAnswer
-from todo_api.auth.admission import admit, signed_in
+from todo_api.auth.admission import admit, for_api_tokens, signed_in
 from todo_api.database.calls import Call
 from todo_api.web import answers
 from todo_api.web.current import database
@@ -14,6 +14,7 @@ accounts.before_request(admit)
 
 
 @accounts.get("")
+@for_api_tokens
 def get_account() -> Response:
     """The account, and how much it holds."""
     [[(email, created_at, tasks, text_bytes)]] = database().as_user(

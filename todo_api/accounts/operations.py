@@ -30,6 +30,7 @@ OPERATIONS = {
         summary="See the account",
         description="Its address, how much it holds, and how much it may hold.",
         needs_token=True,
+        takes_api_tokens=True,
         parameters=(USER_ID,),
         answers={
             200: Answer(

@@ -10,7 +10,9 @@ logger = logging.getLogger("todo_api.events")
 
 USER_AGENT_MAX = 256
 # Anyone can cause these events without limit: one address gets at most 60 rows a minute.
-BOUNDED = frozenset({"token_refused", "foreign_user", "rate_limited"})
+BOUNDED = frozenset(
+    {"token_refused", "foreign_user", "rate_limited", "token_created", "token_ended"}
+)
 
 
 def event(name: str, reason: str | None = None) -> Call:

@@ -60,6 +60,6 @@ OPERATIONS = {
         description="The token is dead at once; the user's other sessions live on.",
         needs_token=True,
         answers={204: Answer(description="The session has ended.")},
-        problems=("unauthorized", "unavailable"),
+        problems=("unauthorized", "insufficient-scope", "unavailable"),
     ),
 }
