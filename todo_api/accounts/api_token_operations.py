@@ -17,9 +17,9 @@ from todo_api.docs.vocabulary import (
     Parameter,
 )
 
-_EXAMPLE_TOKEN_ID = "8f14e45f-ceea-867f-a5a3-6dedd4bea254"
+_EXAMPLE_ID = "8f14e45f-ceea-867f-a5a3-6dedd4bea254"
 _TOKEN = {
-    "id": _EXAMPLE_TOKEN_ID,
+    "id": _EXAMPLE_ID,
     "name": "Nightly report",
     "scope": "read",
     "created_at": EXAMPLE_MOMENT,
@@ -31,7 +31,7 @@ _TOKEN_ID = Parameter(
     location="path",
     description="An API token of this user: its id, not its text.",
     schema={"type": "string", "format": "uuid"},
-    in_paths=_EXAMPLE_TOKEN_ID,
+    in_paths=_EXAMPLE_ID,
 )
 
 OPERATIONS = {

@@ -1,8 +1,8 @@
 """API tokens: how one is made, and what one says before the database is asked.
 
 A token is `todo_`, its scope (r or w), its user's id, 184 random bits, and a checksum: 65 characters. The
-user's id says where to look, and the id of its row is made of the token's SHA-256. So the database finds it in
-the request's own transaction, and a token with another scope, user or letter is another token, without a row.
+user's id says where to look, and the id of its row is made of the token's SHA-256. So the database finds it
+in the request's own transaction. With another scope, user or letter it is another token, which has no row.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ def make(user_id: str, *, may_write: bool) -> str:
 
 
 def client_of(token: str) -> ApiClient | None:
-    """Whose token this is, by its own words; None if it is mistyped. The database knows whether it is alive."""
+    """Whose token this is, by its own words; None if it is mistyped. The database knows if it is alive."""
     if not _TOKEN.fullmatch(token):
         return None
     body, checksum = token[:-_CHECKSUM_DIGITS], token[-_CHECKSUM_DIGITS:]

@@ -11,8 +11,8 @@ class TokenCache:
     """Remembers sessions' tokens with a valid signature and valid claims: later only their expiry is checked.
 
     flask-jwt-extended takes 0.3 of the 1.1 ms of CPU of a request to verify a token; a look-up here takes
-    3 µs. And it remembers API tokens that the database has accepted. Cached or not, the database is asked each
-    time about the session or the API token.
+    3 µs. And it remembers API tokens that the database has accepted. The database is asked about the session,
+    or the API token, each time, cached or not.
     """
 
     def __init__(self, size: int = 4096) -> None:

@@ -78,8 +78,8 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "todo_ and 60 characters of 0-9A-Za-z",
-            "description": "An API token, for scripts and other programs. With the scope `read` it is refused "
-            "where something would change.",
+            "description": "An API token, for scripts and other programs. With the scope `read` it is "
+            "refused where something would change.",
         },
     )
     for name, header in HEADERS.items():

@@ -45,8 +45,8 @@ CODES = {
         403,
         "Insufficient scope",
         "This API token may not do that.",
-        "A token with the scope “read” changes nothing, and no API token changes anything about the account or "
-        "its sessions and tokens. Use a token with the scope “write”, or log in.",
+        "A token with the scope “read” changes nothing, and no API token changes anything about the account, "
+        "its sessions and its tokens. Use a token with the scope “write”, or log in.",
     ),
     "not-found": Code(
         404,

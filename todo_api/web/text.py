@@ -40,7 +40,7 @@ PUBLISHED_LINE = (
 
 
 def clean_line(text: str, most: int) -> str:
-    """A title or a name as it is stored, of at most so many characters; ValueError says what is wrong with it."""
+    """A title or a name as it is stored; ValueError says what is wrong with it."""
     text = trimmed(text)
     if not 1 <= len(text) <= most:
         raise ValueError(f"must have 1 to {most} characters, white space around it not counted")
