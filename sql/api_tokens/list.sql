@@ -1,7 +1,10 @@
 -- The user's API tokens that have not expired, newest first.
 --
 -- Parameters: none beyond the user
--- Returns:    id, name, scope, created_at
+-- Returns:    id
+--             name
+--             scope          read or write
+--             created_at
 --             expires_at     null: never
 --             last_used_on   the day in UTC, null: not used yet
 -- Index:      api_tokens_pkey (a user has at most 50, which are sorted)

@@ -65,8 +65,13 @@ def test_a_token_is_shown_once(ann: Account) -> None:
 
 @pytest.mark.parametrize(
     ("days", "lasts"),
-    [({}, 365), ({"expires_in_days": 1}, 1), ({"expires_in_days": 366}, 366), ({"expires_in_days": None}, None)],
-)  # fmt: skip
+    [
+        ({}, 365),
+        ({"expires_in_days": 1}, 1),
+        ({"expires_in_days": 366}, 366),
+        ({"expires_in_days": None}, None),
+    ],
+)
 def test_a_token_lasts_as_long_as_was_asked_for(
     ann: Account, days: dict[str, Any], lasts: int | None
 ) -> None:
@@ -152,7 +157,8 @@ def test_the_limit_is_exact_when_many_are_made_at_once(ann: Account, app: Flask)
 
 def expire(superuser: psycopg.Connection[Any], token: dict[str, Any]) -> None:
     superuser.execute(
-        "UPDATE api_tokens SET created_at = (created_at AT TIME ZONE 'UTC' - interval '9 days') AT TIME ZONE 'UTC',"
+        "UPDATE api_tokens SET"
+        " created_at = (created_at AT TIME ZONE 'UTC' - interval '9 days') AT TIME ZONE 'UTC',"
         " expires_at = (now() AT TIME ZONE 'UTC' - interval '1 s') AT TIME ZONE 'UTC' WHERE id = %s",
         [token["id"]],
     )
@@ -270,7 +276,11 @@ def test_a_read_token_reads_lists_pages_and_conditionally(
 def test_a_read_token_changes_nothing(ann: Account, client: FlaskClient, method: str) -> None:
     task, token = ann.add(), make(ann)["token"]
     path = ann.tasks if method == "POST" else ann.path_of(task)
-    for body in ({"json": {"title": "x"}}, {"data": "{"}, {"data": b"x" * 100, "content_type": "x/y"}):
+    for body in (
+        {"json": {"title": "x"}},
+        {"data": "{"},
+        {"data": b"x" * 100, "content_type": "x/y"},
+    ):
         answer = sends(client, token, path, method, **body)
         assert refusal(answer) == (403, "insufficient-scope")
     assert ann.get(ann.tasks).json["data"] == [task]
@@ -359,7 +369,8 @@ def test_no_token_is_made_for_a_session_that_ends_meanwhile(
     """The creation waits for its user's turn, and whoever has it ends the session."""
     with psycopg.connect(superuser.info.dsn) as other:
         other.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(user_id::text, 0::bigint)) FROM users WHERE user_id = %s",
+            "SELECT pg_advisory_xact_lock(hashtextextended(user_id::text, 0::bigint)) FROM users"
+            " WHERE user_id = %s",
             [ann.id],
         )
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"

@@ -23,6 +23,10 @@ _TYPICAL = {
     "days": 89,
     "page_size": PAGE_SIZE,
     "lifetime": 86_400,
+    "scope": "read",
+    "name": "Nightly report",
+    "expires_in_days": 90,
+    "other_tokens": 49,
     "event": "login",
     "reason": None,
     "address": "10.0.0.1",
@@ -48,6 +52,7 @@ _INSTEAD: dict[str, dict[str, Any]] = {
     "before_sign_in/create_user": {"user_id": _NEW_ID, "email": "new@example.com"},
     "before_sign_in/record_migration": {"id": "9999.new"},
     "sessions/create": {"session_id": _NEW_ID},
+    "api_tokens/create": {"token_id": _NEW_ID},
 }
 
 
@@ -100,6 +105,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
 
 def _case(statement: Statement, user: FilledUser, instead: dict[str, Any], label: str = "") -> Case:
     of_user = {"user_id": user.user_id, "task_id": user.task_id, "session_id": user.session_id}
+    of_user["token_id"] = user.token_id
     of_user |= dict(zip(("last_created_at", "last_id"), user.middle, strict=True))
     values = _TYPICAL | of_user | instead
     wanted = [name for name in statement.parameters if name != "%s"]
