@@ -34,6 +34,8 @@ CREATE TABLE public.users (
     email text NOT NULL,
     password_hash text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    password_version integer DEFAULT 1 NOT NULL,
+    disabled_at timestamp with time zone,
     CONSTRAINT users_email_length CHECK (((char_length(email) >= 5) AND (char_length(email) <= 254))),
     CONSTRAINT users_email_plausible CHECK ((email ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'::text)),
     CONSTRAINT users_password_hash_is_bcrypt CHECK ((password_hash ~ '^\$2b\$[0-9]{2}\$[./A-Za-z0-9]{53}$'::text))
@@ -43,12 +45,25 @@ ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.users IS 'Accounts. Everything else belongs to one of them and leaves with it.';
 
+COMMENT ON COLUMN public.users.password_version IS 'Grows with each new password: what was allowed by the one before is refused.';
+
+COMMENT ON COLUMN public.users.disabled_at IS 'Null: not disabled.';
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY users_add ON public.users FOR INSERT TO todo_auth
+    WITH CHECK (true);
+
+CREATE POLICY users_change ON public.users FOR UPDATE TO todo_auth
+    USING (true);
+
+CREATE POLICY users_delete ON public.users FOR DELETE TO todo_auth
+    USING (true);
 
 CREATE POLICY users_find_credentials ON public.users FOR SELECT TO todo_auth
     USING (true);
@@ -57,8 +72,8 @@ CREATE POLICY users_own ON public.users TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT (user_id, email, created_at), INSERT (user_id, email, password_hash) ON TABLE public.users TO todo_app;
-GRANT SELECT (user_id, email, password_hash) ON TABLE public.users TO todo_auth;
+GRANT SELECT (user_id, email, created_at, password_version, disabled_at), INSERT (user_id, email, password_hash), UPDATE (email, password_hash, password_version) ON TABLE public.users TO todo_app;
+GRANT DELETE, SELECT (user_id, email, password_hash, created_at, password_version, disabled_at), INSERT (user_id, email, password_hash), UPDATE (password_hash, password_version, disabled_at) ON TABLE public.users TO todo_auth;
 
 -- --- find_credentials ---
 
@@ -229,11 +244,15 @@ ALTER TABLE ONLY public.task_counts
 
 ALTER TABLE public.task_counts ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY task_counts_find ON public.task_counts FOR SELECT TO todo_auth
+    USING (true);
+
 CREATE POLICY task_counts_own ON public.task_counts TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
 GRANT SELECT, INSERT (user_id, tasks), UPDATE (tasks) ON TABLE public.task_counts TO todo_app;
+GRANT SELECT (user_id, tasks) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 
@@ -251,7 +270,6 @@ CASE family(address)
 END))) STORED NOT NULL,
     user_agent text,
     request_id text NOT NULL,
-    CONSTRAINT auth_events_event_known CHECK ((event = ANY (ARRAY['signup'::text, 'login'::text, 'logout'::text, 'signup_refused'::text, 'login_refused'::text, 'token_refused'::text, 'foreign_user'::text, 'rate_limited'::text]))),
     CONSTRAINT auth_events_reason_length CHECK ((char_length(reason) <= 100)),
     CONSTRAINT auth_events_request_id_length CHECK (((char_length(request_id) >= 1) AND (char_length(request_id) <= 128))),
     CONSTRAINT auth_events_user_agent_length CHECK ((char_length(user_agent) <= 256))
@@ -274,6 +292,9 @@ ALTER TABLE public.auth_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+ALTER TABLE public.auth_events
+    ADD CONSTRAINT auth_events_event_known CHECK ((event = ANY (ARRAY['signup'::text, 'login'::text, 'renewal'::text, 'logout'::text, 'session_ended'::text, 'sessions_ended'::text, 'password_changed'::text, 'email_changed'::text, 'password_reset'::text, 'account_deleted'::text, 'token_created'::text, 'token_ended'::text, 'account_added'::text, 'account_invited'::text, 'reset_code_made'::text, 'account_disabled'::text, 'account_enabled'::text, 'signup_refused'::text, 'login_refused'::text, 'password_refused'::text, 'reset_refused'::text, 'token_refused'::text, 'foreign_user'::text, 'rate_limited'::text]))) NOT VALID;
+
 ALTER TABLE ONLY public.auth_events
     ADD CONSTRAINT auth_events_pkey PRIMARY KEY (id);
 
@@ -291,8 +312,11 @@ ALTER TABLE public.auth_events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY auth_events_count ON public.auth_events FOR SELECT TO todo_auth
     USING (true);
 
-CREATE POLICY auth_events_end ON public.auth_events FOR INSERT TO todo_auth
-    WITH CHECK (((event = 'logout'::text) AND (user_id IS NOT NULL)));
+CREATE POLICY auth_events_forget ON public.auth_events FOR DELETE TO todo_auth
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY auth_events_operator ON public.auth_events FOR INSERT TO todo_auth
+    WITH CHECK ((reason = 'by the operator'::text));
 
 CREATE POLICY auth_events_own ON public.auth_events TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
@@ -301,8 +325,8 @@ CREATE POLICY auth_events_own ON public.auth_events TO todo_app
 CREATE POLICY auth_events_sweep ON public.auth_events FOR DELETE TO todo_auth
     USING ((occurred_at <= (now() - '1 day'::interval)));
 
-GRANT INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
-GRANT DELETE, SELECT (id, occurred_at, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
+GRANT SELECT (id, occurred_at, event, reason, user_id, address, user_agent, request_id), INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
+GRANT DELETE, SELECT (id, occurred_at, event, user_id, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
 
 -- --- auth_event_room ---
 
@@ -519,3 +543,65 @@ COMMENT ON FUNCTION public.sweep_auth_events(days integer, most integer) IS 'Rem
 
 REVOKE ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) TO todo_app;
+
+-- --- find_account ---
+
+CREATE FUNCTION public.find_account(wanted_email text) RETURNS TABLE(user_id uuid, password_hash text, password_version integer, is_disabled boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.user_id, u.password_hash, u.password_version, u.disabled_at IS NOT NULL
+    FROM public.users AS u
+    WHERE lower(u.email) = lower(wanted_email)
+$$;
+
+ALTER FUNCTION public.find_account(wanted_email text) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.find_account(wanted_email text) IS 'Login has to find an account before anyone is signed in. Beside own_password this is the only way to a password hash.';
+
+REVOKE ALL ON FUNCTION public.find_account(wanted_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_account(wanted_email text) TO todo_app;
+
+-- --- own_password ---
+
+CREATE FUNCTION public.own_password() RETURNS TABLE(password_hash text, password_version integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.password_hash, u.password_version
+    FROM public.users AS u
+    WHERE u.user_id = nullif(current_setting('app.user_id', true), '')::uuid
+$$;
+
+ALTER FUNCTION public.own_password() OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.own_password() IS 'The password hash of the transaction''s own user, for the calls that ask for the current password.';
+
+REVOKE ALL ON FUNCTION public.own_password() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.own_password() TO todo_app;
+
+-- --- delete_account ---
+
+CREATE FUNCTION public.delete_account(known_version integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    own     CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+    removed integer;
+BEGIN
+    DELETE FROM public.users WHERE user_id = own AND password_version = known_version;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF removed = 1 THEN
+        DELETE FROM public.auth_events WHERE user_id = own;
+    END IF;
+    RETURN removed = 1;
+END
+$$;
+
+ALTER FUNCTION public.delete_account(known_version integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.delete_account(known_version integer) IS 'Deletes the transaction''s own user and all that is theirs, if the password is still the one that was checked.';
+
+REVOKE ALL ON FUNCTION public.delete_account(known_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_account(known_version integer) TO todo_app;

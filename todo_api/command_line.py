@@ -22,8 +22,8 @@ class _Parser(argparse.ArgumentParser):
             message = f"unknown: {', '.join(shown) or 'an argument that belongs to no option'}"
         elif "invalid choice" in message:
             message = (
-                "the first argument must be a command: serve, migrate, rollback, end-sessions, prune or "
-                "upgrade-data"
+                "the first argument must be a command: serve, migrate, rollback, end-sessions, prune, "
+                "check or upgrade-data"
             )
         super().error(message)
 
@@ -100,6 +100,12 @@ def parser() -> argparse.ArgumentParser:
         "prune",
         "remove what has expired at once, as the service does once an hour, and say how much",
     )
+    check = command(
+        "check",
+        "look at settings, machine and database, and say what to change; the exit status is 0 when all is "
+        "well, 1 with a warning, 2 with an error",
+    )
+    check.add_argument("--json", action="store_true", help="one object, for programs")
     upgrade = command(
         "upgrade-data", "move the embedded database to another major version of PostgreSQL"
     )

@@ -1,0 +1,63 @@
+-- How large the service's tables are, and how far autovacuum is behind. Rows are the planner's estimates: row security
+-- hides the rows themselves, and counting would read everything. Partitions count for the table that they are of. On a
+-- Citus coordinator the workers are asked for the sizes of what is distributed; their rows are not known here.
+--
+-- Why here:   an operator's check looks at it; nobody is signed in
+-- Parameters: names   the names of what the migrations and yoyo make, as the text of an array
+-- Returns:    name           of the table
+--             bytes          with its indexes
+--             index_bytes    of these the indexes
+--             rows           an estimate; null: not known
+--             dead_rows      an estimate; null: not known
+--             transactions   how many ago its oldest row may be from: past two thousand millions the server stops
+-- Index:      none: catalogues
+-- Locks:      ACCESS SHARE on each table, for its size
+WITH RECURSIVE made AS (
+    SELECT
+        one.oid,
+        one.relname::text AS name
+    FROM pg_catalog.pg_class AS one
+    CROSS JOIN (SELECT %(names)s::text[] AS names) AS given
+    WHERE one.relnamespace = 'public'::regnamespace::oid
+        AND one.relkind IN ('r', 'p')
+        AND one.relname = ANY(given.names)
+
+    UNION ALL
+
+    SELECT
+        part.inhrelid AS oid,
+        made.name
+    FROM made
+    INNER JOIN pg_catalog.pg_inherits AS part ON made.oid = part.inhparent
+)
+
+SELECT
+    made.name,
+    pg_catalog.sum(
+        coalesce(
+            CASE
+                -- in a text that is run only there, since elsewhere neither the function nor the table exists
+                WHEN pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
+                    THEN substring(
+                        pg_catalog.query_to_xml(
+                            'SELECT pg_catalog.citus_total_relation_size(logicalrelid) AS size'
+                            || ' FROM pg_catalog.pg_dist_partition WHERE logicalrelid = '
+                            || one.oid::text || '::pg_catalog.oid',
+                            FALSE,
+                            FALSE,
+                            ''
+                        )::text
+                        FROM '<size>([0-9]+)</size>'
+                    )::bigint
+            END,
+            pg_catalog.pg_total_relation_size(one.oid::regclass)
+        )
+    )::bigint AS bytes,
+    pg_catalog.sum(pg_catalog.pg_indexes_size(one.oid::regclass))::bigint AS index_bytes,
+    (pg_catalog.sum(nullif(one.reltuples, -1::real)) FILTER (WHERE one.relkind = 'r'))::bigint AS rows,
+    pg_catalog.sum(pg_catalog.pg_stat_get_dead_tuples(one.oid))::bigint AS dead_rows,
+    pg_catalog.max(pg_catalog.age(nullif(one.relfrozenxid, '0'::xid)))::bigint AS transactions
+FROM made
+INNER JOIN pg_catalog.pg_class AS one ON made.oid = one.oid
+GROUP BY made.name
+ORDER BY bytes DESC, made.name
