@@ -12,15 +12,16 @@ FACE = "(face)"
 # Which wings a wing may import, beside itself. The face starts and wires everything.
 MAY_IMPORT = {
     FACE: {
-        "accounts", "auth", "database", "docs", "embedded", "observability", "processes", "server",
+        "accounts", "auth", "check", "database", "docs", "embedded", "observability", "processes", "server",
         "settings", "tasks", "upkeep", "web",
     },
+    "check": {"auth", "embedded", "settings", "upkeep"},
     "accounts": {"auth", "database", "docs", "web"},
     "tasks": {"auth", "database", "docs", "web"},
     "server": {"observability", "processes", "web"},
     "processes": {"observability"},
     "observability": {"database", "docs", "upkeep", "web"},
-    "upkeep": {"auth", "database"},
+    "upkeep": {"auth", "database", "settings"},
     "auth": {"database", "docs", "settings", "web"},
     "docs": {"web"},
     "web": {"database", "settings"},

@@ -531,7 +531,7 @@ def test_a_database_that_was_never_migrated_is_refused(empty_database_url: str) 
 
 def test_a_database_that_is_away_is_refused_with_the_reason(database_url: str) -> None:
     with pytest.raises(
-        RoleError, match=r"^the database can't be used: .* No such file or directory$"
+        RoleError, match=r"^the database can't be used: .* No such file or directory\. "
     ):
         check_role(make_conninfo(database_url, port=1))
 

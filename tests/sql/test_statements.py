@@ -119,14 +119,15 @@ def literals() -> set[str]:
 
 
 def asked() -> set[str]:
-    """What migrations and the check of the database ask for by its last name."""
+    """What migrations, checks and commands ask for by its last name."""
     return {
         f"before_sign_in/{node.args[0].value}"
         for file in sources()
-        if file.parent.name == "upkeep"
+        if file.parent.name in ("check", "upkeep")
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Call)
-        and "ask" in (getattr(node.func, "attr", None), getattr(node.func, "id", None))
+        and {"ask", "_ask", "as_it_came"}
+        & {getattr(node.func, name, None) for name in ("attr", "id")}
         and isinstance(node.args[0], ast.Constant)
         and "/" not in node.args[0].value
     }

@@ -18,15 +18,13 @@ from jwt import ExpiredSignatureError, InvalidSignatureError, PyJWTError
 from jwt import decode as _decode
 
 from todo_api.auth import events
-from todo_api.auth.token_cache import TokenCache
+from todo_api.auth.token_cache import CLOCKS_DIFFER_S, TokenCache
 from todo_api.database.calls import SessionEnded, SignedIn
 from todo_api.web import problems
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
 LIFETIME_S = 24 * 60 * 60
-# How far in the future a token may be issued: the issuing machine's clock may be ahead of this one's.
-CLOCKS_DIFFER_S = 10
 ISSUER = AUDIENCE = "todo-api"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 # One token, in the one spelling that it has: in base64, a signature of 32 bytes leaves two bits of the last

@@ -27,11 +27,11 @@ class Checks:
         self._deadline = time.monotonic() + total_s
 
     def add(
-        self, name: str, check: Callable[[], Iterable[Finding]], patience_s: float = PATIENCE_S
+        self, name: str, check: Callable[[], Iterable[Finding]], patience_s: float | None = None
     ) -> bool:
         """Run a check and keep what it finds, or that it failed; False if it did not end in time."""
         try:
-            self.found += self.within(patience_s, lambda: list(check()))
+            self.found += self.within(patience_s or PATIENCE_S, lambda: list(check()))
         except TimeUp as late:
             hint = "see whether it is overloaded, or cut off from this machine"
             self.found.append(error(name, str(late), hint))

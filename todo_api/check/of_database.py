@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from todo_api.check import of_server, of_tables
-from todo_api.check.checks import PATIENCE_S, Checks
+from todo_api.check.checks import Checks
 from todo_api.settings.config import Config
 from todo_api.upkeep import database_check
 from todo_api.upkeep.findings import Finding, error, ok, warning
@@ -55,7 +55,7 @@ class _Connected:
         self._silent = False
 
     def look(
-        self, name: str, check: Callable[[], Iterable[Finding]], patience_s: float = PATIENCE_S
+        self, name: str, check: Callable[[], Iterable[Finding]], patience_s: float | None = None
     ) -> None:
         """Add what a check finds."""
         if not self._silent and self.probe.is_open:

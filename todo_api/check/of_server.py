@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from todo_api.auth.tokens import CLOCKS_DIFFER_S
+from todo_api.auth.token_cache import CLOCKS_DIFFER_S
 from todo_api.settings.config import Config
 from todo_api.upkeep.database_check import age
 from todo_api.upkeep.findings import Finding, error, ok, warning
@@ -80,9 +80,14 @@ def clock(probe: Probe) -> Iterator[Finding]:
         yield ok("clock", f"as the server's, within {max(0.0, certain_s) + unsure_s:.2f} s")
 
 
+def machine_time() -> float:
+    """This machine's clock, as a Unix time."""
+    return time.time()
+
+
 def _compared(probe: Probe) -> tuple[float, float]:
     """The difference, and how much of it may be the way there and back."""
-    asked, began = time.time(), time.monotonic()
+    asked, began = machine_time(), time.monotonic()
     [(there,)] = probe.ask("server_clock")
     took_s = time.monotonic() - began
     return there - (asked + took_s / 2), took_s / 2

@@ -34,7 +34,7 @@ def _parted(note: str) -> tuple[str, str]:
 
 def unwise(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What an operator would not want to learn later: warnings of the start too."""
-    if os.geteuid() == 0:
+    if running_as_root():
         give = "" if config.database_url else "give DATA_DIR to an account without privileges and "
         serve = "serve as that account" if give else "serve as an account without privileges"
         yield warning("account", "running as root", give + serve)
@@ -50,6 +50,11 @@ def unwise(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
             "on Hugging Face Spaces all clients share one rate limit",
             "set TRUSTED_PROXIES",
         )
+
+
+def running_as_root() -> bool:
+    """Whether this account may do anything on the machine."""
+    return os.geteuid() == 0
 
 
 def questionable(config: Config) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from todo_api.upkeep.probe import Probe
 
 _NAMED = 4  # tables in a line
 _DEAD = 10_000  # rows that are not worth a word
-_OLD, _TOO_OLD = 1_000_000_000, 1_800_000_000  # transactions; the server stops at 2 147 million
+OLD, TOO_OLD = 1_000_000_000, 1_800_000_000  # transactions; the server stops at 2 147 million
 _LATE_S = 3 * 3600  # a sweep is due each hour
 _COUNTED = 1000
 _FULL = 0.9  # of a quota
@@ -38,9 +38,9 @@ def sizes(probe: Probe) -> Iterator[Finding]:
             "transactions”)",
         )
     oldest, name = max(((age or 0, name) for name, *_, age in tables), default=(0, ""))
-    if oldest > _OLD:
+    if oldest > OLD:
         told = f"{name} was not frozen for {oldest // 1_000_000} million transactions"
-        found = error if oldest > _TOO_OLD else warning
+        found = error if oldest > TOO_OLD else warning
         yield found("vacuum", told, f"VACUUM (FREEZE) {name}: at 2147 million the server stops")
     elif not behind:
         yield ok("vacuum", "autovacuum keeps up")
@@ -64,7 +64,8 @@ def housekeeping(probe: Probe) -> Iterator[Finding]:
         when = "there was no sweep yet"
     else:
         when = f"the last sweep was {max(0, sweep_s) / 60:.0f} minutes ago"
-    if (since_s if sweep_s is None else sweep_s) > _LATE_S:
+    waited_s = since_s if sweep_s is None else sweep_s
+    if waited_s is not None and waited_s > _LATE_S:
         hint = "see whether the service runs, and what it logs; `todo-api prune` sweeps at once"
         yield warning("housekeeping", f"{when}, and one is due each hour", hint)
     else:

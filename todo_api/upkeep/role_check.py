@@ -53,10 +53,11 @@ def schema_and_roles(url: str) -> list[Finding]:
         if getattr(failure.__cause__, "sqlstate", None) in _MISSING:
             return [error("migrations", "the schema is not there", _MIGRATE)]
         reason = why_unreachable(url) or str(failure.__cause__ or failure).splitlines()[0]
-        return [Finding("roles", "error", f"the database can't be used: {reason}")]
+        told = f"the database can't be used: {reason}"
+        return [error("roles", told, "see whether the server runs, and what it logs")]
     except StatementFailed as failure:
         told = f"the service can't work as {ROLE} in this database: {failure}"
-        return [Finding("roles", "error", told)]
+        return [error("roles", told, "see the server's log")]
     differences = compare(dict(applied), shipped_checksums())
     schema = [*_of_schema(differences), *_of_citus(applied, on_citus)]
     if errors_of(schema):
