@@ -10,5 +10,5 @@ SELECT
     user_id,
     tasks
 FROM task_counts
-ORDER BY tasks DESC, user_id
+ORDER BY tasks DESC, user_id ASC
 LIMIT %(most)s::integer

@@ -12,15 +12,18 @@
 --             transactions   how many ago its oldest row may be from: past two thousand millions the server stops
 -- Index:      none: catalogues
 -- Locks:      ACCESS SHARE on each table, for its size
-WITH RECURSIVE made AS (
+WITH RECURSIVE given AS (
+    SELECT %(names)s::text[] AS names
+),
+
+made AS (
     SELECT
         one.oid,
         one.relname::text AS name
     FROM pg_catalog.pg_class AS one
-    CROSS JOIN (SELECT %(names)s::text[] AS names) AS given
+    INNER JOIN given ON one.relname = ANY(given.names)
     WHERE one.relnamespace = 'public'::regnamespace::oid
         AND one.relkind IN ('r', 'p')
-        AND one.relname = ANY(given.names)
 
     UNION ALL
 
@@ -29,35 +32,36 @@ WITH RECURSIVE made AS (
         made.name
     FROM made
     INNER JOIN pg_catalog.pg_inherits AS part ON made.oid = part.inhparent
+),
+
+asked AS (
+    -- As a text that is run only on Citus: elsewhere there is neither the function nor the table.
+    SELECT
+        made.oid,
+        'SELECT pg_catalog.citus_total_relation_size(logicalrelid) AS size FROM pg_catalog.pg_dist_partition'
+        || ' WHERE logicalrelid = ' || made.oid::text || '::pg_catalog.oid' AS question
+    FROM made
+    WHERE pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
+),
+
+answered AS (
+    SELECT
+        asked.oid,
+        substring(
+            pg_catalog.query_to_xml(asked.question, FALSE, FALSE, '')::text FROM '<size>([0-9]+)</size>'
+        )::bigint AS bytes
+    FROM asked
 )
 
 SELECT
     made.name,
-    pg_catalog.sum(
-        coalesce(
-            CASE
-                -- in a text that is run only there, since elsewhere neither the function nor the table exists
-                WHEN pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
-                    THEN substring(
-                        pg_catalog.query_to_xml(
-                            'SELECT pg_catalog.citus_total_relation_size(logicalrelid) AS size'
-                            || ' FROM pg_catalog.pg_dist_partition WHERE logicalrelid = '
-                            || one.oid::text || '::pg_catalog.oid',
-                            FALSE,
-                            FALSE,
-                            ''
-                        )::text
-                        FROM '<size>([0-9]+)</size>'
-                    )::bigint
-            END,
-            pg_catalog.pg_total_relation_size(one.oid::regclass)
-        )
-    )::bigint AS bytes,
+    pg_catalog.sum(coalesce(answered.bytes, pg_catalog.pg_total_relation_size(one.oid::regclass)))::bigint AS bytes,
     pg_catalog.sum(pg_catalog.pg_indexes_size(one.oid::regclass))::bigint AS index_bytes,
     (pg_catalog.sum(nullif(one.reltuples, -1::real)) FILTER (WHERE one.relkind = 'r'))::bigint AS rows,
     pg_catalog.sum(pg_catalog.pg_stat_get_dead_tuples(one.oid))::bigint AS dead_rows,
     pg_catalog.max(pg_catalog.age(nullif(one.relfrozenxid, '0'::xid)))::bigint AS transactions
 FROM made
 INNER JOIN pg_catalog.pg_class AS one ON made.oid = one.oid
+LEFT JOIN answered ON made.oid = answered.oid
 GROUP BY made.name
-ORDER BY bytes DESC, made.name
+ORDER BY bytes DESC, made.name ASC

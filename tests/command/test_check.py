@@ -679,6 +679,9 @@ def test_without_the_owners_login_what_it_would_see_is_said_to_be_not_looked_at(
     report = check(deployment.service)
     assert report.wrong.keys() == {"migrating"}
     assert "check_serve may not create in the schema public" in report.wrong["migrating"]
+    late = check(deployment.service, MIGRATE_ON_START="false")
+    assert late.wrong == {}
+    assert late.well["migrating"] == "check_serve can't migrate, and the start does not try"
     for name in ("expired", "quotas"):
         assert report.well[name].startswith("not looked at: permission denied")
     assert {"sizes", "housekeeping"} <= report.well.keys()
@@ -818,6 +821,23 @@ def test_the_users_who_hold_most_are_told_by_id_alone_and_a_quota_that_is_nearly
     assert report.wrong.keys() == {"quotas"}
     assert f"MAX_TASKS_PER_USER, which is 55: {told[0]}" in report.wrong["quotas"]
     assert "@" not in report.text
+
+
+def test_on_citus_the_workers_are_asked_for_the_sizes_of_what_is_distributed(
+    check: Callable[..., Report], deployment: Deployment
+) -> None:
+    # what Citus has of it, by its names
+    deployment.run("SET allow_system_table_mods = on")
+    deployment.run("CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass)")
+    deployment.run("INSERT INTO pg_dist_partition VALUES ('tasks'), ('sessions')")
+    deployment.run(
+        "CREATE FUNCTION pg_catalog.citus_total_relation_size("
+        "logicalrelid regclass, fail_on_error boolean DEFAULT true) RETURNS bigint LANGUAGE sql"
+        " AS $$ SELECT CASE logicalrelid::text WHEN 'tasks' THEN 3 ELSE 2 END * 1073741824::bigint $$"
+    )
+    deployment.run("GRANT SELECT ON pg_catalog.pg_dist_partition TO PUBLIC")
+    report = check(**deployment.both)
+    assert "GB in all: tasks 3 GB, sessions 2 GB, " in report.well["sizes"]
 
 
 # --- the machine ---

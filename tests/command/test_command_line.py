@@ -22,18 +22,19 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
         for command in ([script], MODULE)
     ]
     assert shown[0].stdout == shown[1].stdout
-    assert re.findall(r"^    ([\w-]+)(?:  |$)", shown[0].stdout, re.MULTILINE)[-6:] == [
+    assert re.findall(r"^    ([\w-]+)(?:  |$)", shown[0].stdout, re.MULTILINE)[-7:] == [
         "serve",
         "migrate",
         "rollback",
         "end-sessions",
         "prune",
+        "check",
         "upgrade-data",
     ]
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "migrate", "rollback", "end-sessions", "prune", "upgrade-data"]
+    "command", ["serve", "migrate", "rollback", "end-sessions", "prune", "check", "upgrade-data"]
 )
 def test_the_help_of_a_command_names_every_setting_with_its_default(
     desk: Desk, command: str

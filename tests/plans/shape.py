@@ -33,6 +33,8 @@ _MORE_BLOCKS = {
     "before_sign_in/sweep_sessions": 64,
     "before_sign_in/sweep_idempotency_keys": 64,
     "before_sign_in/sweep_auth_events": 64,
+    # 6 to 30: ten rows of three tables, each by an index, and on pages of their own
+    "before_sign_in/overdue_rows": 48,
     # 75: ten counters as in hit_rate_limit
     "before_sign_in/sweep_rate_limits": 100,
     # 19: the event 5 and its entries in three indexes 6; users_pkey and users 4 for the statement, 4 for the
@@ -47,7 +49,7 @@ _MORE_BLOCKS = {
     # 12 more for each further network.
     "before_sign_in/hit_rate_limit": 132,
 }
-_EVERY_ROW = {"before_sign_in/clear_rate_limits"}
+_EVERY_ROW = {"before_sign_in/clear_rate_limits", "before_sign_in/fullest_users"}
 _FEW_ROWS = {"sessions/make_room"}  # at most 50 are sorted: not worth an index
 # Entries that former runs left, which were rolled back
 _LEFT = 20

@@ -205,7 +205,7 @@ def _migrating(probe: Probe, config: Config) -> Iterator[Finding]:
     """Whether the next migration would be refused."""
     facts = database_check.facts_of(probe.ask)
     found = [replace(one, level="warning") for one in database_check.plants(probe.ask)]
-    if not facts.may_create:
+    if not facts.may_create and config.migrate_on_start:
         found.append(
             warning(
                 "migrating",
@@ -217,7 +217,8 @@ def _migrating(probe: Probe, config: Config) -> Iterator[Finding]:
         told = "migrating needs a direct connection, but this one leads to a pooler in transaction mode"
         level = error if config.migrate_on_start else warning
         found.append(level("migrating", told, "set MIGRATE_URL to a direct one"))
-    yield from _with_rest(found, {"migrating": f"{facts.login} may migrate"})
+    may = "may migrate" if facts.may_create else "can't migrate, and the start does not try"
+    yield from _with_rest(found, {"migrating": f"{facts.login} {may}"})
 
 
 def _with_rest(found: list[Finding], rest: dict[str, str]) -> Iterator[Finding]:
