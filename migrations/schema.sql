@@ -255,9 +255,6 @@ ALTER TABLE ONLY public.task_counts
 
 ALTER TABLE public.task_counts ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY task_counts_find ON public.task_counts FOR SELECT TO todo_auth
-    USING (true);
-
 CREATE POLICY task_counts_forget ON public.task_counts TO todo_auth
     USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
     WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
