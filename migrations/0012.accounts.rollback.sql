@@ -34,7 +34,6 @@ REVOKE SELECT (user_id, event) ON auth_events FROM todo_auth;
 DROP FUNCTION delete_account();
 DROP FUNCTION take_turn_with_password(bigint);
 DROP FUNCTION own_password();
-DROP FUNCTION find_account(text);
 
 DROP POLICY task_counts_forget ON task_counts;
 REVOKE SELECT (user_id), DELETE ON task_counts FROM todo_auth;

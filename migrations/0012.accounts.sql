@@ -31,20 +31,6 @@ USING (TRUE);
 CREATE POLICY users_delete ON users FOR DELETE TO todo_auth
 USING (TRUE);
 
--- Replaces find_credentials, which the version before this one still calls.
-CREATE FUNCTION find_account(wanted_email text)
-RETURNS TABLE (user_id uuid, password_hash text, password_version bigint, is_disabled boolean)
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT u.user_id, u.password_hash, u.password_version, u.disabled_at IS NOT NULL
-    FROM public.users AS u
-    WHERE lower(u.email) = lower(wanted_email)
-$$;
-
-COMMENT ON FUNCTION find_account(text) IS
-'Login has to find an account before anyone is signed in. Beside own_password this is the only way to a password hash.';
-
 CREATE FUNCTION own_password()
 RETURNS TABLE (email text, password_hash text, password_version bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -115,10 +101,9 @@ CREATE POLICY task_counts_forget ON task_counts TO todo_auth
 USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
 WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
 
-REVOKE ALL ON FUNCTION find_account(text), own_password(), delete_account() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION find_account(text), own_password(), delete_account() TO todo_app;
+REVOKE ALL ON FUNCTION own_password(), delete_account() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION own_password(), delete_account() TO todo_app;
 GRANT CREATE ON SCHEMA public TO todo_auth;
-ALTER FUNCTION find_account(text) OWNER TO todo_auth;
 ALTER FUNCTION own_password() OWNER TO todo_auth;
 ALTER FUNCTION delete_account() OWNER TO todo_auth;
 REVOKE CREATE ON SCHEMA public FROM todo_auth;

@@ -377,12 +377,15 @@ GRANT ALL ON FUNCTION public.auth_event_room(sender inet) TO todo_app;
 CREATE UNLOGGED TABLE public.rate_limits (
     key text NOT NULL,
     hits timestamp with time zone[] NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    in_flight timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
 );
 
 COMMENT ON TABLE public.rate_limits IS 'Counters of the rate limit: one row for each limited client, gone soon after.';
 
 COMMENT ON COLUMN public.rate_limits.hits IS 'The accepted attempts inside the window, oldest first.';
+
+COMMENT ON COLUMN public.rate_limits.in_flight IS 'Of guesses at an account: those of hits whose password is still being looked at, and may turn out to be right.';
 
 ALTER TABLE ONLY public.rate_limits
     ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (key);
@@ -558,24 +561,6 @@ COMMENT ON FUNCTION public.sweep_auth_events(days integer, most integer) IS 'Rem
 
 REVOKE ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) TO todo_app;
-
--- --- find_account ---
-
-CREATE FUNCTION public.find_account(wanted_email text) RETURNS TABLE(user_id uuid, password_hash text, password_version bigint, is_disabled boolean)
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT u.user_id, u.password_hash, u.password_version, u.disabled_at IS NOT NULL
-    FROM public.users AS u
-    WHERE lower(u.email) = lower(wanted_email)
-$$;
-
-ALTER FUNCTION public.find_account(wanted_email text) OWNER TO todo_auth;
-
-COMMENT ON FUNCTION public.find_account(wanted_email text) IS 'Login has to find an account before anyone is signed in. Beside own_password this is the only way to a password hash.';
-
-REVOKE ALL ON FUNCTION public.find_account(wanted_email text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.find_account(wanted_email text) TO todo_app;
 
 -- --- own_password ---
 
@@ -985,3 +970,111 @@ COMMENT ON FUNCTION public.sweep_invites(most integer) IS 'Removes so many of th
 
 REVOKE ALL ON FUNCTION public.sweep_invites(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_invites(most integer) TO todo_app;
+
+-- --- sign_in_networks ---
+
+CREATE TABLE public.sign_in_networks (
+    user_id uuid NOT NULL,
+    network cidr NOT NULL,
+    seen_on date NOT NULL
+);
+
+ALTER TABLE ONLY public.sign_in_networks FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.sign_in_networks IS 'The networks that a user has signed in from: the last 100, and none for longer than 90 days.';
+
+COMMENT ON COLUMN public.sign_in_networks.network IS 'An IPv4 address, or the /64 of an IPv6 address.';
+
+COMMENT ON COLUMN public.sign_in_networks.seen_on IS 'The day of the latest sign-in from there, in UTC.';
+
+ALTER TABLE ONLY public.sign_in_networks
+    ADD CONSTRAINT sign_in_networks_pkey PRIMARY KEY (user_id, network);
+
+CREATE INDEX sign_in_networks_by_day ON public.sign_in_networks USING btree (seen_on);
+
+ALTER TABLE ONLY public.sign_in_networks
+    ADD CONSTRAINT sign_in_networks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.sign_in_networks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sign_in_networks_find ON public.sign_in_networks FOR SELECT TO todo_auth
+    USING (true);
+
+CREATE POLICY sign_in_networks_own ON public.sign_in_networks TO todo_app
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY sign_in_networks_sweep ON public.sign_in_networks FOR DELETE TO todo_auth
+    USING ((seen_on < (((now() AT TIME ZONE 'UTC'::text))::date - 90)));
+
+GRANT SELECT, DELETE, INSERT (user_id, network, seen_on), UPDATE (seen_on) ON TABLE public.sign_in_networks TO todo_app;
+GRANT SELECT, DELETE ON TABLE public.sign_in_networks TO todo_auth;
+
+-- --- find_account_from ---
+
+CREATE FUNCTION public.find_account_from(wanted_email text, from_network cidr) RETURNS TABLE(user_id uuid, password_hash text, password_version bigint, is_disabled boolean, is_known_network boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    today CONSTANT date := (now() AT TIME ZONE 'UTC')::date;
+    of_user uuid;
+BEGIN
+    SELECT u.user_id, u.password_hash, u.password_version, u.disabled_at IS NOT NULL
+    INTO user_id, password_hash, password_version, is_disabled
+    FROM public.users AS u
+    WHERE lower(u.email) = lower(wanted_email);
+    of_user := coalesce(user_id, gen_random_uuid());
+    SELECT count(*) > 0
+    INTO is_known_network
+    FROM public.sign_in_networks AS s
+    WHERE s.user_id = of_user
+        AND s.network = from_network
+        AND s.seen_on >= today - 90;
+    IF of_user = user_id THEN
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
+ALTER FUNCTION public.find_account_from(wanted_email text, from_network cidr) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.find_account_from(wanted_email text, from_network cidr) IS 'Login has to find an account before anyone is signed in, and whether the network is one that its user knows.';
+
+REVOKE ALL ON FUNCTION public.find_account_from(wanted_email text, from_network cidr) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_account_from(wanted_email text, from_network cidr) TO todo_app;
+
+-- --- sweep_sign_in_networks ---
+
+CREATE FUNCTION public.sweep_sign_in_networks(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    border   date;
+    of_users uuid[];
+    gone     cidr[];
+    removed  integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.seen_on), array_agg(oldest.user_id), array_agg(oldest.network) INTO border, of_users, gone
+    FROM (
+        SELECT s.user_id, s.network, s.seen_on
+        FROM public.sign_in_networks AS s
+        WHERE s.seen_on < (now() AT TIME ZONE 'UTC')::date - 90
+        ORDER BY s.seen_on
+        LIMIT most
+    ) AS oldest;
+    DELETE FROM public.sign_in_networks
+    WHERE seen_on <= border AND user_id = ANY (of_users) AND network = ANY (gone);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_sign_in_networks(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_sign_in_networks(most integer) IS 'Removes so many of the networks that no sign-in came from for 90 days, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_sign_in_networks(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_sign_in_networks(most integer) TO todo_app;

@@ -195,6 +195,7 @@ def config(service_url: str, prepared_statements: bool) -> Config:
         jwt_secret=SECRET,
         bcrypt_rounds=4,
         auth_rate_limit="1000 per minute",
+        account_guess_limit="1000 per hour",
         threads=4,
     )
 

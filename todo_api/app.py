@@ -17,7 +17,7 @@ from todo_api.accounts.blueprint import accounts
 from todo_api.accounts.events import events
 from todo_api.accounts.export import export
 from todo_api.accounts.sessions import sessions
-from todo_api.auth import passwords, rate_limit, tokens
+from todo_api.auth import guesses, passwords, rate_limit, tokens
 from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
 from todo_api.database.data import Database
@@ -97,7 +97,8 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     serve_document(app, OPERATIONS)
-    rate_limit.init_app(app, config, database, endpoints=LIMITED)
+    attempts = rate_limit.init_app(app, config, database, endpoints=LIMITED)
+    guesses.init_app(app, config, database, attempts)
     if metrics is not None:
         metrics.init_app(app)
     return app

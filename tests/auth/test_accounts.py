@@ -184,7 +184,7 @@ def test_no_long_text_is_normalised(client, monkeypatch, path):
 
 @pytest.mark.parametrize(
     "password",
-    ["12345678", " " * 8, "x" * 1024, "\u0000\n\t\u202e\U0001f600abc", "päßwörter", "é" * 1024],
+    ["12345670", " " * 8, "x" * 1024, "\u0000\n\t\u202e\U0001f600abc", "päßwörter", "é" * 1024],
 )
 def test_a_password_of_8_to_1024_characters_is_used_exactly_as_sent(client, password):
     body = {"email": "ann@example.com", "password": password}

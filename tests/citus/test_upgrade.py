@@ -154,7 +154,14 @@ def test_a_cluster_that_holds_rows_is_brought_up_to_date(
     check_role(distributed_url)
 
     assert held(coordinator, named) == before
-    for table in ("users", "sessions", "tasks", "task_counts", "idempotency_keys"):
+    for table in (
+        "users",
+        "sessions",
+        "tasks",
+        "task_counts",
+        "idempotency_keys",
+        "sign_in_networks",
+    ):
         assert own_policies(coordinator, table) == {(True, f"t t {OWN}")}
     with closing(Database(distributed_url, connections=1)) as database:
         for who in users[:5]:

@@ -526,7 +526,7 @@ EMAILS = [
     "ann@example.com\u2003", "\u200b@example.com", "a\u2028b@example.com", "\U0001f600@example.com",
 ]  # fmt: skip
 PASSWORDS = [
-    "12345678",
+    "12345670",
     "1234567",
     "",
     " " * 8,

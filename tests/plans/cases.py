@@ -51,6 +51,11 @@ _TYPICAL = {
     "cost": 1,
     "allowed": "{5}",
     "window": 60,
+    "network": "10.0.0.1",
+    "elsewhere": "LIMITS:LIMITER/10.0.0.2/32/auth.login/5/1/minute",
+    "here": "LIMITS:LIMITER/10.0.0.1/32/auth.login/5/1/minute",
+    "doubt": 30,
+    "counted_at": "2026-01-01T00:00:00Z",
     "until_commit": True,
     "id": "0004.tasks",
     "checksum": "0" * 64,
@@ -69,6 +74,7 @@ _INSTEAD: dict[str, dict[str, Any]] = {
     "before_sign_in/record_migration": {"id": "9999.new"},
     "sessions/create": {"session_id": _NEW_ID},
     "api_tokens/create": {"token_id": _NEW_ID},
+    "sign_in_networks/see": {"network": "10.0.1.1"},
 }
 # These act for the transaction's own user, although they stand in before_sign_in.
 _OF_THE_TRANSACTION = {
@@ -125,6 +131,11 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
             )
         elif "bounded" in statement.parameters:
             found.append(_case(statement, filled.typical, {"bounded": True}, "bounded"))
+        elif name == "before_sign_in/count_guess":
+            first = {"elsewhere": "new", "here": "newer"}
+            found.append(_case(statement, filled.typical, first, "first guess"))
+            unknown = {"email": "nobody@example.com"}
+            found.append(_case(statement, filled.typical, unknown, "no account"))
         elif name == "before_sign_in/hit_rate_limit":
             found.append(_case(statement, filled.typical, {"keys": "{new}"}, "first attempt"))
             of_three = {"keys": "{new,newer,newest}", "allowed": "{5,20,80}"}

@@ -241,6 +241,17 @@ _ROWS = (
     CROSS JOIN generate_series(0, 3) AS token
     ORDER BY {_CHANCE.format("number::bigint * 100 + token", 6)}
     """,
+    # --- three networks that each user knows and two that are too old ---
+    f"""
+    INSERT INTO sign_in_networks (user_id, network, seen_on)
+    SELECT
+        user_id,
+        ('10.0.0.0'::inet + place)::cidr,
+        (now() AT TIME ZONE 'UTC')::date - place * 30
+    FROM plan
+    CROSS JOIN generate_series(0, 4) AS place
+    ORDER BY {_CHANCE.format("number::bigint * 100 + place", 7)}
+    """,
     # --- an event for every five tasks over 90 days, a tenth of them about nobody; and 30 of one client
     # that count as of the last minute for an hour ---
     f"""

@@ -22,7 +22,7 @@ STATEMENTS = (
     "sessions/end",
     "sessions/make_room",
     "before_sign_in/begin_session",
-    "before_sign_in/find_account",
+    "before_sign_in/find_account_from",
 )
 
 

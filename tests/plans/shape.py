@@ -38,10 +38,20 @@ _MORE_BLOCKS = {
     # 12 to 24: the same, and those that end are removed
     "sessions/end": 24,
     "sessions/end_others": 32,
+    # 10: the user and its network; then one counter as in hit_rate_limit 12
+    "before_sign_in/count_guess": 32,
+    # 13: the counter, whose new version finds no room beside the old one
+    "before_sign_in/settle_guess": 16,
+    "before_sign_in/take_back_guess": 16,
+    # 17: a user's five networks 3, twice as in sessions/make_room; and two that are removed
+    "sign_in_networks/make_room": 24,
+    # 16: the network 3 and its entries in two indexes; users_pkey and users as in sessions/create
+    "sign_in_networks/see": 24,
     # 30 to 60: ten rows by the index over the times 3 and on pages of their own 10, found again 13 and
     # removed 20
     "before_sign_in/sweep_sessions": 64,
     "before_sign_in/sweep_idempotency_keys": 64,
+    "before_sign_in/sweep_sign_in_networks": 64,
     "before_sign_in/sweep_auth_events": 64,
     # 6 to 30: ten rows of three tables, each by an index, and on pages of their own
     "before_sign_in/overdue_rows": 48,
@@ -93,11 +103,13 @@ _MOVES = {
     "users/reset_password",
 }
 _EVERY_ROW = {"before_sign_in/clear_rate_limits", "before_sign_in/fullest_users"}
-# At most 50 sign-ins and 64 sessions of one are sorted; and the events of one moment. Not worth an index.
+# At most 50 sign-ins, 64 sessions of one and 100 networks are sorted; and the events of one moment. That is
+# not worth an index.
 _FEW_ROWS = {
     "sessions/list",
     "sessions/make_room",
     "sessions/trim",
+    "sign_in_networks/make_room",
     "auth_events/newest",
     "auth_events/page",
 }
@@ -123,6 +135,14 @@ _FILTERS = {
         ("expires_at", "created_at", "COALESCE(sign_in_id, id)", "(id <> "),
     ),
     "auth_events/page": ("(ROW(occurred_at, id) < ROW(",),  # within the moment of the position
+    "sign_in_networks/look": ("(seen_on >= ",),
+    "sign_in_networks/see": ("(seen_on >= ",),
+    "sign_in_networks/make_room": (
+        "(NOT (ANY (network = ",
+        "(NOT (hashed SubPlan",
+        "(((network)::inet <> ",
+        "((network)::inet <> ",
+    ),
     "auth_events/record": ("auth_event_room(",),
 }
 

@@ -226,7 +226,7 @@ COSTLY_PAGES = """
             f"blocks instead of at most {BLOCKS}: sessions ",
         ),
         (
-            "before_sign_in/find_account",
+            "before_sign_in/find_account_from",
             ["DROP INDEX users_email_key"],
             "a sequential scan of users",
         ),

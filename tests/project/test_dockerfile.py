@@ -224,7 +224,7 @@ def test_the_dockerfile_keeps_its_promises():
         ("/health/ready", "/health/live", "health asks readiness"),
         ("timeout=4", "timeout=40", "health asks readiness"),
         ('image.version="', 'image.version="9', "labels say what pyproject.toml says"),
-        ('"MIT AND Apache-2.0"', '"MIT"', "labels say what pyproject.toml says"),
+        ('"MIT AND Apache-2.0 AND BSD-3-Clause"', '"MIT"', "labels say what pyproject.toml says"),
         ("library/python:3.13.16", "library/python:3.13.15", "labels say what pyproject.toml says"),
         ("STOPSIGNAL SIGTERM\n", "", "starts and stops the service"),
         ('CMD ["todo-api", "serve"]', "CMD todo-api serve", "starts and stops the service"),

@@ -84,6 +84,11 @@ def test_the_installed_wheel_serves_from_another_folder(todo_api, elsewhere):
         [deploy] = todo_api.parents[1].glob("lib/python3*/site-packages/todo_api/deploy")
         shipped = {file.name for file in deploy.iterdir()}
         assert shipped == {"README.md", "nginx.conf", "Caddyfile", "todo-api.service"}
+        [common] = todo_api.parents[1].glob(
+            "lib/python3*/site-packages/todo_api/auth/common_passwords"
+        )
+        shipped = {file.name for file in common.iterdir()}
+        assert shipped == {"common-passwords.txt.gz", "LICENSE", "SOURCE.json"}
         service.send_signal(signal.SIGINT)
         assert service.wait(20) == 0
     finally:

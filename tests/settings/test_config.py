@@ -171,6 +171,7 @@ class TestProblems:
             ("METRICS_HOST", "http://x"),
             ("METRICS_PORT", "65536"),
             ("AUTH_RATE_LIMIT", "none"),
+            ("ACCOUNT_GUESS_LIMIT", "none"),
             ("RATELIMIT_STORAGE_URI", "memory://"),
             ("BCRYPT_ROUNDS", "3"),
             ("SIGNUP", "invited"),

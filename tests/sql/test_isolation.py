@@ -18,6 +18,7 @@ TABLES = (
     "tasks",
     "task_counts",
     "idempotency_keys",
+    "sign_in_networks",
     "auth_events",
     "reset_codes",
 )

@@ -23,7 +23,7 @@ from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
 
 pytestmark = pytest.mark.partitioned
-TABLES = ("idempotency_keys", "sessions", "task_counts", "tasks")
+TABLES = ("idempotency_keys", "sessions", "sign_in_networks", "task_counts", "tasks")
 LIST = Call("tasks/list", row=as_task)
 STATEMENTS = load_statements()
 _numbers = itertools.count(1)
@@ -155,6 +155,7 @@ def test_the_partitions_have_the_tables_settings_and_are_guarded_themselves(
     assert found == [
         ("idempotency_keys", True, True, None, None, 16),
         ("sessions", True, True, None, None, 16),
+        ("sign_in_networks", True, True, None, None, 16),
         ("task_counts", True, True, None, ["fillfactor=50"], 16),
         ("tasks", True, True, None, ["fillfactor=90"], 16),
     ]

@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from support.signed_up import HASH, create_once, sign_up, with_token
+from support.signed_up import HASH, create_once, event, sign_up, with_token
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -26,6 +26,7 @@ KEYS = {
     "users": "user_id",
     "task_counts": "user_id",
     "idempotency_keys": "key",
+    "sign_in_networks": "network",
 }
 _numbers = itertools.count(1)
 
@@ -96,8 +97,10 @@ def b(database: Database) -> SignedIn:
 
 
 def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
-    """A new user with a session, a task that was created with a key, an API token, and the event of that."""
-    who = sign_up(database, create_once("k", title, max_tasks=10)[-1])
+    """A new user with a session, an API token, a known network, events, and a task created with a key."""
+    signed_up = Call("auth_events/record", event(event="signup", bounded=False))
+    network = Call("sign_in_networks/see", {"network": "192.0.2.1"})
+    who = sign_up(database, signed_up, network, create_once("k", title, max_tasks=10)[-1])
     with_token(database, who)
     return who
 
@@ -154,7 +157,8 @@ def test_a_temporary_table_does_not_mislead_a_function(service: AsTheService, a:
             "CREATE TEMP TABLE users (user_id uuid, email text, password_hash text)"
         )
         found = service.connection.execute(
-            "SELECT user_id::text FROM find_account(%s)", (f"{a.user_id}@example.com",)
+            "SELECT user_id::text FROM find_account_from(%s, '192.0.2.1')",
+            (f"{a.user_id}@example.com",),
         ).fetchall()
     assert found == [(a.user_id,)]
 
@@ -163,7 +167,7 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
     with psycopg.connect(make_conninfo(shared_url, user=login("")), autocommit=True) as outsider:
         for sql in (
             *(f"SELECT FROM {table}" for table in [*KEYS, "auth_events", "rate_limits"]),
-            "SELECT find_account('ann@example.com')",
+            "SELECT find_account_from('ann@example.com', '192.0.2.1')",
             "SELECT auth_event_room('192.0.2.1')",
             "SELECT begin_request(null)",
             "SET ROLE todo_app",
@@ -202,6 +206,8 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
         "INSERT INTO api_tokens (user_id, last_used_on) VALUES ('{a}', now())",
         "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
         "UPDATE idempotency_keys SET created_at = now()",
+        "UPDATE sign_in_networks SET network = '192.0.2.9'",
+        "UPDATE sign_in_networks SET user_id = '{a}'",
         "UPDATE sessions SET user_id = user_id",
         "UPDATE sessions SET created_at = now()",
         "SELECT network FROM auth_events",
@@ -236,12 +242,22 @@ def test_the_service_may_not(service: AsTheService, a: SignedIn, sql: str) -> No
 def test_the_function_of_the_login_answers_for_one_address_only(
     service: AsTheService, a: SignedIn, b: SignedIn
 ) -> None:
-    found = service.run(None, "SELECT user_id::text FROM find_account('%')")
+    found = service.run(None, "SELECT user_id::text FROM find_account_from('%', '192.0.2.1')")
     assert found == (0, [])
     email = f"{a.user_id}@EXAMPLE.com"
-    assert service.run(None, "SELECT user_id::text FROM find_account(%s)", email)[1] == [
-        (a.user_id,)
-    ]
+    assert service.run(None, "SELECT user_id::text FROM find_account_from(%s, '192.0.2.1')", email)[
+        1
+    ] == [(a.user_id,)]
+
+
+def test_the_function_of_the_login_knows_the_networks_of_that_account_only(
+    service: AsTheService, a: SignedIn, b: SignedIn
+) -> None:
+    found = "SELECT user_id::text, is_known_network FROM find_account_from(%s, %s)"
+    assert service.run(None, found, "%", "192.0.2.1") == (0, [])
+    email = f"{a.user_id}@EXAMPLE.com"
+    for network, is_known in (("192.0.2.1", True), ("192.0.2.0/24", False), ("192.0.2.2", False)):
+        assert service.run(None, found, email, network)[1] == [(a.user_id, is_known)]
 
 
 # --- rows ---

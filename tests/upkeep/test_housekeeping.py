@@ -37,6 +37,10 @@ EXPIRED = {
         " now() - interval '24 hours 1 second' FROM users, generate_series(1, {n}) AS one"
         " WHERE email !~ '^code'"
     ),
+    "sign_in_networks": (
+        "INSERT INTO sign_in_networks SELECT user_id, '10.0.0.0'::inet + one,"
+        " (now() AT TIME ZONE 'UTC')::date - 91 FROM users, generate_series(1, {n}) AS one"
+    ),
     "rate_limits": (
         "INSERT INTO rate_limits SELECT 'old-' || one, '{{}}', now() - interval '1 second'"
         " FROM generate_series(1, {n}) AS one"
@@ -71,6 +75,10 @@ LIVING = {
     "idempotency_keys": (
         "INSERT INTO idempotency_keys SELECT user_id, 'good', sha256(''), gen_random_uuid(),"
         " now() - interval '23 hours' FROM users"
+    ),
+    "sign_in_networks": (
+        "INSERT INTO sign_in_networks"
+        " SELECT user_id, '10.9.9.9', (now() AT TIME ZONE 'UTC')::date - 90 FROM users"
     ),
     "rate_limits": "INSERT INTO rate_limits VALUES ('good', '{}', now() + interval '1 hour')",
     "auth_events": (
@@ -259,8 +267,8 @@ def test_what_was_removed_is_logged(
     with caplog.at_level(logging.INFO):
         Housekeeper(database, 90).look()
     said = (
-        "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, rate_limits: 2, "
-        "auth_events: 0, reset_codes: 0, invites: 0"
+        "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, sign_in_networks: 0, "
+        "rate_limits: 2, auth_events: 0, reset_codes: 0, invites: 0"
     )
     assert caplog.messages == [said]
 
@@ -309,12 +317,12 @@ def test_the_command_removes_at_once_and_says_what(
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
         (
-            "removed sessions: 1500, api_tokens: 1501, idempotency_keys: 1502, rate_limits: 1503, "
-            "auth_events: 0, reset_codes: 1505, invites: 1506"
+            "removed sessions: 1500, api_tokens: 1501, idempotency_keys: 1502, sign_in_networks: 1503, "
+            "rate_limits: 1504, auth_events: 0, reset_codes: 1506, invites: 1507"
         ),
         (
-            "removed sessions: 0, api_tokens: 0, idempotency_keys: 0, rate_limits: 0, "
-            "auth_events: 1504, reset_codes: 0, invites: 0"
+            "removed sessions: 0, api_tokens: 0, idempotency_keys: 0, sign_in_networks: 0, rate_limits: 0, "
+            "auth_events: 1505, reset_codes: 0, invites: 0"
         ),
     ]
 

@@ -78,8 +78,8 @@ def test_a_database_that_is_away_is_a_503_problem_with_retry_after(config, make_
     app = make_app(database_url="postgresql://127.0.0.1:1/nowhere")
     client = app.test_client()
     for answer in (
-        client.post("/api/auth/login", json={"email": "a@b.cd", "password": "12345678"}),
-        client.post("/api/auth/signup", json={"email": "a@b.cd", "password": "12345678"}),
+        client.post("/api/auth/login", json={"email": "a@b.cd", "password": "correct horse"}),
+        client.post("/api/auth/signup", json={"email": "a@b.cd", "password": "correct horse"}),
     ):
         check_problem(answer, 503, "unavailable")
         assert int(answer.headers["Retry-After"]) > 0

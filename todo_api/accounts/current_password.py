@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flask import Response
 
-from todo_api.auth import events
+from todo_api.auth import events, guesses
 from todo_api.auth.passwords import hasher
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, SignedIn
 from todo_api.web import problems
@@ -24,20 +24,25 @@ class Known(NamedTuple):
     email: str
     password_hash: str
     version: int
+    is_known_network: bool  # whether the user has signed in from where the request comes from
 
 
 def known(who: SignedIn) -> Known:
     """The signed-in user's address and password."""
-    [found] = database().as_user(who, Call("before_sign_in/own_password", row=Known))
-    if not found:
+    found, networks = database().as_user(
+        who, Call("before_sign_in/own_password"), guesses.own_account()
+    )
+    if not (found and networks):
         raise SessionEnded
-    return found[0]  # type: ignore[no-any-return]
+    [(_, is_known_network)] = networks
+    return Known(*found[0], is_known_network)
 
 
 def checked(account: Known, sent: str) -> Call:
     """The first call of what the password allows, if `sent` is the account's password. Raises Problem."""
-    if not hasher().check(sent, account.password_hash):
-        raise _refused("wrong password")
+    with guesses.at_own_account(account.email, account.is_known_network) as guess:
+        if not hasher().check(sent, account.password_hash):
+            raise _refused("wrong password", *guess.was_wrong())
     return Call("before_sign_in/take_turn_with_password", {"password_version": account.version})
 
 
@@ -46,7 +51,7 @@ def changed_meanwhile(error: PasswordChanged) -> Response:
     return problems.answer(_refused("password changed meanwhile"))
 
 
-def _refused(reason: str) -> Problem:
+def _refused(reason: str, *more: Call) -> Problem:
     who = current_request().signed_in
-    events.record("password_refused", reason, who and who.user_id)
+    events.record("password_refused", reason, who and who.user_id, *more)
     return Problem("wrong-password")

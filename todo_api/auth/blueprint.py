@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response
 
-from todo_api.auth import events, sign_ins, tokens
+from todo_api.auth import events, guesses, sign_ins, tokens
 from todo_api.auth.codes import code_hash
 from todo_api.auth.invitations import closed, uses_invite
 from todo_api.auth.new_passwords import refuse_weak
@@ -32,6 +32,7 @@ auth = Blueprint("auth", __name__, url_prefix="/api/auth")
 def signup() -> Response:
     """Open an account and its first session."""
     body = read_body(SignUp)
+    refuse_weak(body.password, body.email)
     invite = uses_invite(body)
     who = SignedIn(user_id=str(uuid.uuid4()), session_id=str(uuid.uuid4()))
     account = {
@@ -45,6 +46,7 @@ def signup() -> Response:
             Call("before_sign_in/create_user", account),
             sign_ins.new_session(who),
             events.event("signup"),
+            *guesses.remember_network(),
             user_id=who.user_id,
         )
     except UniqueViolated:
@@ -63,26 +65,35 @@ def login() -> Response:
     That an account is disabled is told to nobody but who has its password.
     """
     body = read_body(Credentials)
-    [found] = database().before_sign_in(Call("before_sign_in/find_account", {"email": body.email}))
-    user_id, stored, version, is_disabled = found[0] if found else (None, None, None, False)
-    if not hasher().check(body.password, stored):
-        events.record("login_refused", "wrong password" if found else "unknown email", user_id)
-        raise Problem("invalid-credentials")
-    if is_disabled:
-        events.record("login_refused", "account disabled", user_id)
-        raise Problem("account-disabled")
-    who = SignedIn(user_id=str(user_id), session_id=str(uuid.uuid4()))
-    try:
-        database().before_sign_in(
-            Call("before_sign_in/take_turn_with_password", {"password_version": version}),
-            Call("sessions/make_room", {"kept": sign_ins.MAX_SIGN_INS - 1}),
-            sign_ins.new_session(who),
-            events.event("login"),
-            user_id=who.user_id,
-        )
-    except (PasswordChanged, SessionEnded):  # changed, disabled or deleted meanwhile
-        events.record("login_refused", "account changed meanwhile", user_id)
-        raise Problem("invalid-credentials") from None
+    with guesses.attempt(body.email) as guess:
+        account = guess.account
+        if not hasher().check(body.password, account and account.password_hash):
+            events.record(
+                "login_refused",
+                "wrong password" if account else "unknown email",
+                account and account.user_id,
+                *guess.was_wrong(),
+            )
+            raise Problem("invalid-credentials")
+        assert account  # noqa: S101 (no password is right without one)
+        if account.is_disabled:
+            events.record("login_refused", "account disabled", account.user_id, *guess.was_right())
+            raise Problem("account-disabled")
+        who = SignedIn(user_id=account.user_id, session_id=str(uuid.uuid4()))
+        version = {"password_version": account.password_version}
+        try:
+            database().before_sign_in(
+                Call("before_sign_in/take_turn_with_password", version),
+                Call("sessions/make_room", {"kept": sign_ins.MAX_SIGN_INS - 1}),
+                sign_ins.new_session(who),
+                events.event("login"),
+                *guesses.remember_network(),
+                *guess.was_right(),
+                user_id=who.user_id,
+            )
+        except (PasswordChanged, SessionEnded):  # changed, disabled or deleted meanwhile
+            events.record("login_refused", "account changed meanwhile", account.user_id)
+            raise Problem("invalid-credentials") from None
     return _session_answer(who, body.email)
 
 

@@ -46,16 +46,16 @@ def sender() -> dict[str, object]:
     return {"address": request.remote_addr, "user_agent": agent or None}
 
 
-def record(name: str, reason: str | None, user_id: str | None = None) -> None:
-    """Record a refusal in a transaction of its own, with `user_id` if it is known.
+def record(name: str, reason: str | None, user_id: str | None = None, *more: Call) -> None:
+    """Record a refusal in a transaction of its own, with `user_id` if it is known, and do `more` in it.
 
     If the database is down, the event is only logged, and the client still gets its refusal.
     """
     try:
         try:
-            database().before_sign_in(_of(user_id, name, reason), user_id=user_id)
+            database().before_sign_in(_of(user_id, name, reason), *more, user_id=user_id)
         except SessionEnded:  # the user was deleted at this moment
-            database().before_sign_in(_of(None, name, reason))
+            database().before_sign_in(_of(None, name, reason), *more)
     except Unavailable:
         logger.warning("auth event not recorded: %s", name)
 

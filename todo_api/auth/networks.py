@@ -3,6 +3,8 @@
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
+from todo_api.web.request import current_request
+
 # A subscriber gets at least a /64 (RFC 6177), often a /56, and a company or a rented server a /48. The wider
 # ones may also be many subscribers of a provider (a telephone has a /64), so they have more attempts, but not
 # as many as 256 or 65 536 subscribers would have.
@@ -15,6 +17,11 @@ class Share(NamedTuple):
 
     network: str
     times: int
+
+
+def client() -> str:
+    """The address whose networks the request's attempt counts for."""
+    return current_request().remote_addr or "::"
 
 
 def shares_of(address: str) -> list[Share]:

@@ -52,7 +52,9 @@ OPERATIONS = {
     "auth.login": Operation(
         summary="Start a session",
         description="A wrong password and an unknown address get the same answer. The user's other sessions "
-        "live on.",
+        "live on. After many wrong passwords for one address, whether it has an account or not, each login "
+        "to it is refused for a while (429), also with the right password. Networks from which the account "
+        "was signed in to within 90 days each have a count of their own.",
         limited=True,
         body=Credentials,
         body_examples=_CREDENTIALS,

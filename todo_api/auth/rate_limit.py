@@ -7,8 +7,9 @@ from typing import Any
 from flask import Flask, Response, after_this_request
 from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from limits.errors import StorageError
+from limits.storage import Storage
 
-from todo_api.auth import events
+from todo_api.auth import events, networks
 from todo_api.auth.rate_limit_storage import SCHEME
 from todo_api.auth.rate_limit_windows import STRATEGY, NetworkWindows
 from todo_api.database.calls import Unavailable
@@ -20,13 +21,8 @@ from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
 
-def client() -> str:
-    """The address whose networks an attempt counts for."""
-    return current_request().remote_addr or "::"
-
-
-def init_app(app: Flask, config: Config, database: Database, endpoints: Collection[str]) -> None:
-    """Limit `endpoints`, counting in PostgreSQL or where RATELIMIT_STORAGE_URI says."""
+def init_app(app: Flask, config: Config, database: Database, endpoints: Collection[str]) -> Storage:
+    """Limit `endpoints`, counting in PostgreSQL or where RATELIMIT_STORAGE_URI says; returns that storage."""
     elsewhere = config.ratelimit_storage_uri
     options: dict[str, Any] = {"wrap_exceptions": True} if elsewhere else {"database": database}
     hooks: tuple[dict[Any, list[Any]], ...] = (
@@ -36,7 +32,7 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
     )
     ours = [list(functions[None]) for functions in hooks]
     limiter = Limiter(
-        client,
+        networks.client,
         app=app,
         strategy=STRATEGY,
         storage_uri=elsewhere or f"{SCHEME}://",
@@ -70,6 +66,7 @@ def init_app(app: Flask, config: Config, database: Database, endpoints: Collecti
         app.view_functions[endpoint] = limited(app.view_functions[endpoint])
     app.register_error_handler(RateLimitExceeded, _refuse)
     app.register_error_handler(StorageError, lambda error: problems.answer(Problem("unavailable")))
+    return limiter.storage
 
 
 def _describe(response: Response, limit: RequestLimit) -> Response:
@@ -84,7 +81,11 @@ def _describe(response: Response, limit: RequestLimit) -> Response:
     response.headers["X-RateLimit-Remaining"] = str(standing.remaining)
     response.headers["X-RateLimit-Reset"] = str(standing.wait_s)
     if response.status_code == RateLimitExceeded.code:
-        response.headers["Retry-After"] = str(standing.wait_s)
+        # Refused by this limit, or by another one (of guesses) whose wait may be the longer.
+        waits_s = [] if limit.breached else [int(response.headers["Retry-After"])]
+        if standing.remaining == 0:
+            waits_s.append(standing.wait_s)
+        response.headers["Retry-After"] = str(max(waits_s, default=standing.wait_s))
     return response
 
 

@@ -87,11 +87,12 @@ NewEmail = Annotated[
         " A new address has no invisible characters, such as zero-width spaces.",
     ),
 ]
-Password = Annotated[
-    str,
-    Meta(
+
+
+def _password(more: str = "") -> Any:
+    return Meta(
         description=f"{PASSWORD_MIN} to {PASSWORD_MAX} characters (code points) of any kind, used exactly "
-        "as sent.",
+        f"as sent.{more}",
         examples=["correct horse battery"],
         extra={"clean": clean_password},
         extra_json_schema={
@@ -99,6 +100,16 @@ Password = Annotated[
             "maxLength": PASSWORD_MAX,
             "format": "password",
         },
+    )
+
+
+Password = Annotated[str, _password()]
+# auth/new_passwords.py judges it.
+NewPassword = Annotated[
+    str,
+    _password(
+        " Not one of the most common passwords, not the e-mail address, and not the part before its `@`, "
+        "each in any letter case."
     ),
 ]
 
@@ -118,7 +129,7 @@ class SignUp(Struct, forbid_unknown_fields=True):
     """Who signs up."""
 
     email: NewEmail
-    password: Password
+    password: NewPassword
     invite: Code | UnsetType = UNSET
 
 

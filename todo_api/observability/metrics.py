@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
 from todo_api.observability.line_load import NO_LINES, LineLoad
-from todo_api.observability.series import CUT_OFF, EVENTS, SERVER_REFUSALS, Series
+from todo_api.observability.series import CUT_OFF, EVENTS, LIMITS, SERVER_REFUSALS, Series
 from todo_api.upkeep.housekeeping import SWEEPS
 from todo_api.web.hosts import AllowedHosts
 from todo_api.web.request import current_request
@@ -94,6 +94,8 @@ class Metrics:
                 self._series.durations.labels(method, rule.rule)
         for event in EVENTS:
             self._series.events.labels(event)
+        for limit in LIMITS:
+            self._series.rate_limited.labels("/api/auth/login", limit)
         for status in SERVER_REFUSALS:
             self._series.server_refusals.labels(status)
         for reason in CUT_OFF:
@@ -129,7 +131,7 @@ class Metrics:
         if event and response.status_code < 500:
             self._series.events.labels(event).inc()
             if event == "rate_limited":
-                self._series.rate_limited.labels(route).inc()
+                self._series.rate_limited.labels(route, request.limited_by).inc()
         return response
 
     def count_server_refusal(self, status: int) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 # All known series exist from the start at 0: for a series that begins at 1, Prometheus sees no increase.
 SERVER_REFUSALS = (400, 408, 413, 431, 500)
 CUT_OFF = ("slow", "room")
+LIMITS = ("address", "account")  # what had too many attempts
 EVENTS = (
     "signup", "signup_refused", "login", "login_refused", "logout", "password_reset", "reset_refused",
     "token_refused", "foreign_user", "rate_limited",
@@ -60,8 +61,11 @@ class Series:
             "reason",
         )
         self.rate_limited = _counter(
-            "rate_limit_refusals", "Attempts refused by the rate limit (429), by route.", "route"
-        )
+            "rate_limit_refusals",
+            "Attempts refused (429), by route and by what had too many: an address, or (wrong passwords) an "
+            "account.",
+            "route", "limit",
+        )  # fmt: skip
         self.events = _counter(
             "auth_events",
             "Sign-ups, logins, logouts and refusals, as in the table auth_events.",

@@ -120,8 +120,13 @@ class Config:
         readers.rate_limit,
         "5 per minute",
     )
+    account_guess_limit: str = _setting(
+        "wrong passwords for each email, and for each network that its account was signed in to from",
+        readers.rate_limit,
+        "20 per hour",
+    )
     ratelimit_storage_uri: str | None = _setting(
-        "where attempts are counted, such as redis://127.0.0.1:6379; unset: the database",
+        "where attempts and guesses are counted, such as redis://127.0.0.1:6379; unset: the database",
         readers.redis_uri,
         shown=False,
     )

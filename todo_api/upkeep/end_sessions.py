@@ -30,7 +30,7 @@ def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
             ask("become_todo_auth")
             user_id = None
             if email is not None:
-                found = ask("find_account", email=_as_stored(email))
+                found = ask("find_user", user_id=None, email=_as_stored(email))
                 if not found:
                     raise EndError(
                         f"there is no account with this address in the database {place(connection)}"

@@ -21,6 +21,7 @@ SWEEPS = {
     "sessions": "before_sign_in/sweep_sessions",
     "api_tokens": "before_sign_in/sweep_api_tokens",
     "idempotency_keys": "before_sign_in/sweep_idempotency_keys",
+    "sign_in_networks": "before_sign_in/sweep_sign_in_networks",
     "rate_limits": "before_sign_in/sweep_rate_limits",
     "auth_events": "before_sign_in/sweep_auth_events",
     "reset_codes": "before_sign_in/sweep_reset_codes",

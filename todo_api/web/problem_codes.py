@@ -140,7 +140,8 @@ CODES = {
         429,
         "Too many attempts",
         "Too many attempts from this address.",
-        "Wait for as many seconds as the Retry-After header says. For a create with an "
+        "Wait for as many seconds as the Retry-After header says. After many wrong passwords for one "
+        "account, log in from a network from which you have done so before, or wait. For a create with an "
         "Idempotency-Key it means that too many keys of the last 24 hours are kept.",
     ),
     "headers-too-large": Code(

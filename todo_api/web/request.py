@@ -21,6 +21,7 @@ class Request(flask.Request):
     signed_in: Caller | None = None  # the user of its token
     is_unproven = False  # whether only the token itself says so, until the database has found it
     auth_event: str | None = None  # the event that it recorded
+    limited_by: str = "address"  # whose attempts were too many, if that event is rate_limited
 
     def __init__(self, *arguments: object, **named: object) -> None:
         self.began = time.perf_counter()

@@ -205,10 +205,27 @@ def test_refusals_of_the_rate_limit_are_counted(module_database_url: str, tmp_pa
                 client.ask("POST", "/api/auth/login", wrong)
         sums = scraper.sums()
         assert sums.of("rate_limit_refusals_total", route="/api/auth/login") == 3
+        assert sums.of("rate_limit_refusals_total", limit="address") == 3
         assert sums.of("rate_limit_refusals_total") == 3
         assert sums.of("http_requests_total", status="429") == 3
         assert sums.of("auth_events_total", event="rate_limited") == 3
         assert sums.of("auth_events_total", event="login_refused") == 5
+
+
+def test_refusals_for_guesses_at_one_account_are_counted_for_themselves(
+    module_database_url: str, tmp_path: Path
+) -> None:
+    limit = {"WORKERS": "2", "ACCOUNT_GUESS_LIMIT": "5 per hour"}
+    with scraped(module_database_url, tmp_path, **limit) as (service, scraper):
+        before = scraper.sums()
+        assert before.of("rate_limit_refusals_total", limit="account") == 0
+        wrong = {"email": "nobody.else@example.com", "password": "wrong password"}
+        with service.client() as client:
+            for _ in range(8):
+                client.ask("POST", "/api/auth/login", wrong)
+        after = scraper.sums()
+        for labels, count in (({"limit": "account"}, 3), ({"limit": "address"}, 0)):
+            assert gain(before, after, "rate_limit_refusals_total", **labels) == count
 
 
 def test_passwords_that_wait_are_hashed_or_are_refused_are_counted(

@@ -35,6 +35,14 @@ POLICIES = {
     ("idempotency_keys", "idempotency_keys_own"): ("todo_app", "ALL", OWN, OWN),
     ("idempotency_keys", "idempotency_keys_find_old"): ("todo_auth", "SELECT", OLD_KEY, None),
     ("idempotency_keys", "idempotency_keys_sweep"): ("todo_auth", "DELETE", OLD_KEY, None),
+    ("sign_in_networks", "sign_in_networks_own"): ("todo_app", "ALL", OWN, OWN),
+    ("sign_in_networks", "sign_in_networks_find"): ("todo_auth", "SELECT", "true", None),
+    ("sign_in_networks", "sign_in_networks_sweep"): (
+        "todo_auth",
+        "DELETE",
+        "(seen_on < (((now() AT TIME ZONE 'UTC'::text))::date - 90))",
+        None,
+    ),
     ("auth_events", "auth_events_own"): ("todo_app", "ALL", OWN, OWN_OR_NOBODYS),
     ("auth_events", "auth_events_operator"): (
         "todo_auth",
@@ -92,6 +100,12 @@ GRANTS = {
     ("todo_app", "auth_events", "SELECT"): (
         "id occurred_at event reason user_id address user_agent request_id"
     ),
+    ("todo_app", "sign_in_networks", "SELECT"): "*",
+    ("todo_app", "sign_in_networks", "INSERT"): "user_id network seen_on",
+    ("todo_app", "sign_in_networks", "UPDATE"): "seen_on",
+    ("todo_app", "sign_in_networks", "DELETE"): "*",
+    ("todo_auth", "sign_in_networks", "SELECT"): "*",
+    ("todo_auth", "sign_in_networks", "DELETE"): "*",
     ("todo_app", "auth_events", "INSERT"): "event reason user_id address user_agent request_id",
     ("todo_auth", "auth_events", "INSERT"): "event reason user_id address request_id",
     ("todo_auth", "auth_events", "SELECT"): "id network occurred_at user_id event",
@@ -118,10 +132,11 @@ GRANTS = {
     ("todo_app", "begin_session(uuid,uuid)", "EXECUTE"): "*",
     ("todo_app", "begin_token(uuid,uuid,text)", "EXECUTE"): "*",
     ("todo_app", "find_credentials(text)", "EXECUTE"): "*",
-    ("todo_app", "find_account(text)", "EXECUTE"): "*",
+    ("todo_app", "find_account_from(text,cidr)", "EXECUTE"): "*",
     ("todo_app", "own_password()", "EXECUTE"): "*",
     ("todo_app", "take_turn_with_password(bigint)", "EXECUTE"): "*",
     ("todo_app", "delete_account()", "EXECUTE"): "*",
+    ("todo_app", "sweep_sign_in_networks(integer)", "EXECUTE"): "*",
     ("todo_app", "auth_event_room(inet)", "EXECUTE"): "*",
     ("todo_app", "sweep_sessions(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_api_tokens(integer)", "EXECUTE"): "*",
@@ -139,9 +154,10 @@ GRANTS = {
 }
 DEFINERS = {
     "find_credentials(text)": "todo_auth",
-    "find_account(text)": "todo_auth",
+    "find_account_from(text,cidr)": "todo_auth",
     "own_password()": "todo_auth",
     "delete_account()": "todo_auth",
+    "sweep_sign_in_networks(integer)": "todo_auth",
     "auth_event_room(inet)": "todo_auth",
     "sweep_sessions(integer)": "todo_auth",
     "sweep_api_tokens(integer)": "todo_auth",

@@ -27,13 +27,18 @@ REFUSALS = (errors.InsufficientPrivilege, errors.UniqueViolation)
 # By a dead session, by a code that is not good.
 RAISED = ("TD401", "TD410")
 # Handing this out is the purpose of these statements: of one address, or one code, to whoever comes with it.
-ANSWERS_FOR_ANYBODY = ("before_sign_in/find_account", "before_sign_in/find_reset_code")
+ANSWERS_FOR_ANYBODY = (
+    "before_sign_in/find_account_from",
+    "before_sign_in/count_guess",
+    "before_sign_in/find_reset_code",
+)
 # Removing what has expired, of whoever, is these statements' purpose.
 SWEEPS = "before_sign_in/sweep_"
 _LIVES = {
     "sessions": "expires_at > now()",
     "api_tokens": "coalesce(expires_at > now(), TRUE)",
     "idempotency_keys": "created_at > now() - interval '24 hours'",
+    "sign_in_networks": "seen_on > current_date - 90",
     "auth_events": "occurred_at > now() - interval '90 days'",
     "reset_codes": "expires_at > now()",
 }
@@ -45,11 +50,12 @@ ATTACKS = (
     "SELECT user_id, id, name FROM api_tokens",
     "SELECT user_id, tasks FROM task_counts",
     "SELECT user_id, task_id FROM idempotency_keys",
+    "SELECT user_id, network FROM sign_in_networks",
     "SELECT user_id, address FROM auth_events",
     "SELECT user_id, code_hash FROM reset_codes",
     "SELECT email FROM invites",
     "SELECT user_id, password_hash FROM find_credentials('%')",
-    "SELECT user_id, password_hash FROM find_account('%')",
+    "SELECT user_id, password_hash FROM find_account_from('%', '192.0.2.1')",
     "SELECT t.title FROM tasks AS t INNER JOIN users AS u USING (user_id)",
     "SELECT title FROM tasks WHERE user_id = $1 OR TRUE",
     "SELECT title FROM tasks FOR UPDATE",
@@ -65,6 +71,7 @@ ATTACKS = (
     "UPDATE users SET password_hash = $2",
     "UPDATE task_counts SET tasks = 0",
     "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
+    "UPDATE sign_in_networks SET seen_on = 'infinity'",
     "UPDATE auth_events SET reason = 'taken'",
     "DELETE FROM tasks",
     "DELETE FROM sessions",
@@ -72,6 +79,7 @@ ATTACKS = (
     "DELETE FROM users",
     "DELETE FROM task_counts",
     "DELETE FROM idempotency_keys",
+    "DELETE FROM sign_in_networks",
     "DELETE FROM auth_events",
     "DELETE FROM reset_codes",
     "DELETE FROM invites",
@@ -87,6 +95,10 @@ ATTACKS = (
     (
         "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
         " VALUES ($1, 'planted', sha256(''), gen_random_uuid(), now())"
+    ),
+    (
+        "INSERT INTO sign_in_networks (user_id, network, seen_on) VALUES ($1, '192.0.2.9', '2026-01-01')"
+        " ON CONFLICT (user_id, network) DO UPDATE SET seen_on = '2026-01-01'"
     ),
     "INSERT INTO users (user_id, email, password_hash) VALUES (gen_random_uuid(), 'x@example.com', $2)",
     "INSERT INTO reset_codes (user_id, code_hash, expires_at) VALUES ($1, sha256(''), 'infinity')",
@@ -267,6 +279,8 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
     connection.execute(
         "INSERT INTO reset_codes (user_id, code_hash, expires_at)"
         " VALUES ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), now() + interval '1 hour')",
+        "INSERT INTO sign_in_networks (user_id, network, seen_on)"
+        " VALUES ($1, '192.0.2.1', current_date - 100), ($1, '192.0.2.9', current_date)",
         [who.user_id],
     )
     connection.execute(
@@ -315,6 +329,11 @@ def _values(ids: Person) -> dict[str, Any]:
         "event": "login",
         "reason": None,
         "address": "192.0.2.1",
+        "network": "192.0.2.1",
+        "here": "k1",
+        "elsewhere": "k2",
+        "doubt": 30,
+        "counted_at": "2026-01-01T00:00:00Z",
         "user_agent": None,
         "request_id": "r",
         "bounded": True,

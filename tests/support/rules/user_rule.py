@@ -25,6 +25,7 @@ TABLES = {
     "tasks": True,
     "task_counts": True,
     "idempotency_keys": True,
+    "sign_in_networks": True,
     "auth_events": True,
     "reset_codes": True,
     "invites": False,
