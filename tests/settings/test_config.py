@@ -174,6 +174,7 @@ class TestProblems:
             ("RATELIMIT_STORAGE_URI", "memory://"),
             ("BCRYPT_ROUNDS", "3"),
             ("MAX_TASKS_PER_USER", "0"),
+            ("MAX_TEXT_PER_USER", "0"),
             ("EVENTS_DAYS", "-1"),
             ("TRUSTED_PROXIES", "*"),
             ("ALLOWED_HOSTS", "http://todo.example"),
