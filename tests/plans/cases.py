@@ -50,7 +50,6 @@ _INSTEAD: dict[str, dict[str, Any]] = {
     "before_sign_in/record_migration": {"id": "9999.new"},
     "sessions/create": {"session_id": _NEW_ID},
 }
-_TOUCHES_MANY = {"before_sign_in/delete_account"}
 # These act for the transaction's own user, although they stand in before_sign_in.
 _OF_THE_TRANSACTION = {
     "before_sign_in/delete_account",
@@ -84,15 +83,12 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
     LookupError names a statement with a parameter that has no value here yet.
     """
     found = []
-    # Last what touches many rows: although it is taken back, it leaves pages that are not all visible.
-    in_order = sorted(
-        (statements or load_statements()).items(), key=lambda one: one[0] in _TOUCHES_MANY
-    )
-    for name, statement in in_order:
+    for name, statement in (statements or load_statements()).items():
         if opens_or_ends(statement.text):
             continue
         instead = _INSTEAD.get(name, {})
-        found.append(_case(statement, filled.typical, instead))
+        leaves = name == "before_sign_in/delete_account"
+        found.append(_case(statement, filled.leaving if leaves else filled.typical, instead))
         if name in ("tasks/list", "tasks/list_state", "tasks/page"):
             found.append(
                 _case(
