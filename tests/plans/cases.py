@@ -116,10 +116,11 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
         if opens_or_ends(statement.text):
             continue
         instead = _INSTEAD.get(name, {})
+        user = filled.leaving if name == "before_sign_in/delete_account" else filled.typical
         if name in _GOES_OVER_ALL:
             # of somebody with little: what a page had all of it visible has to be looked at afterwards
             instead = {"user_id": user_id(filled.users - 1)}
-        found.append(_case(statement, filled.typical, instead))
+        found.append(_case(statement, user, instead))
         if name in ("tasks/list", "tasks/list_state", "tasks/page"):
             found.append(
                 _case(

@@ -30,6 +30,8 @@ class Filled(NamedTuple):
     tasks: int
     typical: FilledUser  # 100 tasks, as old as the service and as new as today
     heavy: FilledUser  # the one who holds the most
+    # One to delete: although that is taken back, it leaves pages that are not all visible any more.
+    leaving: FilledUser
 
 
 def fill(connection: psycopg.Connection[Any], *, tasks: int, users: int) -> Filled:
@@ -51,7 +53,13 @@ def fill(connection: psycopg.Connection[Any], *, tasks: int, users: int) -> Fill
         for statement in _ROWS:
             connection.execute(statement)
     connection.execute("VACUUM (ANALYZE)")
-    return Filled(users, sum(counts), _user(connection, 1), _user(connection, 0))
+    return Filled(
+        users,
+        sum(counts),
+        _user(connection, 1),
+        _user(connection, 0),
+        _user(connection, users // 10),
+    )
 
 
 def _tasks_by_user(tasks: int, users: int) -> list[int]:

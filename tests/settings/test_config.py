@@ -176,6 +176,7 @@ class TestProblems:
             ("BCRYPT_ROUNDS", "3"),
             ("SIGNUP", "invited"),
             ("MAX_TASKS_PER_USER", "0"),
+            ("MAX_TEXT_PER_USER", "0"),
             ("EVENTS_DAYS", "-1"),
             ("TRUSTED_PROXIES", "*"),
             ("ALLOWED_HOSTS", "http://todo.example"),

@@ -34,8 +34,8 @@ def known(who: SignedIn) -> Known:
     )
     if not (found and networks):
         raise SessionEnded
-    [(_, is_known_network)] = networks
-    return Known(*found[0], is_known_network)
+    [(email, password_hash, version)], [(_, is_known_network)] = found, networks
+    return Known(email, password_hash, version, is_known_network)
 
 
 def checked(account: Known, sent: str) -> Call:
