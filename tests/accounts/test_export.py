@@ -20,6 +20,7 @@ IN_EXPORT = {"users": "account", "tasks": "tasks", "sessions": "sessions", "auth
 LEFT_OUT = {
     "task_counts": "how many tasks there are: `account` has it",
     "idempotency_keys": "hashes of requests, gone after a day; the tasks that they made are there",
+    "reset_codes": "the hash of a code that the operator made, until it is used or has expired",
 }
 
 
