@@ -26,7 +26,7 @@ SET LOCAL lock_timeout = '5s';
 -- If row security would hide rows, the copy fails instead of leaving them out.
 SET LOCAL row_security = off;
 
--- The coordinator connects to the workers as the role of the request, and `todo-api end-sessions` is todo_auth's.
+-- The coordinator connects to the workers as the role of the request; the operator's commands are todo_auth's.
 ALTER ROLE todo_app LOGIN;
 ALTER ROLE todo_auth LOGIN;
 
@@ -57,14 +57,18 @@ $policies$;
 ALTER TABLE auth_events DROP CONSTRAINT IF EXISTS auth_events_user_id_fkey;
 
 -- Citus writes column defaults into the statement that it sends to a worker, so these columns need grants, on each
--- table that todo_app may insert into.
+-- table that todo_app, or todo_auth for the operator's commands, may insert into.
 DO $defaults$
 DECLARE
     with_default record;
 BEGIN
     FOR with_default IN
-        SELECT owned.attrelid::regclass AS name, string_agg(quote_ident(owned.attname), ', ') AS columns
+        SELECT
+            service.name AS role,
+            owned.attrelid::regclass AS name,
+            string_agg(quote_ident(owned.attname), ', ') AS columns
         FROM pg_catalog.pg_attribute AS owned
+        CROSS JOIN (VALUES ('todo_app'), ('todo_auth')) AS service (name)
         INNER JOIN pg_catalog.pg_attribute AS owner_column
             ON owned.attrelid = owner_column.attrelid AND owner_column.attname = 'user_id'
         INNER JOIN pg_catalog.pg_class AS made ON owned.attrelid = made.oid
@@ -74,10 +78,12 @@ BEGIN
             AND owned.atthasdef
             AND owned.attgenerated = ''
             AND NOT owned.attisdropped
-            AND has_column_privilege('todo_app', owned.attrelid, owner_column.attnum, 'INSERT')
-        GROUP BY owned.attrelid
+            AND has_column_privilege(service.name, owned.attrelid, owner_column.attnum, 'INSERT')
+        GROUP BY service.name, owned.attrelid
     LOOP
-        EXECUTE format('GRANT INSERT (%s) ON %s TO todo_app', with_default.columns, with_default.name);
+        EXECUTE format(
+            'GRANT INSERT (%s) ON %s TO %I', with_default.columns, with_default.name, with_default.role
+        );
     END LOOP;
 END
 $defaults$;

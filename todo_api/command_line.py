@@ -71,13 +71,14 @@ def parser() -> argparse.ArgumentParser:
     added = found.add_subparsers(title="commands", required=True, metavar="COMMAND")
     found.commands = added.choices
 
-    def command(name: str, about: str) -> argparse.ArgumentParser:
+    def command(name: str, about: str, example: str = "") -> argparse.ArgumentParser:
         one = added.add_parser(
             name,
             usage="%(prog)s [OPTION VALUE]...",
             parents=[settings],
             help=about,
             description=about,
+            epilog=f"Example: todo-api {name} {example}".rstrip(),
             allow_abbrev=False,
         )
         one.set_defaults(command=name)
@@ -86,9 +87,12 @@ def parser() -> argparse.ArgumentParser:
     command(
         "serve",
         "serve the API (with an embedded PostgreSQL unless DATABASE_URL is set)",
+        "--host 0.0.0.0 --port 8080",
     )
     command("migrate", "bring the schema up to date, and end")
-    rollback = command("rollback", "roll migrations back; without --yes only show which")
+    rollback = command(
+        "rollback", "roll migrations back; without --yes only show which", "--count 1"
+    )
     rollback.add_argument(
         "--count", type=_count, default=1, help="how many, newest first (default: 1)"
     )
@@ -96,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     end = command(
         "end-sessions",
         "end all sessions at once: everybody has to log in again",
+        "--user ann@example.com",
     )
     end.add_argument("--user", metavar="EMAIL", help="only those of the account with this address")
     command(
@@ -105,7 +110,9 @@ def parser() -> argparse.ArgumentParser:
     users, names = add_users(added, settings)
     users.commands = names
     upgrade = command(
-        "upgrade-data", "move the embedded database to another major version of PostgreSQL"
+        "upgrade-data",
+        "move the embedded database to another major version of PostgreSQL",
+        "--old-pg-bin /usr/lib/postgresql/15/bin",
     )
     upgrade.add_argument(
         "--old-pg-bin",

@@ -22,12 +22,13 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
         for command in ([script], MODULE)
     ]
     assert shown[0].stdout == shown[1].stdout
-    assert re.findall(r"^    ([\w-]+)(?:  |$)", shown[0].stdout, re.MULTILINE)[-6:] == [
+    assert re.findall(r"^    ([\w-]+)(?:  |$)", shown[0].stdout, re.MULTILINE)[-7:] == [
         "serve",
         "migrate",
         "rollback",
         "end-sessions",
         "prune",
+        "users",
         "upgrade-data",
     ]
 
@@ -35,10 +36,18 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
 @pytest.mark.parametrize(
     "command", ["serve", "migrate", "rollback", "end-sessions", "prune", "upgrade-data"]
 )
+def test_the_help_of_a_command_has_an_example(desk: Desk, command: str) -> None:
+    assert f"Example: todo-api {command}" in desk.run(command, "--help").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["serve", "migrate", "rollback", "end-sessions", "prune", "users list", "upgrade-data"],
+)
 def test_the_help_of_a_command_names_every_setting_with_its_default(
     desk: Desk, command: str
 ) -> None:
-    shown = desk.run(command, "--help")
+    shown = desk.run(*command.split(), "--help")
     assert (shown.status, shown.err) == (0, "")
     for name in SETTINGS:
         assert re.search(

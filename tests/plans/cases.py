@@ -63,6 +63,12 @@ _INSTEAD: dict[str, dict[str, Any]] = {
     "before_sign_in/record_migration": {"id": "9999.new"},
     "sessions/create": {"session_id": _NEW_ID},
 }
+# These act for the transaction's own user, although they stand in before_sign_in.
+_OF_THE_TRANSACTION = {
+    "before_sign_in/delete_account",
+    "before_sign_in/own_password",
+    "before_sign_in/take_turn_with_password",
+}
 
 
 _GOES_OVER_ALL = {"before_sign_in/delete_user", "before_sign_in/forget_events"}
@@ -83,7 +89,8 @@ class Case:
 
     @property
     def is_of_user(self) -> bool:
-        return not self.statement.name.startswith("before_sign_in/")
+        name = self.statement.name
+        return name in _OF_THE_TRANSACTION or not name.startswith("before_sign_in/")
 
 
 def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> list[Case]:

@@ -173,6 +173,7 @@ class TestProblems:
             ("AUTH_RATE_LIMIT", "none"),
             ("RATELIMIT_STORAGE_URI", "memory://"),
             ("BCRYPT_ROUNDS", "3"),
+            ("SIGNUP", "invited"),
             ("MAX_TASKS_PER_USER", "0"),
             ("EVENTS_DAYS", "-1"),
             ("TRUSTED_PROXIES", "*"),

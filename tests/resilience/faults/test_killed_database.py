@@ -4,7 +4,9 @@ FAULT_ROUNDS=20 kills it more often than the usual 3 times.
 """
 
 import os
+import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,6 +115,54 @@ def test_no_acknowledged_write_is_lost_and_the_service_goes_on_by_itself(
         12,
         f"{killed}: answers 503, the slowest; health checks, the slowest",
         f"{writers.statuses[503]}, {max(refused_s):.2f} s; {probe.slowest_s:.2f} s",
+    )
+
+
+def test_a_password_change_happens_wholly_or_not_at_all(
+    database: Server, serve: Callable[..., LiveService], figure: Any
+) -> None:
+    """With the password that is good go its sessions: old or new, never neither and never both."""
+    durable = {"fsync": "on"}
+    service = serve(**durable)
+    changes = in_doubt = 0
+    with service.client() as client, service.client() as other:
+        user = service.sign_up(client)
+        password = user.password
+
+        def log_in(candidate: str) -> int:
+            body = {"email": user.email, "password": candidate}
+            answer = other.ask("POST", "/api/auth/login", body)
+            if answer.status == 200:
+                service.scan.secrets.add(answer.json["data"]["access_token"])
+            return answer.status
+
+        for round_ in range(ROUNDS):
+            killer = threading.Timer(0.3 + 0.05 * round_, database.kill)
+            killer.start()
+            while True:
+                wanted = f"pass-{uuid.uuid4().hex}"
+                service.scan.secrets.add(wanted)
+                body = {"current_password": password, "new_password": wanted}
+                path = f"/api/{user.id}/password"
+                answer = client.ask("PUT", path, body, token=user.token)
+                if answer.status != 204:
+                    break
+                password = wanted
+                changes += 1
+            assert answer.status == 503
+            killer.join()
+            database.start(**durable)
+            until(lambda: other.ask("GET", "/health/ready").status == 200)
+            good = [one for one in (password, wanted) if log_in(one) == 200]
+            assert len(good) == 1
+            in_doubt += good == [wanted]
+            [password] = good
+            assert client.ask("GET", f"/api/{user.id}", token=user.token).status == 200
+    assert service.leaks() == []
+    figure(
+        12,
+        f"PostgreSQL killed {ROUNDS} times under password changes: changes; passwords lost",
+        f"{changes} and {in_doubt} that was answered 503; 0",
     )
 
 
