@@ -6,7 +6,7 @@
 -- Locks: ACCESS EXCLUSIVE on task_counts; SHARE ROW EXCLUSIVE on users
 --        For the policy nobody reads or writes task_counts, for the foreign key nobody writes to users meanwhile.
 -- Time:  a moment, whatever the tables hold
--- depends: 0013.sign_ins
+-- depends: 0014.api_tokens
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';

@@ -646,6 +646,140 @@ COMMENT ON FUNCTION public.delete_account() IS 'Deletes the transaction''s own u
 REVOKE ALL ON FUNCTION public.delete_account() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delete_account() TO todo_app;
 
+-- --- api_tokens ---
+
+CREATE TABLE public.api_tokens (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    scope text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_on date,
+    CONSTRAINT api_tokens_expire_after_start CHECK ((expires_at > created_at)),
+    CONSTRAINT api_tokens_last_a_year CHECK (((expires_at - created_at) <= '366 days'::interval)),
+    CONSTRAINT api_tokens_name_has_no_control_characters CHECK ((name !~ '[\u0001-\u001F\u007F-\u009F]'::text)),
+    CONSTRAINT api_tokens_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT api_tokens_name_trimmed CHECK ((name = btrim(name))),
+    CONSTRAINT api_tokens_scope_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text])))
+);
+
+ALTER TABLE ONLY public.api_tokens FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.api_tokens IS 'What lets a program act for its user. A token lives exactly as long as its row here.';
+
+COMMENT ON COLUMN public.api_tokens.id IS 'The first 122 bits of the token''s SHA-256, as a UUID of version 8 (RFC 9562).';
+
+COMMENT ON COLUMN public.api_tokens.scope IS 'write includes reading; the transactions of read are read-only.';
+
+COMMENT ON COLUMN public.api_tokens.expires_at IS 'Null: never.';
+
+COMMENT ON COLUMN public.api_tokens.last_used_on IS 'The day in UTC of the last request. Null: not used yet.';
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (user_id, id);
+
+CREATE INDEX api_tokens_by_expiry ON public.api_tokens USING btree (expires_at);
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.api_tokens ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_tokens_end ON public.api_tokens FOR DELETE TO todo_auth
+    USING (true);
+
+CREATE POLICY api_tokens_find ON public.api_tokens FOR SELECT TO todo_auth
+    USING (true);
+
+CREATE POLICY api_tokens_own ON public.api_tokens TO todo_app
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT SELECT, DELETE, INSERT (user_id, id, name, scope, expires_at), UPDATE (last_used_on) ON TABLE public.api_tokens TO todo_app;
+GRANT DELETE, SELECT (user_id, id, expires_at) ON TABLE public.api_tokens TO todo_auth;
+
+-- --- begin_token ---
+
+CREATE FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    patience text;
+BEGIN
+    PERFORM public.begin_request(acting_user);
+    PERFORM FROM public.api_tokens
+    WHERE user_id = acting_user AND id = acting_token AND scope = acting_scope AND last_used_on >= current_date
+        AND (expires_at IS NULL OR expires_at > pg_catalog.now());
+    IF NOT FOUND THEN
+        PERFORM FROM public.api_tokens
+        WHERE user_id = acting_user AND id = acting_token AND scope = acting_scope
+            AND (expires_at IS NULL OR expires_at > pg_catalog.now());
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the API token has ended' USING ERRCODE = 'TD401';
+        END IF;
+        IF pg_catalog.current_setting('transaction_read_only') = 'off' THEN
+            patience := pg_catalog.current_setting('lock_timeout');
+            PERFORM pg_catalog.set_config('lock_timeout', '20ms', true);
+            BEGIN
+                PERFORM FROM public.api_tokens
+                WHERE user_id = acting_user AND id = acting_token
+                    AND (last_used_on IS NULL OR last_used_on < current_date)
+                FOR UPDATE SKIP LOCKED;
+                IF FOUND THEN
+                    UPDATE public.api_tokens SET last_used_on = current_date
+                    WHERE user_id = acting_user AND id = acting_token;
+                END IF;
+            EXCEPTION
+                WHEN lock_not_available OR insufficient_resources THEN NULL;
+            END;
+            PERFORM pg_catalog.set_config('lock_timeout', patience, true);
+        END IF;
+    END IF;
+    IF acting_scope = 'read' THEN
+        PERFORM pg_catalog.set_config('transaction_read_only', 'on', true);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) IS 'As begin_session, for an API token: raises TD401 unless it is alive. With the scope read nothing can be written.';
+
+REVOKE ALL ON FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.begin_token(acting_user uuid, acting_token uuid, acting_scope text) TO todo_app;
+
+-- --- sweep_api_tokens ---
+
+CREATE FUNCTION public.sweep_api_tokens(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    border  timestamptz;
+    gone    uuid[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.expires_at), array_agg(oldest.id) INTO border, gone
+    FROM (
+        SELECT t.id, t.expires_at
+        FROM public.api_tokens AS t
+        WHERE t.expires_at <= now()
+        ORDER BY t.expires_at
+        LIMIT most
+    ) AS oldest;
+    DELETE FROM public.api_tokens WHERE expires_at <= border AND id = ANY (gone);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_api_tokens(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_api_tokens(most integer) IS 'Removes so many of the expired API tokens of all users, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_api_tokens(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_api_tokens(most integer) TO todo_app;
+
 -- --- reset_codes ---
 
 CREATE TABLE public.reset_codes (

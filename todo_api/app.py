@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 from flask import Response
 
+import todo_api.accounts.api_token_operations
 import todo_api.accounts.operations
 import todo_api.accounts.sign_in_operations
 import todo_api.auth.operations
 import todo_api.docs.operations
 import todo_api.observability.operations
 import todo_api.tasks.operations
+from todo_api.accounts.api_tokens import tokens as api_tokens
 from todo_api.accounts.blueprint import accounts
 from todo_api.accounts.events import events
 from todo_api.accounts.export import export
@@ -38,11 +40,12 @@ from todo_api.web.unsent import Unsent
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
 
-BLUEPRINTS = (auth, accounts, sessions, events, export, tasks, health, docs)
+BLUEPRINTS = (auth, accounts, sessions, events, export, api_tokens, tasks, health, docs)
 OPERATIONS = {
     **todo_api.auth.operations.OPERATIONS,
     **todo_api.accounts.operations.OPERATIONS,
     **todo_api.accounts.sign_in_operations.OPERATIONS,
+    **todo_api.accounts.api_token_operations.OPERATIONS,
     **todo_api.tasks.operations.OPERATIONS,
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
@@ -85,6 +88,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     @app.after_request  # only one: each such function costs more than its work
     def finish(response: Response) -> Response:
         response = complete(response)
+        tokens.remember_accepted(response)
         logs.log_answer(response)
         return response
 

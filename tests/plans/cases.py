@@ -30,6 +30,10 @@ _TYPICAL = {
     "renewed_id": "00000000-0000-4000-8000-000000000002",
     "last_occurred_at": "infinity",
     "last_number": 0,
+    "scope": "read",
+    "name": "Nightly report",
+    "expires_in_days": 90,
+    "other_tokens": 49,
     "event": "login",
     "reason": None,
     "address": "10.0.0.1",
@@ -62,6 +66,7 @@ _INSTEAD: dict[str, dict[str, Any]] = {
     "before_sign_in/use_invite": {"code_hash": sha256(b"invite 1").hexdigest()},
     "before_sign_in/record_migration": {"id": "9999.new"},
     "sessions/create": {"session_id": _NEW_ID},
+    "api_tokens/create": {"token_id": _NEW_ID},
 }
 # These act for the transaction's own user, although they stand in before_sign_in.
 _OF_THE_TRANSACTION = {
@@ -128,6 +133,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
 def _case(statement: Statement, user: FilledUser, instead: dict[str, Any], label: str = "") -> Case:
     of_user = {"user_id": user.user_id, "task_id": user.task_id, "session_id": user.session_id}
     of_user["users"] = "{" + user.user_id + "}"
+    of_user["token_id"] = user.token_id
     of_user |= dict(zip(("last_created_at", "last_id"), user.middle, strict=True))
     values = _TYPICAL | of_user | instead
     wanted = [name for name in statement.parameters if name != "%s"]

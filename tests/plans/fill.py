@@ -13,11 +13,12 @@ _IDS = UUID(int=0)
 
 
 class FilledUser(NamedTuple):
-    """A user to measure with: how many rows of each table are theirs, a task, and a living session."""
+    """A user to measure with: how many rows of each table are theirs, and the ids of some of these."""
 
     user_id: str
     task_id: str
     session_id: str
+    token_id: str
     middle: tuple[str, str]  # of the list: the time and the id of a task
     rows: dict[str, int]
 
@@ -84,14 +85,15 @@ def user_id(number: int) -> str:
 
 def _user(connection: psycopg.Connection[Any], number: int) -> FilledUser:
     of_user = user_id(number)
-    [(task_id, session_id)] = connection.execute(
+    [(task_id, session_id, token_id)] = connection.execute(
         """
         SELECT
             (
                 SELECT id::text FROM tasks WHERE user_id = %(user_id)s AND completed_at IS NULL
                 ORDER BY created_at LIMIT 1 OFFSET 20
             ),
-            (SELECT id::text FROM sessions WHERE user_id = %(user_id)s AND expires_at > now() LIMIT 1)
+            (SELECT id::text FROM sessions WHERE user_id = %(user_id)s AND expires_at > now() LIMIT 1),
+            (SELECT id::text FROM api_tokens WHERE user_id = %(user_id)s AND scope = 'read' LIMIT 1)
         """,
         {"user_id": of_user},
     ).fetchall()
@@ -114,7 +116,7 @@ def _user(connection: psycopg.Connection[Any], number: int) -> FilledUser:
         """,
         (of_user, rows["tasks"] // 2),
     ).fetchall()
-    return FilledUser(of_user, task_id, session_id, middle, rows)
+    return FilledUser(of_user, task_id, session_id, token_id, middle, rows)
 
 
 @contextmanager
@@ -223,6 +225,21 @@ _ROWS = (
     SELECT sha256(convert_to('invite ' || number, 'UTF8')), NULL,
         now() + (20 - number % 30) * interval '1 hour'
     FROM plan
+    """,
+    # --- four API tokens for each user, used today; one of them has expired, one never does ---
+    f"""
+    INSERT INTO api_tokens (user_id, id, name, scope, created_at, expires_at, last_used_on)
+    SELECT
+        user_id,
+        md5('token ' || number || ' ' || token)::uuid,
+        'Token ' || token,
+        CASE WHEN token % 2 > 0 THEN 'read' ELSE 'write' END,
+        now() - interval '40 days',
+        CASE WHEN token > 0 THEN now() - interval '11 days' + token * interval '10 days' END,
+        now() AT TIME ZONE 'UTC'
+    FROM plan
+    CROSS JOIN generate_series(0, 3) AS token
+    ORDER BY {_CHANCE.format("number::bigint * 100 + token", 6)}
     """,
     # --- an event for every five tasks over 90 days, a tenth of them about nobody; and 30 of one client
     # that count as of the last minute for an hour ---

@@ -32,6 +32,7 @@ MAY_IMPORT = {
 BLUEPRINTS = {
     f"todo_api.{name}"
     for name in (
+        "accounts.api_tokens",
         "accounts.blueprint",
         "accounts.events",
         "accounts.export",

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.partitioned
 TABLES = (
     "users",
     "sessions",
+    "api_tokens",
     "tasks",
     "task_counts",
     "idempotency_keys",
@@ -65,6 +66,25 @@ SEEN_OR_CHANGED = {
     "the role is a superuser": ("ALTER ROLE todo_app SUPERUSER", "TRUNCATE tasks"),
     "users are seen": ("ALTER POLICY users_own ON users USING (true)", "FROM users"),
     "sessions are seen": ("ALTER POLICY sessions_own ON sessions USING (true)", "sessions/end"),
+    "API tokens are seen": (
+        "ALTER POLICY api_tokens_own ON api_tokens USING (true)",
+        "api_tokens/list without WHERE",
+    ),
+    "API tokens are ended": (
+        "ALTER POLICY api_tokens_own ON api_tokens USING (true)",
+        "api_tokens/delete_expired without WHERE",
+    ),
+    "API tokens can be planted": (
+        "ALTER POLICY api_tokens_own ON api_tokens WITH CHECK (true)",
+        "INSERT INTO api_tokens",
+    ),
+    "a scope can be widened": (
+        (
+            "GRANT UPDATE ON api_tokens TO todo_app;"
+            " ALTER POLICY api_tokens_own ON api_tokens USING (true) WITH CHECK (true)"
+        ),
+        "UPDATE api_tokens SET scope",
+    ),
     "tasks are seen": ("ALTER POLICY tasks_own ON tasks USING (true)", "tasks/list"),
     "counts are seen": ("ALTER POLICY task_counts_own ON task_counts USING (true)", "task_counts"),
     "keys are seen": (
@@ -148,6 +168,16 @@ WRITTEN_DOWN = {
     "GRANT SELECT ON users TO todo_app": "todo_app may SELECT users (*)",
     "GRANT SELECT (password_hash) ON users TO todo_app": "todo_app may SELECT users (password_hash)",
     "GRANT UPDATE (user_id) ON tasks TO todo_app": "todo_app may UPDATE tasks (user_id)",
+    "GRANT UPDATE (scope) ON api_tokens TO todo_app": "todo_app may UPDATE api_tokens (scope)",
+    "GRANT UPDATE (expires_at) ON api_tokens TO todo_app": (
+        "todo_app may UPDATE api_tokens (expires_at)"
+    ),
+    "GRANT INSERT (last_used_on) ON api_tokens TO todo_app": (
+        "todo_app may INSERT api_tokens (last_used_on)"
+    ),
+    "GRANT EXECUTE ON FUNCTION begin_token(uuid, uuid, text) TO PUBLIC": (
+        "PUBLIC may EXECUTE begin_token(uuid,uuid,text) (*)"
+    ),
     "GRANT UPDATE (task_id) ON idempotency_keys TO todo_app": (
         "todo_app may UPDATE idempotency_keys (task_id)"
     ),

@@ -47,10 +47,12 @@ BETTER = [  # functions that fit some call better than PostgreSQL's own
     "encode(bytea, varchar) RETURNS text",
     "begin_request(text) RETURNS void",
     "begin_session(text, text) RETURNS void",
+    "begin_token(text, text, varchar) RETURNS void",
     "find_account(varchar) RETURNS TABLE (user_id uuid, password_hash text)",
     "take_turn_with_password(integer) RETURNS void",
     "auth_event_room(text) RETURNS boolean",
     "sweep_sessions(bigint) RETURNS integer",
+    "sweep_api_tokens(bigint) RETURNS integer",
     "sweep_idempotency_keys(bigint) RETURNS integer",
     "sweep_auth_events(bigint, bigint) RETURNS integer",
     "find_reset_code(text) RETURNS TABLE (user_id uuid, email text)",
@@ -178,12 +180,14 @@ def test_no_planted_function_or_operator_is_called_by_a_statement(
     own = {
         "function begin_request(uuid)",
         "function begin_session(uuid,uuid)",
+        "function begin_token(uuid,uuid,text)",
         "function find_account(text)",
         "function own_password()",
         "function take_turn_with_password(bigint)",
         "function delete_account()",
         "function auth_event_room(inet)",
         "function sweep_sessions(integer)",
+        "function sweep_api_tokens(integer)",
         "function sweep_idempotency_keys(integer)",
         "function sweep_auth_events(integer,integer)",
         "function find_reset_code(bytea)",
@@ -222,6 +226,12 @@ def test_a_service_beside_all_of_it_works_as_ever(
     assert ann.patch(f"{ann.path_of(task)}/complete").status_code == 200
     assert len(ann.get(ann.tasks).json["data"]) == 2
     assert ann.delete(ann.path_of(task)).status_code == 204
+    asked = {"name": "x", "scope": "read"}
+    made = ann.post(f"/api/{ann.id}/tokens", json=asked).json["data"]
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    assert ann.client.get(ann.tasks, headers=headers).status_code == 200
+    assert len(ann.get(f"/api/{ann.id}/tokens").json["data"]) == 1
+    assert ann.delete(f"/api/{ann.id}/tokens/{made['id']}").status_code == 204
     wrong = {"email": ann.email, "password": "wrong horse battery"}
     assert ann.client.post("/api/auth/login", json=wrong).status_code == 401
     assert end_sessions(planted_url) == (1, 1)

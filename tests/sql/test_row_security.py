@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from support.signed_up import HASH, create_once, event, sign_up
+from support.signed_up import HASH, create_once, sign_up, with_token
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.partitioned
 KEYS = {
     "tasks": "id",
     "sessions": "id",
+    "api_tokens": "id",
     "users": "user_id",
     "task_counts": "user_id",
     "idempotency_keys": "key",
@@ -95,9 +96,10 @@ def b(database: Database) -> SignedIn:
 
 
 def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
-    """A new user with a session, an event and a task that was created with a key."""
-    signed_up = Call("auth_events/record", event(event="signup", bounded=False))
-    return sign_up(database, signed_up, create_once("k", title, max_tasks=10)[-1])
+    """A new user with a session, a task that was created with a key, an API token, and the event of that."""
+    who = sign_up(database, create_once("k", title, max_tasks=10)[-1])
+    with_token(database, who)
+    return who
 
 
 class AsTheService:
@@ -194,6 +196,10 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
         "INSERT INTO tasks (user_id, id, title) VALUES ('{a}', gen_random_uuid(), 'x')",
         "UPDATE task_counts SET user_id = user_id",
         "DELETE FROM task_counts",
+        "UPDATE api_tokens SET user_id = user_id",
+        "UPDATE api_tokens SET scope = 'write'",
+        "UPDATE api_tokens SET expires_at = NULL",
+        "INSERT INTO api_tokens (user_id, last_used_on) VALUES ('{a}', now())",
         "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
         "UPDATE idempotency_keys SET created_at = now()",
         "UPDATE sessions SET user_id = user_id",
@@ -285,6 +291,9 @@ def test_without_any_setting_no_row_is_seen(shared: psycopg.Connection[Any], a: 
         "SELECT 1 FROM sessions WHERE id = '{session}'",
         "DELETE FROM sessions WHERE user_id = '{b}'",
         "DELETE FROM sessions WHERE id = '{session}'",
+        "SELECT 1 FROM api_tokens WHERE user_id = '{b}'",
+        "UPDATE api_tokens SET last_used_on = '2026-01-31' WHERE user_id = '{b}'",
+        "DELETE FROM api_tokens WHERE user_id = '{b}'",
         "SELECT 1 FROM idempotency_keys WHERE user_id = '{b}'",
         "SELECT 1 FROM idempotency_keys WHERE task_id = '{task}'",
         "DELETE FROM idempotency_keys WHERE task_id = '{task}'",
@@ -309,6 +318,7 @@ def test_a_statement_without_its_rule_still_does_not_meet_another_users_rows(
     [
         "INSERT INTO tasks (user_id, title) VALUES ('{b}', 'planted')",
         "INSERT INTO sessions (user_id, id, expires_at) VALUES ('{b}', gen_random_uuid(), 'infinity')",
+        "INSERT INTO api_tokens (user_id, id, name, scope) VALUES ('{b}', gen_random_uuid(), 'x', 'read')",
         "INSERT INTO task_counts (user_id, tasks) VALUES ('{b}', 1)",
         (
             "INSERT INTO task_counts (user_id, tasks) VALUES ('{b}', 1)"
@@ -559,6 +569,6 @@ def test_after_a_transaction_nothing_of_the_user_is_left(
             assert [task.user_id for task in tasks] == [who.user_id]
             database.before_sign_in()
     found = superuser.execute("SELECT pid, role, coalesce(who, ''), timeout FROM found").fetchall()
-    assert len(found) == 14
+    assert len(found) == 16
     assert len({pid for pid, *_ in found}) == 1
     assert {rest for _, *rest in map(tuple, found) for rest in [tuple(rest)]} == {("todo", "", "0")}

@@ -3,7 +3,8 @@
 import uuid
 from typing import Any
 
-from todo_api.database.calls import Call, SignedIn
+from todo_api.auth import api_tokens
+from todo_api.database.calls import ApiClient, Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
 
@@ -53,6 +54,24 @@ def create_once(
         Call("idempotency_keys/delete_expired", {"key": key}),
         Call("tasks/create_once", values),
     )
+
+
+def with_token(database: Database, who: SignedIn, scope: str = "read") -> ApiClient:
+    """A new API token of the user, and the event of its creation."""
+    client = api_tokens.client_of(api_tokens.make(who.user_id, may_write=scope == "write"))
+    assert client
+    values = {
+        "session_id": who.session_id,
+        "token_id": client.token_id,
+        "name": "Nightly report",
+        "scope": scope,
+        "expires_in_days": 90,
+        "other_tokens": 49,
+    }
+    database.as_user(
+        who, Call("api_tokens/create", values | event(event="token_created", bounded=False))
+    )
+    return client
 
 
 def logout(who: SignedIn) -> Call:

@@ -28,6 +28,10 @@ EXPIRED = {
         "INSERT INTO sessions SELECT user_id, gen_random_uuid(), now() - interval '25 hours',"
         " now() - interval '1 second' FROM users, generate_series(1, {n}) WHERE email !~ '^code'"
     ),
+    "api_tokens": (
+        "INSERT INTO api_tokens SELECT user_id, gen_random_uuid(), 'old', 'read',"
+        " now() - interval '25 hours', now() - interval '1 second' FROM users, generate_series(1, {n})"
+    ),
     "idempotency_keys": (
         "INSERT INTO idempotency_keys SELECT user_id, 'old-' || one, sha256(''), gen_random_uuid(),"
         " now() - interval '24 hours 1 second' FROM users, generate_series(1, {n}) AS one"
@@ -58,6 +62,11 @@ LIVING = {
     "sessions": (
         "INSERT INTO sessions SELECT user_id, gen_random_uuid(), now() - interval '23 hours',"
         " now() + interval '1 hour' FROM users"
+    ),
+    "api_tokens": (
+        "INSERT INTO api_tokens SELECT user_id, gen_random_uuid(), 'good', 'read', now() - interval '9 days',"
+        " CASE WHEN lasts THEN now() + interval '1 hour' END"
+        " FROM users, (VALUES (TRUE), (FALSE)) AS v (lasts)"
     ),
     "idempotency_keys": (
         "INSERT INTO idempotency_keys SELECT user_id, 'good', sha256(''), gen_random_uuid(),"
@@ -250,8 +259,8 @@ def test_what_was_removed_is_logged(
     with caplog.at_level(logging.INFO):
         Housekeeper(database, 90).look()
     said = (
-        "housekeeping removed sessions: 0, idempotency_keys: 0, rate_limits: 2, auth_events: 0, "
-        "reset_codes: 0, invites: 0"
+        "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, rate_limits: 2, "
+        "auth_events: 0, reset_codes: 0, invites: 0"
     )
     assert caplog.messages == [said]
 
@@ -294,18 +303,18 @@ def test_the_command_removes_at_once_and_says_what(
     for number, kind in enumerate(KINDS):
         let_expire(superuser, 1500 + number, kind)
     assert command("--events-days", "0") == 0
-    assert rows() == left | {"auth_events": left["auth_events"] + 1503}
+    assert rows() == left | {"auth_events": left["auth_events"] + 1504}
     assert command() == 0
     assert rows() == left
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
         (
-            "removed sessions: 1500, idempotency_keys: 1501, rate_limits: 1502, auth_events: 0, "
-            "reset_codes: 1504, invites: 1505"
+            "removed sessions: 1500, api_tokens: 1501, idempotency_keys: 1502, rate_limits: 1503, "
+            "auth_events: 0, reset_codes: 1505, invites: 1506"
         ),
         (
-            "removed sessions: 0, idempotency_keys: 0, rate_limits: 0, auth_events: 1503, "
-            "reset_codes: 0, invites: 0"
+            "removed sessions: 0, api_tokens: 0, idempotency_keys: 0, rate_limits: 0, "
+            "auth_events: 1504, reset_codes: 0, invites: 0"
         ),
     ]
 

@@ -12,7 +12,7 @@ from todo_api.accounts.schemas import (
     PasswordChange,
 )
 from todo_api.auth import events
-from todo_api.auth.admission import admit, admit_alive, signed_in
+from todo_api.auth.admission import admit, admit_alive, for_api_tokens, own_session, signed_in
 from todo_api.auth.new_passwords import refuse_weak
 from todo_api.auth.passwords import hasher, hashes
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, UniqueViolated
@@ -28,6 +28,7 @@ accounts.register_error_handler(PasswordChanged, current_password.changed_meanwh
 
 
 @accounts.get("")
+@for_api_tokens
 def get_account() -> Response:
     """The account, and how much it holds."""
     [found] = database().as_user(signed_in(), Call("users/get_account", row=as_account))
@@ -39,14 +40,14 @@ def get_account() -> Response:
 def change_password() -> Response:
     """Set another password, and end every session but this one."""
     body = read_body(PasswordChange)
-    account = current_password.known(signed_in())
+    account = current_password.known(own_session())
     refuse_weak(body.new_password, account.email, field="new_password")
     turn = current_password.checked(account, body.current_password)
     database().as_user(
         signed_in(),
         turn,
         Call("users/change_password", {"password_hash": hasher().hash(body.new_password)}),
-        Call("sessions/end_others", {"session_id": signed_in().session_id}),
+        Call("sessions/end_others", {"session_id": own_session().session_id}),
         events.event("password_changed"),
     )
     return answers.no_content()
@@ -57,7 +58,7 @@ def change_password() -> Response:
 def change_email() -> Response:
     """Set another address; every session lives on."""
     body = read_body(EmailChange)
-    account = current_password.known(signed_in())
+    account = current_password.known(own_session())
     turn = current_password.checked(account, body.current_password)
     is_same = body.email == account.email
     try:
@@ -78,7 +79,7 @@ def change_email() -> Response:
 def delete_account() -> Response:
     """Delete the account and all that is its own, for good."""
     body = read_body(Deletion)
-    turn = current_password.checked(current_password.known(signed_in()), body.current_password)
+    turn = current_password.checked(current_password.known(own_session()), body.current_password)
     database().as_user(
         signed_in(),
         turn,

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from todo_api.accounts.rows import as_account, as_event, as_sign_in
-from todo_api.auth.admission import admit, signed_in
+from todo_api.accounts.rows import as_account, as_event, as_sign_in, as_token
+from todo_api.auth.admission import admit, own_session
 from todo_api.database.calls import Call, SessionEnded
 from todo_api.tasks.contents import Items, add_tasks
 from todo_api.tasks.rows import as_task
@@ -30,20 +30,21 @@ export.before_request(admit)
 @export.get("")
 def export_account() -> Response:
     """The account, its tasks, sessions, API tokens and events, in one answer to keep."""
-    who, makers = signed_in(), current_app.extensions["makers"]
+    who, makers = own_session(), current_app.extensions["makers"]
     while True:
         with suppress(InTheMaking), makers.turn(who.user_id):
             made = _Export(who.user_id)
-            account, sign_ins, *_ = database().as_user(
+            account, sign_ins, tokens, *_ = database().as_user(
                 who,
                 Call("users/get_account", row=as_account),
                 Call("sessions/list", {"session_id": who.session_id}, as_sign_in),
+                Call("api_tokens/list", row=as_token),
                 Call("tasks/list", taker=made.tasks),
                 Call("auth_events/newest", {"most": MOST_EVENTS}, taker=made.events),
             )
             if not account:  # deleted after its session was looked at
                 raise SessionEnded
-            made.end(account=account[0], sessions=sign_ins, api_tokens=[])
+            made.end(account=account[0], sessions=sign_ins, api_tokens=tokens)
             # A tag of its own: nobody else is sent this content.
             content = unsent().complete(made.content, f"export {uuid.uuid4()}")
             headers = {"Content-Disposition": _FILE}

@@ -44,6 +44,7 @@ OPERATIONS = {
         summary="See the account",
         description="Its address, how much it holds, and how much it may hold.",
         needs_token=True,
+        takes_api_tokens=True,
         parameters=(USER_ID,),
         answers=_account("The account."),
         problems=(*TOKEN_PROBLEMS, "unavailable"),

@@ -2,6 +2,7 @@
 
 from flask import current_app
 
+from todo_api.accounts.api_token_schemas import ApiToken
 from todo_api.accounts.schemas import Account
 from todo_api.accounts.sign_in_schemas import Event, SignIn
 from todo_api.web.moments import rfc3339
@@ -48,3 +49,22 @@ def as_event(
 ) -> Event:
     """An event; its number says only where it stands among others."""
     return Event(rfc3339(occurred_at), event, reason, address, user_agent, request_id)
+
+
+def as_token(
+    token_id: str,
+    name: str,
+    scope: str,
+    created_at: str,
+    expires_at: str | None,
+    last_used_on: str | None,
+) -> ApiToken:
+    """An API token, without its text."""
+    return ApiToken(
+        id=token_id,
+        name=name,
+        scope="write" if scope == "write" else "read",
+        created_at=rfc3339(created_at),
+        expires_at=rfc3339(expires_at) if expires_at else None,
+        last_used_on=last_used_on,
+    )

@@ -5,7 +5,7 @@ from flask import Blueprint, Response
 from todo_api.accounts.rows import as_sign_in
 from todo_api.accounts.sign_in_schemas import SignInListAnswer, SignInMeta
 from todo_api.auth import sign_ins
-from todo_api.auth.admission import admit, session_first, signed_in
+from todo_api.auth.admission import admit, own_session, session_first
 from todo_api.database.calls import Call
 from todo_api.web import answers
 from todo_api.web.current import database
@@ -20,8 +20,8 @@ sessions.before_request(admit)
 @sessions.get("")
 def list_sessions() -> Response:
     """The living sign-ins, newest first."""
-    call = Call("sessions/list", {"session_id": signed_in().session_id}, as_sign_in)
-    [found] = database().as_user(signed_in(), call)
+    call = Call("sessions/list", {"session_id": own_session().session_id}, as_sign_in)
+    [found] = database().as_user(own_session(), call)
     meta = SignInMeta(
         timestamp=answers.timestamp(), request_id=current_request().id, count=len(found)
     )
@@ -35,7 +35,7 @@ def end_session(session_id: str) -> Response:
     with session_first:
         if not is_id(session_id):
             raise no_such_session
-    if not sign_ins.end(signed_in(), session_id, "session_ended"):
+    if not sign_ins.end(own_session(), session_id, "session_ended"):
         raise no_such_session
     return answers.no_content()
 
@@ -43,5 +43,5 @@ def end_session(session_id: str) -> Response:
 @sessions.delete("")
 def end_other_sessions() -> Response:
     """End all sign-ins but the request's own."""
-    sign_ins.end_others(signed_in())
+    sign_ins.end_others(own_session())
     return answers.no_content()

@@ -1,9 +1,10 @@
 """The answers of the calls on a user's sign-ins and events, and the export of all that is stored."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from todo_api.accounts.api_token_schemas import ApiToken
 from todo_api.accounts.schemas import Account
 from todo_api.tasks.schemas import Task
 from todo_api.web.schemas import AnswerMeta, Id, Moment
@@ -92,7 +93,7 @@ class Export(Struct):
     account: Account
     tasks: list[Task]
     sessions: list[SignIn]
-    api_tokens: list[dict[str, Any]]
+    api_tokens: list[ApiToken]
     events: list[Event]
 
 

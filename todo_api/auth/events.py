@@ -18,6 +18,8 @@ BOUNDED = frozenset(
         "renewal",
         "session_ended",
         "sessions_ended",
+        "token_created",
+        "token_ended",
     }
 )
 

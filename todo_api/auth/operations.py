@@ -73,7 +73,7 @@ OPERATIONS = {
         "is 401; `expires_in` is less than a day only when that end is near.",
         needs_token=True,
         answers=_session(200, "The session with its new token."),
-        problems=("unauthorized", "unavailable"),
+        problems=("unauthorized", "insufficient-scope", "unavailable"),
     ),
     "auth.reset": Operation(
         summary="Set a new password by a code",
@@ -91,6 +91,6 @@ OPERATIONS = {
         description="Its tokens are dead at once, renewed ones too; the user's other sign-ins live on.",
         needs_token=True,
         answers={204: Answer(description="The sign-in has ended.")},
-        problems=("unauthorized", "unavailable"),
+        problems=("unauthorized", "insufficient-scope", "unavailable"),
     ),
 }

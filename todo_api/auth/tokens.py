@@ -1,10 +1,14 @@
-"""Issues and verifies tokens by flask-jwt-extended; each claim has to be as this service writes it."""
+"""Who sends a request: a session by its JWT, or a program by its API token.
+
+flask-jwt-extended issues and verifies the JWTs; each claim has to be as this service writes it.
+"""
 
 import re
 import time
 import uuid
 from contextlib import suppress
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, g
@@ -17,16 +21,20 @@ from flask_jwt_extended.exceptions import (
 from jwt import ExpiredSignatureError, InvalidSignatureError, PyJWTError
 from jwt import decode as _decode
 
-from todo_api.auth import events
+from todo_api.auth import api_tokens, events
 from todo_api.auth.token_cache import TokenCache
-from todo_api.database.calls import SessionEnded, SignedIn
+from todo_api.database.calls import ApiClient, Caller, ReadOnly, SessionEnded, SignedIn
 from todo_api.web import problems
+from todo_api.web.current import database
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
 LIFETIME_S = 24 * 60 * 60
 # How far in the future a token may be issued: the issuing machine's clock may be ahead of this one's.
 CLOCKS_DIFFER_S = 10
+# How long a process takes an API token that the database has accepted for one of its user's, before it has
+# accepted it again. This only says in which line its requests wait.
+ACCEPTED_FOR_S = 60 * 60
 ISSUER = AUDIENCE = "todo-api"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 # One token, in the one spelling that it has: in base64, a signature of 32 bytes leaves two bits of the last
@@ -35,6 +43,8 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 _BEARER = re.compile(
     r"(?i:Bearer) +(?P<token>[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048])", re.ASCII
 )
+
+_API_TOKEN = re.compile(rf"(?i:Bearer) +(?P<token>{api_tokens.PATTERN})", re.ASCII)
 
 
 def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
@@ -85,8 +95,18 @@ def init_app(app: Flask, secret: str, previous: str | None = None) -> None:
 
     @app.errorhandler(SessionEnded)
     def ended(error: SessionEnded) -> Response:
-        who = current_request().signed_in
+        request = current_request()
+        who = request.signed_in
+        if isinstance(who, ApiClient):
+            _cache().forget(_header())
+            # Anybody can write a token with this user's id: nothing that is recorded says it was theirs.
+            request.signed_in = None
+            return refused("API token unknown or ended", "This API token has ended.")
         return refused("session ended", "The session of this token has ended.", who and who.user_id)
+
+    @app.errorhandler(ReadOnly)
+    def read_only(error: ReadOnly) -> Response:
+        return problems.answer(Problem("insufficient-scope"))
 
 
 def refused(reason: str, detail: str | None = None, user_id: str | None = None) -> Response:
@@ -106,42 +126,83 @@ def issue(who: SignedIn, lifetime_s: int = LIFETIME_S) -> str:
 
 
 def verify() -> SignedIn:
-    """The user and session of the request's token. The first statement checks if the session is alive.
+    """The user and session of the request's token, which has to be a session's.
 
-    Raises flask-jwt-extended's exceptions, which init_app answers with 401.
+    The first statement checks if the session is alive. Raises flask-jwt-extended's exceptions, which init_app
+    answers with 401, and Problem for an API token.
     """
-    cache: TokenCache = current_app.extensions["token_cache"]
-    request = current_request()
-    header = request.environ.get("HTTP_AUTHORIZATION", "")
-    who = cache.find(header)
+    who = verify_any()
+    if isinstance(who, ApiClient):
+        database().as_user(who)  # 401 comes first
+        raise Problem("insufficient-scope")
+    return who
+
+
+def verify_any() -> Caller:
+    """Who sends the request, by either kind of token; otherwise like `verify`.
+
+    That a user's id is in an API token proves nothing, before the first statement has found the token.
+    """
+    request, header = current_request(), _header()
+    who = _cache().find(header)
     if who is None:
-        credentials = _BEARER.fullmatch(header)
-        if credentials is None:
-            is_bearer = header[:7].lower() == "bearer "
-            raise (InvalidHeaderError if is_bearer else NoAuthorizationError)
-        claims = _claims(credentials["token"])
-        who = SignedIn(claims["user_id"], claims["jti"])
-        cache.remember(header, who, claims["exp"])
+        if api_token := _API_TOKEN.fullmatch(header):
+            who = api_tokens.client_of(api_token["token"])
+            if who is None:
+                raise InvalidHeaderError
+            request.is_unproven = True
+        else:
+            who = _session(header)
     request.signed_in = who
     return who
 
 
-def sender(app: Flask, authorization: str) -> SignedIn | None:
-    """Whose token a header has, if the signature is right and it has not expired; needs no request.
+def remember_accepted(response: Response) -> None:
+    """Note, after the answer, that the database has found the request's API token."""
+    request = current_request()
+    # What is refused may have been so without the database. What is answered comes from it.
+    if request.is_unproven and request.signed_in and response.status_code < HTTPStatus.BAD_REQUEST:
+        _cache().remember(_header(), request.signed_in, time.time() + ACCEPTED_FOR_S)
 
-    This only says in which line a request waits. `verify` says who may do what.
+
+def sender(app: Flask, authorization: str) -> tuple[str, str] | None:
+    """Whose token a header has, and an id of the token, if that is proven; needs no request.
+
+    For a session's token the signature does, until it expires. For an API token its checksum does not: the
+    database has to have accepted it lately. This only says in which line a request waits. `verify` says who
+    may do what.
     """
     cache: TokenCache = app.extensions["token_cache"]
-    who = cache.find(authorization)
+    if who := cache.find(authorization):
+        return who[:2]
     credentials = _BEARER.fullmatch(authorization)
-    if who is not None or credentials is None:
-        return who
+    if credentials is None:
+        return None
     for secret in app.extensions["verifying_secrets"]:
         with suppress(PyJWTError):
             claims = _decode(credentials["token"], secret, ["HS256"], {"verify_aud": False})
             if is_uuid(claims.get("user_id")) and is_uuid(claims.get("jti")):
-                return SignedIn(claims["user_id"], claims["jti"])
+                return claims["user_id"], claims["jti"]
     return None
+
+
+def _cache() -> TokenCache:
+    return current_app.extensions["token_cache"]  # type: ignore[no-any-return]
+
+
+def _header() -> str:
+    return current_request().environ.get("HTTP_AUTHORIZATION", "")  # type: ignore[no-any-return]
+
+
+def _session(header: str) -> SignedIn:
+    credentials = _BEARER.fullmatch(header)
+    if credentials is None:
+        is_bearer = header[:7].lower() == "bearer "
+        raise (InvalidHeaderError if is_bearer else NoAuthorizationError)
+    claims = _claims(credentials["token"])
+    who = SignedIn(claims["user_id"], claims["jti"])
+    _cache().remember(header, who, claims["exp"])
+    return who
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -11,6 +11,17 @@ class SignedIn(NamedTuple):
     session_id: str
 
 
+class ApiClient(NamedTuple):
+    """A program with an API token, as the token itself says; both ids are UUIDs in lower case."""
+
+    user_id: str
+    token_id: str
+    may_write: bool
+
+
+Caller = SignedIn | ApiClient
+
+
 class Taker(Protocol):
     """Takes the rows of a large result while they arrive."""
 
@@ -43,7 +54,11 @@ class Unavailable(Exception):
 
 
 class SessionEnded(Exception):
-    """The token's session is not alive: logged out, expired, or its user is gone."""
+    """The token's session, or the API token, is not alive: ended, expired, or its user is gone."""
+
+
+class ReadOnly(Exception):
+    """A write in the transaction of an API token that may only read."""
 
 
 class PasswordChanged(Exception):

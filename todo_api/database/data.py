@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import psycopg
 
 from todo_api.database import pool
-from todo_api.database.calls import Call, SignedIn, Unavailable
+from todo_api.database.calls import ApiClient, Call, Caller, SignedIn, Unavailable
 from todo_api.database.failures import (
-    NEEDS_NEW_CONNECTION,
     forgets_prepared,
     is_lost,
     lacks_settings,
+    needs_new_connection,
     translated,
 )
 from todo_api.database.pipeline import Bound, round_trip
@@ -59,11 +59,14 @@ class Database:
         with self._lock:
             return Load(self._pool.load(), dict(self._errors))
 
-    def as_user(self, who: SignedIn, *calls: Call) -> list[Any]:
+    def as_user(self, who: Caller, *calls: Call) -> list[Any]:
         """Run `calls` as one transaction of the signed-in user; returns the rows (or the Taker) of each call.
 
-        Raises SessionEnded, PasswordChanged, Unavailable or UniqueViolated; then no call has taken effect.
+        Raises SessionEnded, ReadOnly, PasswordChanged, Unavailable or UniqueViolated; then no call has taken
+        effect.
         """
+        if isinstance(who, ApiClient):
+            return self._as_client(who, calls)
         session = {"user_id": who.user_id, "session_id": who.session_id}
         return self._run(who.user_id, Call("before_sign_in/begin_session", session), calls)
 
@@ -76,6 +79,12 @@ class Database:
         again = Call("before_sign_in/begin_session", session)
         return self.as_user(who, Call("users/take_turn"), again, *calls)[2:]
 
+    def _as_client(self, who: ApiClient, calls: Sequence[Call]) -> list[Any]:
+        scope = "write" if who.may_write else "read"
+        token = {"user_id": who.user_id, "token_id": who.token_id, "scope": scope}
+        opening = Call("before_sign_in/begin_token", token)
+        return self._run(who.user_id, opening, calls, read_only=not who.may_write)
+
     def before_sign_in(self, *calls: Call, user_id: str | None = None) -> list[Any]:
         """Run `calls` as one transaction without a user or, after the password check, of `user_id`.
 
@@ -84,7 +93,14 @@ class Database:
         opening = Call("before_sign_in/begin_request", {"user_id": user_id})
         return self._run(user_id, opening, calls)
 
-    def _run(self, user_id: str | None, opening: Call, calls: Sequence[Call]) -> list[Any]:
+    def _run(
+        self,
+        user_id: str | None,
+        opening: Call,
+        calls: Sequence[Call],
+        *,
+        read_only: bool = False,
+    ) -> list[Any]:
         bound = []
         for call in (opening, *calls):
             statement = self._statements[call.name]
@@ -98,7 +114,7 @@ class Database:
         adapted: set[str] = set()  # to each only once
         while True:
             try:
-                _, *found = self._send(bound, lost_at)
+                _, *found = self._send(bound, lost_at, read_only)
                 return [
                     [call.row(*row) for row in rows] if call.row else rows
                     for call, rows in zip(calls, found, strict=True)
@@ -112,7 +128,7 @@ class Database:
                 if self._adapts(error, adapted):
                     continue
                 # No local variable for it: with one, exception and frame would keep each other alive.
-                raise self._counted(translated(error, calls))  # noqa: B904 (its cause is set)
+                raise self._counted(translated(error, calls, read_only=read_only))  # noqa: B904 (its cause is set)
 
     def _adapts(self, error: psycopg.Error, adapted: set[str]) -> bool:
         """Whether statements are sent otherwise from now on: nothing of the failed request took effect."""
@@ -137,7 +153,7 @@ class Database:
                 self._errors[str(failure)] += 1
         return failure
 
-    def _send(self, bound: list[Bound], made_since: float) -> list[Any]:
+    def _send(self, bound: list[Bound], made_since: float, read_only: bool) -> list[Any]:
         connection = self._pool.take(made_since)
         try:
             opening = self._mode
@@ -145,11 +161,10 @@ class Database:
                 return round_trip(connection, *opening, *bound)[len(opening) :]
             opening = (self._begin, *opening)
             return round_trip(connection, *opening, *bound, self._commit)[len(opening) : -1]
-        except NEEDS_NEW_CONNECTION:
-            connection.close()
-            raise
-        except psycopg.Error:
-            if connection.on_citus and not connection.closed:
+        except psycopg.Error as error:
+            if needs_new_connection(error, read_only=read_only):
+                connection.close()
+            elif connection.on_citus and not connection.closed:
                 connection.rollback()  # the failed pipeline has skipped the COMMIT too
             raise
         finally:

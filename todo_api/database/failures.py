@@ -10,13 +10,14 @@ from todo_api.database.calls import (
     Call,
     CodeSpent,
     PasswordChanged,
+    ReadOnly,
     SessionEnded,
     StatementFailed,
     Unavailable,
     UniqueViolated,
 )
 
-_SESSION_ENDED = "TD401"  # raised by begin_session and take_turn_with_password
+_SESSION_ENDED = "TD401"  # raised by begin_session, begin_token and take_turn_with_password
 _PASSWORD_CHANGED = "TD403"  # noqa: S105 (raised by take_turn_with_password)
 _CODE_SPENT = "TD410"  # raised by use_reset_code and use_invite
 # In the name of each foreign key to users. A partition's may have a number behind it, and so has a shard's.
@@ -31,10 +32,10 @@ _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 # These errors need a new connection. After a switchover the server of an old connection may be read-only; for
 # a new one libpq chooses among the hosts again. A statement that was prepared before a column changed its
 # type fails until it is prepared on a new connection.
-NEEDS_NEW_CONNECTION = (errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
+_NEEDS_NEW_CONNECTION = (errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
 _NO_CONNECTION = (PoolTimeout, PoolClosed)
 _TRANSIENT = (
-    *NEEDS_NEW_CONNECTION,
+    *_NEEDS_NEW_CONNECTION,
     *_NO_CONNECTION,
     *_FORGETS,
     errors.LockNotAvailable,
@@ -53,6 +54,11 @@ def is_lost(error: psycopg.Error) -> bool:
     return silent or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
 
 
+def needs_new_connection(error: psycopg.Error, *, read_only: bool) -> bool:
+    """Whether the connection is of no use any more, after a transaction that was to be read-only or not."""
+    return isinstance(error, _NEEDS_NEW_CONNECTION) and not _breaks_scope(error, read_only)
+
+
 def lacks_settings(error: psycopg.Error) -> bool:
     """Whether the transaction has inherited an isolation or a mode that the service can't work in."""
     return error.sqlstate == _INHERITED
@@ -63,14 +69,19 @@ def forgets_prepared(error: psycopg.Error) -> bool:
     return isinstance(error, _FORGETS)
 
 
-def translated(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
+def translated(error: psycopg.Error, calls: Sequence[Call], *, read_only: bool) -> Exception:
     """The exception of calls.py that `error` means to the caller, with its cause.
 
     A StatementFailed has none: its traceback is logged, and PostgreSQL's words may quote a client's.
     """
-    failure = _meaning(error, calls)
+    failure = ReadOnly() if _breaks_scope(error, read_only) else _meaning(error, calls)
     failure.__cause__ = None if isinstance(failure, StatementFailed) else error
     return failure
+
+
+def _breaks_scope(error: psycopg.Error, read_only: bool) -> bool:
+    """Whether this is a write in a transaction that begin_token has made read-only. Not a failover then."""
+    return read_only and isinstance(error, errors.ReadOnlySqlTransaction)
 
 
 def _meaning(error: psycopg.Error, calls: Sequence[Call]) -> Exception:

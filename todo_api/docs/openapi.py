@@ -58,6 +58,10 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
             },
             {"name": "events", "description": "What happened at the door of the account."},
             {"name": "export", "description": "All that is stored about the user."},
+            {
+                "name": "tokens",
+                "description": "API tokens, with which programs act for their user.",
+            },
             {"name": "tasks", "description": "The tasks of one user, for this user only."},
             {"name": "health", "description": "For load balancers and monitoring."},
             {
@@ -73,6 +77,16 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "The `access_token` of signup or login.",
+        },
+    )
+    spec.components.security_scheme(
+        "api_token",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "todo_ and 60 characters of 0-9A-Za-z",
+            "description": "An API token, for scripts and other programs. With the scope `read` it is "
+            "refused where something would change.",
         },
     )
     for name, header in HEADERS.items():
@@ -118,6 +132,12 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
     return components
 
 
+def _schemes(operation: Operation) -> list[str]:
+    """The kinds of tokens that a call takes."""
+    api_token = ["api_token"] if operation.takes_api_tokens else []
+    return ["token", *api_token] if operation.needs_token else []
+
+
 def _call(route: Route, routes: Mapping[str, Route]) -> dict[str, Any]:
     operation = route.operation
     described: dict[str, Any] = {
@@ -125,7 +145,7 @@ def _call(route: Route, routes: Mapping[str, Route]) -> dict[str, Any]:
         "summary": operation.summary,
         "description": operation.description,
         "tags": [route.tag],
-        "security": [{"token": []}] if operation.needs_token else [],
+        "security": [{name: []} for name in _schemes(operation)],
         "parameters": [one.key for one in (*operation.parameters, REQUEST_ID)],
         "responses": {
             str(status): success(status, answer, operation, routes)

@@ -51,6 +51,7 @@ class Operation:
     summary: str
     description: str
     needs_token: bool = False
+    takes_api_tokens: bool = False  # as its view: a test compares them
     limited: bool = False
     parameters: tuple[Parameter, ...] = ()
     body: type[msgspec.Struct] | None = None
@@ -66,7 +67,7 @@ HTML = "text/html; charset=utf-8"
 EVERY_CALL = ("request-timeout", "payload-too-large", "headers-too-large", "internal-error")
 EVERY_CALL_BUT_HEALTH = ("misdirected-request",)
 BODY_PROBLEMS = ("malformed-request", "unsupported-media-type", "validation-error")
-TOKEN_PROBLEMS = ("unauthorized", "forbidden")
+TOKEN_PROBLEMS = ("unauthorized", "forbidden", "insufficient-scope")
 
 EXAMPLE_USER_ID = "0b9f3c2e-7d14-4c8a-9a55-2f6de1b7c301"
 EXAMPLE_MOMENT = "2026-11-23T15:04:05.123456Z"

@@ -7,11 +7,13 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from flask import Response
 
+from todo_api.database.calls import ApiClient, Caller
 from todo_api.web.request import current_request
 
 # Libraries whose log lines only repeat what this service logs itself.
@@ -94,6 +96,7 @@ def log_request(
     request_id: str,
     user_id: str | None,
     address: str | None,
+    token: str | None = None,
     auth_event: str | None = None,
 ) -> None:
     """Write the line of a request; None is for a value that the server does not know."""
@@ -106,6 +109,8 @@ def log_request(
         "user_id": user_id,
         "address": address,
     }
+    if token:
+        fields["token"] = token
     if auth_event:
         fields["auth_event"] = auth_event
     if access.isEnabledFor(logging.INFO):
@@ -118,7 +123,10 @@ def log_request(
 def log_answer(response: Response) -> None:
     """Write the line of the request that `response` answers."""
     request = current_request()
-    who, rule = request.signed_in, request.url_rule
+    rule = request.url_rule
+    # Of a failure it is not known whether the database came to find the token.
+    is_known = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or not request.is_unproven
+    who = request.signed_in if is_known else None
     log_request(
         method=request.method,
         route=rule.rule if rule else None,
@@ -127,5 +135,13 @@ def log_answer(response: Response) -> None:
         request_id=request.id,
         user_id=who.user_id if who else None,
         address=request.remote_addr,
+        token=_kind_of_token(who),
         auth_event=request.auth_event,
     )
+
+
+def _kind_of_token(who: Caller | None) -> str | None:
+    """`session`, or an API token's scope and id."""
+    if isinstance(who, ApiClient):
+        return f"{'write' if who.may_write else 'read'} {who.token_id}"
+    return "session" if who else None

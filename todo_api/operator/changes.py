@@ -84,6 +84,7 @@ def disable(operator: AsOperator, who: str) -> tuple[Account, bool, int]:
         changed = bool(ask("disable_user", user_id=account.user_id))
         event = {"user_id": account.user_id, "request_id": str(uuid.uuid4())}
         [(sessions, _)] = ask("end_sessions", **event)
+        ask("end_api_tokens", user_id=account.user_id)
         ask("void_reset_code", user_id=account.user_id)
         if changed:
             _record(ask, "account_disabled", account.user_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from todo_api.auth.admission import admit, session_first, signed_in
+from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
 from todo_api.database.calls import Call
 from todo_api.tasks import etags, idempotency, pages
 from todo_api.tasks.answers import one_task, task_list
@@ -31,6 +31,7 @@ tasks.before_request(admit)
 
 
 @tasks.get("")
+@for_api_tokens
 def list_tasks() -> Response:
     """All tasks, newest first; with a limit, a page of them."""
     with session_first:
@@ -41,6 +42,7 @@ def list_tasks() -> Response:
 
 
 @tasks.post("")
+@for_api_tokens
 def create_task() -> Response:
     """Add a task; with an Idempotency-Key only once."""
     max_tasks, headers = current_app.config["MAX_TASKS_PER_USER"], {}
@@ -67,6 +69,7 @@ def create_task() -> Response:
 
 
 @tasks.get("/<task_id>")
+@for_api_tokens
 def get_task(task_id: str) -> Response:
     """One task."""
     task = _one("tasks/get", task_id)
@@ -77,24 +80,28 @@ def get_task(task_id: str) -> Response:
 
 
 @tasks.put("/<task_id>")
+@for_api_tokens
 def update_task(task_id: str) -> Response:
     """Change the fields that the body has."""
     return _update(task_id, JSON)
 
 
 @tasks.patch("/<task_id>")
+@for_api_tokens
 def patch_task(task_id: str) -> Response:
     """The same: absent fields keep their values with both methods, as in a merge patch (RFC 7396)."""
     return _update(task_id, JSON, MERGE_PATCH)
 
 
 @tasks.patch("/<task_id>/complete")
+@for_api_tokens
 def complete_task(task_id: str) -> Response:
     """Complete a task; completing it again changes nothing."""
     return one_task(_one("tasks/complete", task_id))
 
 
 @tasks.delete("/<task_id>")
+@for_api_tokens
 def delete_task(task_id: str) -> Response:
     """Delete a task for good."""
     [deleted] = database().as_user(signed_in(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
@@ -106,7 +113,8 @@ def delete_task(task_id: str) -> Response:
 def _whole_list() -> Response:
     user_id, held = signed_in().user_id, unsent()
     while True:
-        if has_condition() or held.has_some_of(user_id):
+        # Nobody takes a user's turn to make a list who has not been found to be that user.
+        if has_condition() or held.has_some_of(user_id) or current_request().is_unproven:
             [[(state,)]] = database().as_user(signed_in(), Call("tasks/list_state"))
             tag = etags.of_list(state)
             if is_held(tag):

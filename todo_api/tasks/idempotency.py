@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from todo_api.database.calls import Call, SignedIn
+from todo_api.database.calls import Call, Caller
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task, TaskCreate
@@ -41,9 +41,7 @@ def key_of(sent: str) -> str:
     return sent
 
 
-def create(
-    database: Database, who: SignedIn, key: str, body: TaskCreate, max_tasks: int
-) -> Outcome:
+def create(database: Database, who: Caller, key: str, body: TaskCreate, max_tasks: int) -> Outcome:
     """Add a task, unless the key has made one already. Raises Problem."""
     # of the parsed body: other white space or escapes in the JSON don't make it another body
     request_hash = hashlib.sha256(msgspec.json.encode(body)).hexdigest()

@@ -70,6 +70,7 @@ _UPDATE = Operation(
     description="What is absent keeps its value. `is_completed: true` sets `completed_at` once, "
     "`false` clears it.",
     needs_token=True,
+    takes_api_tokens=True,
     parameters=_ONE_TASK,
     body=TaskChange,
     body_examples={
@@ -89,6 +90,7 @@ OPERATIONS = {
         "lists and pages above 64 KiB, a user may leave few that differ unread at the same time: more are "
         "503. A client that reads less than 16 KiB/s on average is cut off. Short pages are always served.",
         needs_token=True,
+        takes_api_tokens=True,
         parameters=(USER_ID, *of_query(QUERY), IF_NONE_MATCH),
         answers={
             200: Answer(
@@ -110,6 +112,7 @@ OPERATIONS = {
         "key in 24 hours, or as many as a user may have if that is more. One more is 429 and creates "
         "nothing; `Retry-After` says when there is room again. A create without a key needs no room.",
         needs_token=True,
+        takes_api_tokens=True,
         parameters=(USER_ID, _KEY),
         body=TaskCreate,
         body_examples={"milk": {"title": "Buy oat milk"}},
@@ -141,6 +144,7 @@ OPERATIONS = {
         summary="One task",
         description="A task that is deleted, another user's, or that never was, is not found.",
         needs_token=True,
+        takes_api_tokens=True,
         parameters=(*_ONE_TASK, IF_NONE_MATCH),
         answers={**_task("The task.", _TASK, "ETag"), 304: NOT_MODIFIED},
         problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
@@ -155,6 +159,7 @@ OPERATIONS = {
         summary="Complete a task",
         description="Completing it again changes nothing.",
         needs_token=True,
+        takes_api_tokens=True,
         parameters=_ONE_TASK,
         answers=_task("The task as it is now.", _DONE),
         problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
@@ -163,6 +168,7 @@ OPERATIONS = {
         summary="Delete a task",
         description="For good. A second call finds nothing.",
         needs_token=True,
+        takes_api_tokens=True,
         parameters=_ONE_TASK,
         answers={204: Answer(description="The task is gone.")},
         problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),

@@ -5,36 +5,14 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from todo_api.web.schemas import AnswerMeta, Id, Moment
-from todo_api.web.text import (
-    CONTROL_CHARACTER,
-    PUBLISHED_CONTROL,
-    PUBLISHED_LINE_ENDS,
-    VISIBLE,
-    refuse_surrogates,
-    trimmed,
-)
+from todo_api.web.text import PUBLISHED_LINE, clean_line
 
 TITLE_MAX = 500
-# No control characters, and something that is not white space. clean_title says the rest.
-_PATTERN = (
-    rf"^{PUBLISHED_LINE_ENDS}[^\S{PUBLISHED_CONTROL}]*[^\s{PUBLISHED_CONTROL}][^{PUBLISHED_CONTROL}]*"
-    rf"{PUBLISHED_LINE_ENDS}$"
-)
 
 
 def clean_title(text: str) -> str:
     """The title as it is stored; ValueError says what is wrong with it."""
-    text = trimmed(text)
-    if not 1 <= len(text) <= TITLE_MAX:
-        raise ValueError(
-            f"must have 1 to {TITLE_MAX} characters, white space around it not counted"
-        )
-    if CONTROL_CHARACTER.search(text):
-        raise ValueError("must not contain control characters, such as line breaks")
-    refuse_surrogates(text)
-    if not VISIBLE.search(text):
-        raise ValueError("must contain something visible")
-    return text
+    return clean_line(text, TITLE_MAX)
 
 
 Title = Annotated[
@@ -45,7 +23,7 @@ Title = Annotated[
         "right to left come back as sent.",
         examples=["Buy oat milk"],
         extra={"clean": clean_title},
-        extra_json_schema={"minLength": 1, "maxLength": TITLE_MAX, "pattern": _PATTERN},
+        extra_json_schema={"minLength": 1, "maxLength": TITLE_MAX, "pattern": PUBLISHED_LINE},
     ),
 ]
 

@@ -19,6 +19,7 @@ LOOK_S = (240, 600)  # whether a sweep is due: a round trip that mostly finds it
 # the rows are those of users, which the service's role must not delete.
 SWEEPS = {
     "sessions": "before_sign_in/sweep_sessions",
+    "api_tokens": "before_sign_in/sweep_api_tokens",
     "idempotency_keys": "before_sign_in/sweep_idempotency_keys",
     "rate_limits": "before_sign_in/sweep_rate_limits",
     "auth_events": "before_sign_in/sweep_auth_events",

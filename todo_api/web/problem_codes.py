@@ -27,7 +27,7 @@ CODES = {
         "Unauthorized",
         "A valid token is needed.",
         "Log in and send the token as “Authorization: Bearer …”. A token ends after 24 hours, at logout, "
-        "and with its account.",
+        "and with its account. An API token ends when it expires, or when it is ended.",
     ),
     "invalid-credentials": Code(
         401,
@@ -62,6 +62,13 @@ CODES = {
         "once, for a limited time, and perhaps for one address only. Where sign-up is closed altogether, ask "
         "for an account.",
     ),
+    "insufficient-scope": Code(
+        403,
+        "Insufficient scope",
+        "This API token may not do that.",
+        "A token with the scope “read” changes nothing, and no API token changes anything about the account, "
+        "its sessions and its tokens. Use a token with the scope “write”, or log in.",
+    ),
     "not-found": Code(
         404,
         "Not found",
@@ -91,6 +98,12 @@ CODES = {
         "Task quota exceeded",
         "You hold as many tasks as this service allows.",
         "Delete tasks that are done with, or ask the operator to raise MAX_TASKS_PER_USER.",
+    ),
+    "token-limit-reached": Code(
+        409,
+        "Token limit reached",
+        "You have as many API tokens as this service allows.",
+        "End tokens that are not needed any more: GET …/tokens says when each was last used.",
     ),
     "payload-too-large": Code(
         413,

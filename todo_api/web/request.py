@@ -7,7 +7,7 @@ import time
 import flask
 from werkzeug.utils import cached_property
 
-from todo_api.database.calls import SignedIn
+from todo_api.database.calls import Caller
 
 # Set in the environ by the server:
 IS_REFUSED = "todo_api.is_refused"  # whether too many requests wait, and this one is to be refused
@@ -18,7 +18,8 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 class Request(flask.Request):
     """Flask's request with the data that its answer, its log line and its auth events share."""
 
-    signed_in: SignedIn | None = None  # the user of its verified token
+    signed_in: Caller | None = None  # the user of its token
+    is_unproven = False  # whether only the token itself says so, until the database has found it
     auth_event: str | None = None  # the event that it recorded
 
     def __init__(self, *arguments: object, **named: object) -> None:

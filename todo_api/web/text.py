@@ -32,6 +32,24 @@ PUBLISHED_CONTROL = r"\x00-\x1f\x7f-\x9f"
 PUBLISHED_LINE_ENDS = (
     r"[\x09-\x0d]*"  # white space that is a control character: the service removes it
 )
+# A text of one line: no control characters, and something that is not white space. clean_line says the rest.
+PUBLISHED_LINE = (
+    rf"^{PUBLISHED_LINE_ENDS}[^\S{PUBLISHED_CONTROL}]*[^\s{PUBLISHED_CONTROL}][^{PUBLISHED_CONTROL}]*"
+    rf"{PUBLISHED_LINE_ENDS}$"
+)
+
+
+def clean_line(text: str, most: int) -> str:
+    """A title or a name as it is stored; ValueError says what is wrong with it."""
+    text = trimmed(text)
+    if not 1 <= len(text) <= most:
+        raise ValueError(f"must have 1 to {most} characters, white space around it not counted")
+    if CONTROL_CHARACTER.search(text):
+        raise ValueError("must not contain control characters, such as line breaks")
+    refuse_surrogates(text)
+    if not VISIBLE.search(text):
+        raise ValueError("must contain something visible")
+    return text
 
 
 def trimmed(text: str) -> str:

@@ -32,6 +32,7 @@ ANSWERS_FOR_ANYBODY = ("before_sign_in/find_account", "before_sign_in/find_reset
 SWEEPS = "before_sign_in/sweep_"
 _LIVES = {
     "sessions": "expires_at > now()",
+    "api_tokens": "coalesce(expires_at > now(), TRUE)",
     "idempotency_keys": "created_at > now() - interval '24 hours'",
     "auth_events": "occurred_at > now() - interval '90 days'",
     "reset_codes": "expires_at > now()",
@@ -41,6 +42,7 @@ ATTACKS = (
     "SELECT user_id, password_hash FROM users",
     "SELECT user_id, id, title FROM tasks",
     "SELECT user_id, id FROM sessions",
+    "SELECT user_id, id, name FROM api_tokens",
     "SELECT user_id, tasks FROM task_counts",
     "SELECT user_id, task_id FROM idempotency_keys",
     "SELECT user_id, address FROM auth_events",
@@ -56,6 +58,9 @@ ATTACKS = (
     "UPDATE tasks SET user_id = $1",
     "UPDATE sessions SET user_id = $1",
     "UPDATE sessions SET expires_at = 'infinity'",
+    "UPDATE api_tokens SET last_used_on = '2026-01-31'",
+    "UPDATE api_tokens SET scope = 'write'",
+    "UPDATE api_tokens SET user_id = $1",
     "UPDATE users SET email = 'taken@example.com'",
     "UPDATE users SET password_hash = $2",
     "UPDATE task_counts SET tasks = 0",
@@ -63,6 +68,7 @@ ATTACKS = (
     "UPDATE auth_events SET reason = 'taken'",
     "DELETE FROM tasks",
     "DELETE FROM sessions",
+    "DELETE FROM api_tokens",
     "DELETE FROM users",
     "DELETE FROM task_counts",
     "DELETE FROM idempotency_keys",
@@ -72,6 +78,10 @@ ATTACKS = (
     "UPDATE reset_codes SET expires_at = 'infinity'",
     "INSERT INTO tasks (user_id, title) VALUES ($1, 'planted')",
     "INSERT INTO sessions (user_id, id, expires_at) VALUES ($1, gen_random_uuid(), 'infinity')",
+    (
+        "INSERT INTO api_tokens (user_id, id, name, scope)"
+        " VALUES ($1, gen_random_uuid(), 'planted', 'write')"
+    ),
     "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO UPDATE SET tasks = 0",
     "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO NOTHING",
     (
@@ -93,13 +103,14 @@ class Person:
 
     user_id: str
     session_id: str
+    token_id: str
     task_id: str
     email: str
     title: str
 
     def shows_in(self, text: str) -> bool:
         """Whether something of this user's is in an answer."""
-        own = (self.user_id, self.session_id, self.task_id, self.email, self.title)
+        own = (self.user_id, self.session_id, self.token_id, self.task_id, self.email, self.title)
         return any(one in text for one in own)
 
 
@@ -218,9 +229,14 @@ def _checksum(
 
 def _person(connection: psycopg.Connection[Any], name: str) -> Person:
     """A new user with a session, a task, its key, a count and an event, made behind the service's back."""
-    user_id, session_id, task_id = (str(uuid.uuid4()) for _ in range(3))
+    user_id, session_id, token_id, task_id = (str(uuid.uuid4()) for _ in range(4))
     who = Person(
-        user_id, session_id, task_id, f"{name}@{uuid.uuid4().hex}.example", f"{name}'s own"
+        user_id,
+        session_id,
+        token_id,
+        task_id,
+        f"{name}@{uuid.uuid4().hex}.example",
+        f"{name}'s own",
     )
     connection.execute(
         "INSERT INTO users (user_id, email, password_hash) VALUES ($1, $2, $3)",
@@ -235,6 +251,13 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         [who.user_id, who.task_id, who.title],
     )
     connection.execute("INSERT INTO task_counts (user_id, tasks) VALUES ($1, 1)", [who.user_id])
+    # used today, so that its next use changes nothing; and one that the sweep would remove
+    connection.execute(
+        "INSERT INTO api_tokens (user_id, id, name, scope, created_at, expires_at, last_used_on)"
+        " VALUES ($1, $2, $3, 'write', now(), NULL, now() AT TIME ZONE 'UTC'),"
+        " ($1, gen_random_uuid(), $3, 'read', now() - interval '2 days', now() - interval '1 day', NULL)",
+        [who.user_id, who.token_id, who.title],
+    )
     # one that is no longer good, which the statements that remove those would meet; and one that they leave
     connection.execute(
         "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
@@ -260,6 +283,11 @@ def _values(ids: Person) -> dict[str, Any]:
         USER: ids.user_id,
         "user_id": ids.user_id,
         "session_id": ids.session_id,
+        "token_id": ids.token_id,
+        "scope": "write",
+        "name": "new",
+        "expires_in_days": 90,
+        "other_tokens": 10,
         "task_id": ids.task_id,
         "users": "{" + ids.user_id + "}",
         "email": ids.email,

@@ -21,6 +21,7 @@ from todo_api.database.statements import USER, compile_statement
 TABLES = {
     "users": True,
     "sessions": True,
+    "api_tokens": True,
     "tasks": True,
     "task_counts": True,
     "idempotency_keys": True,
