@@ -60,7 +60,6 @@ LIMITED = (
     "accounts.delete_account",
 )
 HASHING_METHODS = {"POST", "PUT"}  # of routes whose views hash: a test looks
-CONNECTIONS_PER_THREAD = 0.5  # a thread uses a connection for only part of a request
 
 
 def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
@@ -76,7 +75,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     app.config["MAX_TEXT_PER_USER"] = config.max_text_per_user
     database = Database(
         config.database_url,
-        connections=max(2, int(config.threads * CONNECTIONS_PER_THREAD)),
+        connections=config.connections,
         prepared_statements=config.prepared_statements,
     )
     app.extensions["database"] = database

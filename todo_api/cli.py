@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     try:
+        if given.command == "check":
+            return commands.check(given)
         notes: list[str] = []
         serving = given.command == "serve"
         config = load(vars(given), os.environ, Path(), serving=serving, warn=notes.append)

@@ -107,6 +107,12 @@ def parser() -> argparse.ArgumentParser:
         "prune",
         "remove what has expired at once, as the service does once an hour, and say how much",
     )
+    check = command(
+        "check",
+        "look at settings, machine and database, and say what to change; the exit status is 0 when all is "
+        "well, 1 with a warning, 2 with an error",
+    )
+    check.add_argument("--json", action="store_true", help="one object, for programs")
     users, names = add_users(added, settings)
     users.commands = names
     upgrade = command(

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from todo_api.settings.config import Config
-from todo_api.settings.hosts import is_loopback
-from todo_api.settings.load import ConfigError, secrets_alike
+from todo_api.settings.load import ConfigError, read, secrets_alike
 
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
@@ -36,10 +36,12 @@ class Urls(NamedTuple):
 def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Serve the API on the database until a signal."""
     from todo_api.app import create_app, entrance_of
+    from todo_api.check.of_settings import unwise
     from todo_api.server.entrance import Entrance
     from todo_api.server.serve import serve
     from todo_api.settings.made_secret import made_secret
     from todo_api.upkeep.database_check import check_database
+    from todo_api.upkeep.findings import warnings_of
     from todo_api.upkeep.housekeeping import Housekeeper
     from todo_api.upkeep.migrate import migrate
     from todo_api.upkeep.narrow_login import make_narrow_login
@@ -58,7 +60,8 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     check_role(urls.service)
     if not urls.folder:  # of an embedded one the `psql` line has told it
         logger.info("database: %s", _place(urls))
-    _warn(config)
+    for line in warnings_of(unwise(config, os.environ)):
+        logger.warning("%s", line)
 
     def ready(url: str) -> None:
         print(f"Todo API on {url} (documentation: {url}/docs). Ctrl-C stops it.", flush=True)  # noqa: T201
@@ -81,22 +84,6 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
             core_pinning=config.core_pinning,
             ready=ready,
             metrics=metrics,
-        )
-
-
-def _warn(config: Config) -> None:
-    """Warn of what an operator would not want to learn later."""
-    if os.geteuid() == 0:
-        logger.warning(
-            "running as root: give DATA_DIR to an account without privileges and serve as that account"
-        )
-    if config.trusted_proxies and not config.allowed_hosts and is_loopback(config.host):
-        logger.warning(
-            "only requests for localhost are answered: set ALLOWED_HOSTS to the name that the proxy passes on"
-        )
-    if os.environ.get("SPACE_ID") and not config.trusted_proxies:
-        logger.warning(
-            "on Hugging Face Spaces all clients share one rate limit until TRUSTED_PROXIES is set"
         )
 
 
@@ -164,6 +151,18 @@ def users(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     from todo_api.operator.users import users
 
     return users(given, urls.owner, urls.folder, config.bcrypt_rounds)
+
+
+def check(given: argparse.Namespace) -> int:
+    """Say what is well and what is not; bad settings are a part of that."""
+    from todo_api.check.command import run
+    from todo_api.observability import logs
+
+    notes: list[str] = []
+    settings = read(vars(given), os.environ, Path(), warn=notes.append)
+    logs.setup("ERROR", settings.config.log_format)  # what is found is told once
+    opened = partial(database, settings.config, may_make=False)
+    return run(settings, notes, opened, as_json=given.json)
 
 
 @contextmanager

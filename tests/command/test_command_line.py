@@ -29,12 +29,13 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
         "end-sessions",
         "prune",
         "users",
+        "check",
         "upgrade-data",
     ]
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "migrate", "rollback", "end-sessions", "prune", "upgrade-data"]
+    "command", ["serve", "migrate", "rollback", "end-sessions", "prune", "check", "upgrade-data"]
 )
 def test_the_help_of_a_command_has_an_example(desk: Desk, command: str) -> None:
     assert f"Example: todo-api {command}" in desk.run(command, "--help").out

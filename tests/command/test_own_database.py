@@ -199,8 +199,8 @@ def test_serve_refuses_a_migration_that_was_edited_after_it_was_applied(
     )  # fmt: skip
     assert (ended.status, ended.out) == (1, "")
     assert ended.complaint == (
-        f"already applied, but edited since: {edited}; "
-        "restore the file and put the change into a new migration"
+        f"already applied, but edited since: {edited}. "
+        "Restore the file and put the change into a new migration"
     )
 
 
@@ -218,7 +218,9 @@ def test_a_newer_database_is_served_with_a_warning_but_not_rolled_back(
     assert service.call("GET", "/health/ready") == (200, {"status": "ok"})
     assert service.call("POST", "/api/auth/signup", ACCOUNT)[0] == 201
     lines = [json.loads(line) for line in service.end(signal.SIGTERM).err.splitlines()]
-    warning = "the database is newer than this version: it has 9999.next"
+    warning = (
+        "the database is newer than this version: it has 9999.next. Install that version here too"
+    )
     assert warning in [line["message"] for line in lines if line["level"] == "WARNING"]
 
     refused = desk.run("rollback", "--yes", DATABASE_URL=database_url, LOG_LEVEL="ERROR")

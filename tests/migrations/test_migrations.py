@@ -228,7 +228,7 @@ def test_an_edited_file_that_was_applied_is_refused_by_name(url: str, folder: Pa
     add(folder, "0900.new", "CREATE TABLE new_one (id integer);", "DROP TABLE new_one;")
     before = snapshot(url)
     for work in (lambda: migrate(url, folder), lambda: rollback(url, 1, folder)):
-        with pytest.raises(MigrationError, match=rf"edited since: {re.escape(IDS[2])};"):
+        with pytest.raises(MigrationError, match=rf"edited since: {re.escape(IDS[2])}\."):
             work()
     assert snapshot(url) == before
     edited.write_bytes(original)
@@ -250,7 +250,7 @@ def test_a_file_that_says_what_checksum_it_had_before_its_edit_is_accepted(
     assert migrate(url, folder) == []
     for spoilt in (formerly[:-1] + b"0", formerly[:-1], formerly.replace(b"formerly", b"once")):
         edited.write_bytes(header + spoilt + b"\n\n" + body)
-        with pytest.raises(MigrationError, match=rf"edited since: {re.escape(IDS[2])};"):
+        with pytest.raises(MigrationError, match=rf"edited since: {re.escape(IDS[2])}\."):
             migrate(url, folder)
     edited.write_bytes(original + formerly + b"\n")  # counts in the header only
     with pytest.raises(MigrationError, match="edited since"):

@@ -56,6 +56,8 @@ _TYPICAL = {
     "checksum": "0" * 64,
     "names": "{users,tasks}",
     "login": None,
+    "seconds": 4,
+    "statement": "todo_api_check",
 }
 _NEW_ID = "00000000-0000-4000-8000-000000000001"
 _INSTEAD: dict[str, dict[str, Any]] = {

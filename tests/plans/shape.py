@@ -43,6 +43,8 @@ _MORE_BLOCKS = {
     "before_sign_in/sweep_sessions": 64,
     "before_sign_in/sweep_idempotency_keys": 64,
     "before_sign_in/sweep_auth_events": 64,
+    # 6 to 30: ten rows of three tables, each by an index, and on pages of their own
+    "before_sign_in/overdue_rows": 48,
     # 75: ten counters as in hit_rate_limit
     "before_sign_in/sweep_rate_limits": 100,
     # 19: the event 5 and its entries in three indexes 6; users_pkey and users 4 for the statement, 4 for the
@@ -90,7 +92,7 @@ _MOVES = {
     "before_sign_in/enable_user",
     "users/reset_password",
 }
-_EVERY_ROW = {"before_sign_in/clear_rate_limits"}
+_EVERY_ROW = {"before_sign_in/clear_rate_limits", "before_sign_in/fullest_users"}
 # At most 50 sign-ins and 64 sessions of one are sorted; and the events of one moment. Not worth an index.
 _FEW_ROWS = {
     "sessions/list",

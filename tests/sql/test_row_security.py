@@ -428,7 +428,7 @@ def test_a_role_that_bypasses_row_security_is_refused(
     shared_url: str, alter: Callable[[str, str], None]
 ) -> None:
     alter("ALTER ROLE todo_app BYPASSRLS", "ALTER ROLE todo_app NOBYPASSRLS")
-    with pytest.raises(RoleError, match=r"todo_app may bypass row security, by way of todo_app$"):
+    with pytest.raises(RoleError, match=r"todo_app may bypass row security, by way of todo_app: "):
         check_role(shared_url)
 
 
@@ -452,7 +452,7 @@ def test_a_role_that_can_become_a_bypassing_one_is_refused(
         way = login("")
         admin.execute(f"GRANT {mighty} TO {way}")
     admin.execute(f"GRANT {way} TO todo_app")
-    with pytest.raises(RoleError, match=f"by way of {mighty}$"):
+    with pytest.raises(RoleError, match=f"by way of {mighty}: "):
         check_role(shared_url)
     admin.execute(f"REVOKE {way} FROM todo_app")
     check_role(shared_url)
@@ -463,7 +463,7 @@ def test_a_role_that_can_read_or_write_what_is_not_its_own_is_refused(
     shared_url: str, alter: Callable[[str, str], None], role: str
 ) -> None:
     alter(f"GRANT {role} TO todo_app", f"REVOKE {role} FROM todo_app")
-    with pytest.raises(RoleError, match=f"by way of {role}$"):
+    with pytest.raises(RoleError, match=f"by way of {role}: "):
         check_role(shared_url)
 
 
@@ -494,7 +494,7 @@ def test_a_table_without_forced_row_security_is_refused(
     for table in guarded_tables(superuser):
         for change, back in (("DISABLE", "ENABLE"), ("NO FORCE", "FORCE")):
             superuser.execute(f"ALTER TABLE {table} {change} ROW LEVEL SECURITY".encode())
-            with pytest.raises(RoleError, match=f"not enabled and forced on {table}$"):
+            with pytest.raises(RoleError, match=f"not enabled and forced on {table}: "):
                 check_role(database_url)
             superuser.execute(f"ALTER TABLE {table} {back} ROW LEVEL SECURITY".encode())
     check_role(database_url)
@@ -504,7 +504,7 @@ def test_a_new_table_with_a_user_and_without_row_security_is_refused(
     database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
     superuser.execute("CREATE TABLE notes (user_id uuid)")
-    with pytest.raises(RoleError, match=r"not enabled and forced on notes$"):
+    with pytest.raises(RoleError, match=r"not enabled and forced on notes: "):
         check_role(database_url)
 
 
@@ -517,7 +517,7 @@ def test_a_table_of_another_program_stops_no_start(
     check_role(database_url)
     superuser.execute("ALTER TABLE orders OWNER TO todo")
     with pytest.raises(
-        RoleError, match=r"not enabled and forced on orders; .* UPDATE orders\.user_id"
+        RoleError, match=r"not enabled and forced on orders: .* UPDATE orders\.user_id"
     ):
         check_role(database_url)
 
@@ -542,7 +542,7 @@ def test_a_database_that_was_never_migrated_is_refused(empty_database_url: str) 
 
 def test_a_database_that_is_away_is_refused_with_the_reason(database_url: str) -> None:
     with pytest.raises(
-        RoleError, match=r"^the database can't be used: .* No such file or directory$"
+        RoleError, match=r"^the database can't be used: .* No such file or directory\. "
     ):
         check_role(make_conninfo(database_url, port=1))
 

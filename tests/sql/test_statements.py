@@ -120,14 +120,15 @@ def literals() -> set[str]:
 
 
 def asked() -> set[str]:
-    """What migrations, the check of the database and the operator's commands ask for by its last name."""
+    """What migrations, checks and the operator's commands ask for by its last name."""
     return {
         f"before_sign_in/{node.args[0].value}"
         for file in sources()
-        if file.parent.name in ("upkeep", "operator")
+        if file.parent.name in ("check", "upkeep", "operator")
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Call)
-        and "ask" in (getattr(node.func, "attr", None), getattr(node.func, "id", None))
+        and {"ask", "_ask", "as_it_came"}
+        & {getattr(node.func, name, None) for name in ("attr", "id")}
         and isinstance(node.args[0], ast.Constant)
         and "/" not in node.args[0].value
     }

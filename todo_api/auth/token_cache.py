@@ -6,6 +6,9 @@ import time
 
 from todo_api.database.calls import Caller
 
+# How far in the future a token may be issued: the issuing machine's clock may be ahead of this one's.
+CLOCKS_DIFFER_S = 10
+
 
 class TokenCache:
     """Remembers sessions' tokens with a valid signature and valid claims: later only their expiry is checked.

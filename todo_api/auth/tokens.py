@@ -22,7 +22,7 @@ from jwt import ExpiredSignatureError, InvalidSignatureError, PyJWTError
 from jwt import decode as _decode
 
 from todo_api.auth import api_tokens, events
-from todo_api.auth.token_cache import TokenCache
+from todo_api.auth.token_cache import CLOCKS_DIFFER_S, TokenCache
 from todo_api.database.calls import ApiClient, Caller, ReadOnly, SessionEnded, SignedIn
 from todo_api.web import problems
 from todo_api.web.current import database
@@ -30,8 +30,6 @@ from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
 LIFETIME_S = 24 * 60 * 60
-# How far in the future a token may be issued: the issuing machine's clock may be ahead of this one's.
-CLOCKS_DIFFER_S = 10
 # How long a process takes an API token that the database has accepted for one of its user's, before it has
 # accepted it again. This only says in which line its requests wait.
 ACCEPTED_FOR_S = 60 * 60

@@ -163,6 +163,11 @@ class Config:
     )
 
     @property
+    def connections(self) -> int:
+        """How many connections to the database a worker has: a request needs one for a part of its time."""
+        return max(2, self.threads // 2)
+
+    @property
     def hashing_slots(self) -> int:
         """How many passwords a worker hashes at a time, so that all workers together use all cores.
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from todo_api.settings import readers
 from todo_api.settings.config import Config, user_data, variable
@@ -25,6 +25,14 @@ class ConfigError(Exception):
         self.problems = problems
 
 
+class Settings(NamedTuple):
+    """What was read: `config` has what can be used, and the default of each other setting."""
+
+    config: Config
+    problems: list[str]  # a line for each bad or missing setting
+    names_database: bool  # whether it is certain which database is meant
+
+
 def load(
     options: Mapping[str, str | None],
     environ: Mapping[str, str],
@@ -33,13 +41,29 @@ def load(
     serving: bool = True,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Config:
+    """Read the settings; raises ConfigError, which names every bad or missing setting."""
+    found = read(options, environ, folder, serving=serving, warn=warn)
+    if found.problems:
+        raise ConfigError(found.problems)
+    return found.config
+
+
+def read(
+    options: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    folder: Path,
+    *,
+    serving: bool = True,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Settings:
     """Read the settings: options win over the environment, which wins over `folder`/.env; empty is unset.
 
-    JWT_SECRET is required only for `serving`. Raises ConfigError, which names every bad or missing setting.
-    `warn` gets what the operator should know, and what does not end the start.
+    JWT_SECRET is required only for `serving`. `warn` gets what the operator should know, and what does not
+    end the start.
     """
     problems: list[str] = []
     file = _read_file(folder / ".env", problems, warn)
+    in_doubt = bool(problems)  # what could not be read, or was mistyped, may be DATABASE_URL
     _look_at_environment(environ, warn)
     found: dict[str, Any] = {}
     bad = set()
@@ -62,13 +86,14 @@ def load(
             problems.append("JWT_SECRET is required with DATABASE_URL")
     elif "migrate_url" in given:
         problems.append("MIGRATE_URL needs DATABASE_URL")
+        in_doubt = True
     elif "data_dir" not in given and not user_data().is_absolute():
         problems.append("DATA_DIR is required: this account has no home folder to put data into")
+        in_doubt = True
+    in_doubt = in_doubt or not bad.isdisjoint(("database_url", "data_dir", "pg_bin"))
     config = Config(**found)
     problems += _ports_alike(config) + secrets_alike(config)
-    if problems:
-        raise ConfigError(problems)
-    return config
+    return Settings(config, problems, "database_url" in found or not in_doubt)
 
 
 def secrets_alike(config: Config) -> list[str]:

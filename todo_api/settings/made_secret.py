@@ -6,10 +6,12 @@ import os
 import secrets
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_api.settings.readers import one_line, secret
 
+_FILE = "jwt_secret"
 _BYTES = 48
 _MAX_BYTES = 4096
 
@@ -25,11 +27,27 @@ def made_secret(data_dir: Path) -> str:
 
     Raises SecretError for a secret that is too short, or that another account could know or choose.
     """
-    kept = data_dir / "jwt_secret"
-    try:
+    kept = data_dir / _FILE
+    with _explained(kept):
         if not kept.exists():
             _make(kept)
-        return _read(kept)
+        return _read(kept, shut=True)[0]
+
+
+def kept_secret(data_dir: Path) -> tuple[str, bool] | None:
+    """The secret, and whether other accounts can read it; None if none was made yet. Changes nothing.
+
+    Raises SecretError as made_secret does.
+    """
+    kept = data_dir / _FILE
+    with _explained(kept):
+        return _read(kept, shut=False) if kept.exists() else None
+
+
+@contextlib.contextmanager
+def _explained(kept: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SecretError(f"{kept} can't be used: {error.strerror}") from error
     except ValueError as error:  # also a UnicodeDecodeError
@@ -57,7 +75,7 @@ def _make(kept: Path) -> None:
         os.close(folder)
 
 
-def _read(kept: Path) -> str:
+def _read(kept: Path, *, shut: bool) -> tuple[str, bool]:
     # O_NOFOLLOW: the folder's owner must not make root read another file.
     with os.fdopen(os.open(kept, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         found = os.fstat(file.fileno())
@@ -65,11 +83,12 @@ def _read(kept: Path) -> str:
             raise ValueError("must be a file")
         if found.st_uid not in (os.geteuid(), kept.parent.stat().st_uid):
             raise ValueError("belongs to another account, which could know it")
-        if found.st_mode & 0o077:
+        is_open = bool(found.st_mode & 0o077)
+        if is_open and shut:
             os.fchmod(file.fileno(), 0o600)
             logger.warning(
                 "%s could be read by other accounts; now it can't. If another account may have read "
                 "it, remove the file and restart: all users have to log in again then",
                 kept,
             )
-        return secret(one_line(file.read(_MAX_BYTES).decode().strip()))
+        return secret(one_line(file.read(_MAX_BYTES).decode().strip())), is_open

@@ -30,10 +30,19 @@ def ask(
     connection: psycopg.Connection[Any],
     statements: dict[str, Statement],
     name: str,
-    **parameters: str | int | None,
+    **parameters: str | int | bool | None,
 ) -> list[tuple[Any, ...]]:
     """Run a statement of sql/before_sign_in; returns its rows."""
     statement = statements[f"before_sign_in/{name}"]
     with psycopg.RawCursor(connection) as cursor:
         cursor.execute(statement.text, statement.bind(None, parameters))
         return cursor.fetchall() if cursor.description else []
+
+
+def shares_its_process(connection: psycopg.Connection[Any], ask: Ask, url: str) -> bool:
+    """Whether a pooler lends the server's process to other clients after each transaction."""
+    [(process,)] = ask("server_process")
+    if process == connection.info.backend_pid:  # what the server itself told libpq
+        return False
+    with asking(url) as (_, other):
+        return other("server_process") == [(process,)]

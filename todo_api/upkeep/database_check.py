@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from todo_api.upkeep.asking import Ask, asking
+from todo_api.upkeep.findings import Finding, error, errors_of, warning, warnings_of
 
 _OLDEST = 15
 
@@ -37,32 +38,19 @@ def check_database(url: str) -> None:
     try:
         with asking(url) as (connection, ask):
             facts = require_fit(connection, ask, until_commit=True)
-            creators = [str(creator) for (creator,) in ask("who_may_create")]
+            found = [*unsafe(facts), *openness(ask)]
     except psycopg.Error:
         return
-    if creators:
-        logger.warning(
-            "others may create in the schema public, where the service's tables are: "
-            "REVOKE CREATE ON SCHEMA public FROM %s",
-            ", ".join(creators),
-        )
-    if not facts.is_durable:
-        logger.warning(
-            "synchronous_commit is off: what was answered can be lost when the server crashes"
-        )
+    for line in warnings_of(found):
+        logger.warning("%s", line)
 
 
 def require_fit(connection: psycopg.Connection[Any], ask: Ask, *, until_commit: bool) -> Facts:
     """Pin the settings, until the commit or for the connection. Raises UnfitDatabaseError."""
-    if (version := connection.info.server_version) < _OLDEST * 10_000:
-        raise UnfitDatabaseError(
-            f"the server is PostgreSQL {version // 10_000}: {_OLDEST} or newer is needed"
-        )
+    _refuse(age(connection.info.server_version))
     ask("pin_settings", until_commit=until_commit)
-    [found] = ask("check_database")
-    facts = Facts(*found)
-    if problem := _problem(facts):
-        raise UnfitDatabaseError(problem)
+    facts = facts_of(ask)
+    _refuse(unfitness(facts))
     return facts
 
 
@@ -73,36 +61,107 @@ def require_migratable(ask: Ask, facts: Facts) -> None:
             f"{facts.login} may not create in the schema public: "
             f'GRANT CREATE ON SCHEMA public TO "{facts.login}"'
         )
-    if planted := [str(thing) for (thing,) in ask("planted")]:
-        raise UnfitDatabaseError(
-            f"the schema public has {', '.join(planted)}, which the migrations could take for PostgreSQL's "
-            "or the service's own: drop it, and REVOKE CREATE ON SCHEMA public FROM others"
-        )
+    _refuse(plants(ask))
 
 
-def _problem(facts: Facts) -> str | None:
+def facts_of(ask: Ask) -> Facts:
+    """What the database is, after pin_settings."""
+    [found] = ask("check_database")
+    return Facts(*found)
+
+
+def age(version: int) -> list[Finding]:
+    """An error for a server that is too old, by its number in libpq; otherwise nothing."""
+    if version >= _OLDEST * 10_000:
+        return []
+    told = f"the server is PostgreSQL {version // 10_000}"
+    return [error("server", told, f"{_OLDEST} or newer is needed")]
+
+
+def unfitness(facts: Facts) -> list[Finding]:
+    """Errors: why the service can't work in this database."""
+    found = []
     if facts.encoding != "UTF8":
-        return (
-            f"the encoding of the database is {facts.encoding}, which can't hold every title: make one with "
-            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and copy what the old one holds"
+        found.append(
+            error(
+                "encoding",
+                f"the encoding of the database is {facts.encoding}, which can't hold every title",
+                "make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and copy what the old "
+                "one holds",
+            )
         )
     if facts.is_standby:
-        return (
-            "the server is a standby, which only reads: name the primary, or all hosts with "
-            "target_session_attrs=read-write"
+        found.append(
+            error(
+                "standby",
+                "the server is a standby, which only reads",
+                "name the primary, or all hosts with target_session_attrs=read-write",
+            )
         )
     if facts.is_template:
-        return (
-            "the database is a template, and every new database would be a copy of it: make one of "
-            "the service's own with CREATE DATABASE"
+        found.append(
+            error(
+                "template",
+                "the database is a template, and every new database would be a copy of it",
+                "make one of the service's own with CREATE DATABASE",
+            )
         )
     if not facts.has_schema:
-        return (
-            f'the database has no schema public: CREATE SCHEMA public AUTHORIZATION "{facts.login}"'
+        found.append(
+            error(
+                "schema",
+                "the database has no schema public",
+                f'CREATE SCHEMA public AUTHORIZATION "{facts.login}"',
+            )
         )
     if facts.replica:
-        return (
-            "session_replication_role is replica for this login, so foreign keys don't hold: "
-            "ALTER ROLE … (or DATABASE …) RESET session_replication_role"
+        found.append(
+            error(
+                "foreign-keys",
+                "session_replication_role is replica for this login, so foreign keys don't hold",
+                "ALTER ROLE … (or DATABASE …) RESET session_replication_role",
+            )
         )
-    return None
+    return found
+
+
+def unsafe(facts: Facts) -> list[Finding]:
+    """A warning for commits that don't wait for the disk."""
+    if facts.is_durable:
+        return []
+    return [
+        warning(
+            "synchronous-commit",
+            "synchronous_commit is off, so what was answered can be lost when the server crashes",
+            "ALTER ROLE … (or DATABASE …, or SYSTEM) RESET synchronous_commit",
+        )
+    ]
+
+
+def openness(ask: Ask) -> list[Finding]:
+    """A warning of others who may create where the service's tables are."""
+    creators = ", ".join(str(creator) for (creator,) in ask("who_may_create"))
+    if not creators:
+        return []
+    told = "others may create in the schema public, where the service's tables are"
+    return [warning("creators", told, f"REVOKE CREATE ON SCHEMA public FROM {creators}")]
+
+
+def plants(ask: Ask) -> list[Finding]:
+    """An error for what others have put where migrations could call it."""
+    planted = ", ".join(str(thing) for (thing,) in ask("planted"))
+    if not planted:
+        return []
+    return [
+        error(
+            "planted",
+            f"the schema public has {planted}, which the migrations could take for PostgreSQL's or the "
+            "service's own",
+            "drop it, and REVOKE CREATE ON SCHEMA public FROM others",
+        )
+    ]
+
+
+def _refuse(found: list[Finding]) -> None:
+    if problems := errors_of(found):
+        raise UnfitDatabaseError(problems[0])

@@ -11,6 +11,7 @@ from psycopg import errors
 from yoyo.migrations import Migration, MigrationList
 
 from todo_api.database.statements import load_statements
+from todo_api.upkeep.asking import shares_its_process
 from todo_api.upkeep.closing import close_to_others, is_open
 from todo_api.upkeep.database_check import (
     UnfitDatabaseError,
@@ -95,7 +96,7 @@ def _connected(url: str) -> Iterator[Backend]:
     except psycopg.Error as error:
         raise MigrationError(f"the database can't be reached: {_one_line(error)}") from None
     try:
-        if _shares_its_process(backend, url):
+        if shares_its_process(backend.connection, backend.ask, url):
             raise MigrationError(
                 "migrating needs a direct connection, but this one leads to a pooler in "
                 "transaction mode: set MIGRATE_URL to a direct one"
@@ -116,18 +117,6 @@ def _connected(url: str) -> Iterator[Backend]:
         raise MigrationError(f"the database refused to be migrated: {_one_line(error)}") from error
     finally:
         backend.connection.close()
-
-
-def _shares_its_process(backend: Backend, url: str) -> bool:
-    """Whether a pooler lends the server's process to other clients after each transaction."""
-    [(process,)] = backend.ask("server_process")
-    if process == backend.connection.info.backend_pid:  # what the server itself told libpq
-        return False
-    other = Backend(url, load_statements())
-    try:
-        return other.ask("server_process") == [(process,)]
-    finally:
-        other.connection.close()
 
 
 def _lock(backend: Backend) -> None:
@@ -179,7 +168,7 @@ def _differences(backend: Backend, migrations: MigrationList) -> Differences:
     applied = dict(backend.ask("applied_migrations")) if begun else {}
     differences = compare(applied, checksums_of(migrations))
     if differences.edited:
-        raise MigrationError(differences.complaint)
+        raise MigrationError(differences.complaint.line)
     return differences
 
 

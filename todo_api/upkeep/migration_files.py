@@ -13,6 +13,7 @@ from yoyo import read_migrations
 from yoyo.migrations import MigrationList
 
 from todo_api.database.shipped import shipped
+from todo_api.upkeep.findings import Finding, error
 
 _PAGE = "schema"  # schema.sql shows the result of all migrations; it is not a migration
 # In the header of a file that was edited after it had been applied somewhere: the checksum that it had.
@@ -32,11 +33,12 @@ class Differences:
     unknown: list[str]
 
     @property
-    def complaint(self) -> str:
-        """The message about edited files."""
-        return (
-            f"already applied, but edited since: {', '.join(self.edited)}; "
-            "restore the file and put the change into a new migration"
+    def complaint(self) -> Finding:
+        """What is wrong with edited files."""
+        return error(
+            "migrations",
+            f"already applied, but edited since: {', '.join(self.edited)}",
+            "restore the file and put the change into a new migration",
         )
 
 

@@ -8,6 +8,7 @@ some providers have, and the owner of the database decides who connects to it, m
 from typing import Any
 
 from todo_api.database.calls import Call
+from todo_api.upkeep.findings import Finding, error, warning
 from todo_api.upkeep.made_objects import shipped_names
 
 _SHOWN = 3  # there may be one for each object and role
@@ -24,42 +25,65 @@ def reach_calls() -> list[Call]:
     ]
 
 
-def refusals(rows: list[list[Any]]) -> list[str]:
-    """Why the service must not serve."""
+def reached_by(rows: list[list[Any]]) -> list[Finding]:
+    """An error for others with rights; warnings of what the operator should change."""
+    return [*_rights(rows), *_login(rows), *_insiders(rows), *_connecting(rows)]
+
+
+def _rights(rows: list[list[Any]]) -> list[Finding]:
     commands = [command for command, _ in rows[0]]
     if not commands:
         return []
     more = f" (and {len(commands) - _SHOWN} more)" if len(commands) > _SHOWN else ""
-    said = (
-        "others have rights on the service's objects: `todo-api migrate` revokes them; if its login may not, "
-        f"a superuser runs {'; '.join(commands[:_SHOWN])}{more}"
-    )
-    return [said]
+    return [
+        error(
+            "rights",
+            "others have rights on the service's objects",
+            "`todo-api migrate` revokes them; if its login may not, a superuser runs "
+            f"{'; '.join(commands[:_SHOWN])}{more}",
+        )
+    ]
 
 
-def warnings(rows: list[list[Any]]) -> list[str]:
-    """What the operator should change."""
-    _, [(login, database, powers)], [connecting], [(citus,)] = rows
-    commands, _, alone, _, strangers, _, insiders = connecting
-    found = []
-    if powers:
-        found.append(
-            f"the login {login} serves, and could do more than that: {', '.join(powers)}. "
-            "Let a login serve that can't: CREATE ROLE todo_serve LOGIN PASSWORD '…' IN ROLE todo_app; "
+def _login(rows: list[list[Any]]) -> list[Finding]:
+    [(login, database, powers)] = rows[1]
+    if not powers:
+        return []
+    return [
+        warning(
+            "login",
+            f"the login {login} serves, and could do more than that: {', '.join(powers)}",
+            "let a login serve that can't: CREATE ROLE todo_serve LOGIN PASSWORD '…' IN ROLE todo_app; "
             f"GRANT CONNECT ON DATABASE {database} TO todo_serve; "
-            f"then DATABASE_URL has todo_serve, and MIGRATE_URL has {login}"
+            f"then DATABASE_URL has todo_serve, and MIGRATE_URL has {login}",
         )
-    if insiders:
-        found.append(
-            f"{', '.join(insiders)} could become todo_auth, which sees all accounts and sessions: revoke the "
-            "role that gives them that (REVOKE todo_auth FROM …)"
+    ]
+
+
+def _insiders(rows: list[list[Any]]) -> list[Finding]:
+    [(*_, insiders)] = rows[2]
+    if not insiders:
+        return []
+    return [
+        warning(
+            "insiders",
+            f"{', '.join(insiders)} could become todo_auth, which sees all accounts and sessions",
+            "revoke the role that gives them that (REVOKE todo_auth FROM …)",
         )
+    ]
+
+
+def _connecting(rows: list[list[Any]]) -> list[Finding]:
+    [(commands, _, alone, _, strangers, *_)], [(citus,)] = rows[2:]
     # On Citus pg_hba.conf has to say it: the coordinator connects to the workers as todo_app.
-    if commands and (alone or strangers) and not citus:
-        who = f", also {', '.join(strangers)}, who may work as the service" if strangers else ""
-        others = "" if alone else " (give the logins of other programs CONNECT first)"
-        found.append(
-            f"every login of the server may connect to this database{who}. Its owner should run: "
-            f"{'; '.join(commands)}{others}"
+    if citus or not commands or not (alone or strangers):
+        return []
+    who = f", also {', '.join(strangers)}, who may work as the service" if strangers else ""
+    others = "" if alone else " (give the logins of other programs CONNECT first)"
+    return [
+        warning(
+            "connecting",
+            f"every login of the server may connect to this database{who}",
+            f"its owner should run: {'; '.join(commands)}{others}",
         )
-    return found
+    ]

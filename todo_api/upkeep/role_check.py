@@ -1,18 +1,22 @@
 """The check before serving: the schema is this version's, row security holds, nobody else has rights."""
 
 import logging
+from collections.abc import Iterable
 from contextlib import closing
+from typing import Any
 
 from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
+from todo_api.upkeep.findings import Finding, error, errors_of, warning, warnings_of
 from todo_api.upkeep.made_objects import shipped_names
-from todo_api.upkeep.migration_files import compare, shipped_checksums
-from todo_api.upkeep.reach import reach_calls, refusals, warnings
+from todo_api.upkeep.migration_files import Differences, compare, shipped_checksums
+from todo_api.upkeep.reach import reach_calls, reached_by
 
 logger = logging.getLogger("todo_api.roles")
 
 ROLE = "todo_app"
+_MIGRATE = "run `todo-api migrate` first"
 _MISSING = ("42883", "42P01", "3F000")  # undefined_function, undefined_table, invalid_schema_name
 
 
@@ -26,57 +30,90 @@ def check_role(url: str) -> None:
     A newer schema only leads to a warning: in a rolling update old and new versions run side by side. So do a
     login that may do more than serve, and a database that is open to others (reach.py says why).
     """
+    found = schema_and_roles(url)
+    if problems := errors_of(found):
+        raise RoleError("; ".join(problems))
+    for line in warnings_of(found):
+        logger.warning("%s", line)
+
+
+def schema_and_roles(url: str) -> list[Finding]:
+    """What is wrong with the schema or, if nothing is, with the roles and with who can reach the objects."""
     try:
         # Not prepared: it runs once, and an old pooler may not support preparing.
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
-            [[(role, bypasses, owns, unguarded, exceeds)], applied, on_citus, *reach] = (
-                database.before_sign_in(
-                    Call("before_sign_in/check_role", {"names": shipped_names()}),
-                    Call("before_sign_in/applied_migrations"),
-                    Call("before_sign_in/distributed_after"),
-                    *reach_calls(),
-                )
+            _, [guards], applied, on_citus, *reach = database.before_sign_in(
+                Call("before_sign_in/set_read_only"),
+                Call("before_sign_in/check_role", {"names": shipped_names()}),
+                Call("before_sign_in/applied_migrations"),
+                Call("before_sign_in/distributed_after"),
+                *reach_calls(),
             )
-    except Unavailable as error:
-        if getattr(error.__cause__, "sqlstate", None) in _MISSING:
-            raise RoleError("the schema is not there: run `todo-api migrate` first") from error
-        reason = why_unreachable(url) or str(error.__cause__ or error).splitlines()[0]
-        raise RoleError(f"the database can't be used: {reason}") from error
-    except StatementFailed as error:
-        raise RoleError(f"the service can't work as {ROLE} in this database: {error}") from error
+    except Unavailable as failure:
+        if getattr(failure.__cause__, "sqlstate", None) in _MISSING:
+            return [error("migrations", "the schema is not there", _MIGRATE)]
+        reason = why_unreachable(url) or str(failure.__cause__ or failure).splitlines()[0]
+        told = f"the database can't be used: {reason}"
+        return [error("roles", told, "see whether the server runs, and what it logs")]
+    except StatementFailed as failure:
+        told = f"the service can't work as {ROLE} in this database: {failure}"
+        return [error("roles", told, "see the server's log")]
     differences = compare(dict(applied), shipped_checksums())
+    schema = [*_of_schema(differences), *_of_citus(applied, on_citus)]
+    if errors_of(schema):
+        return schema
+    return [*schema, *_of_role(*guards), *reached_by(reach)]
+
+
+def _of_schema(differences: Differences) -> Iterable[Finding]:
     if differences.edited:
-        raise RoleError(differences.complaint)
-    if differences.missing:
-        raise RoleError(
-            f"the schema lacks {', '.join(differences.missing)}: run `todo-api migrate` first"
-        )
+        yield differences.complaint
+    elif differences.missing:
+        yield error("migrations", f"the schema lacks {', '.join(differences.missing)}", _MIGRATE)
     if differences.unknown:
-        logger.warning(
-            "the database is newer than this version: it has %s", ", ".join(differences.unknown)
+        yield warning(
+            "migrations",
+            f"the database is newer than this version: it has {', '.join(differences.unknown)}",
+            "install that version here too",
         )
-    newest = max(migration_id for migration_id, _ in applied)
+
+
+def _of_citus(applied: list[Any], on_citus: list[Any]) -> Iterable[Finding]:
+    newest = max((migration_id for migration_id, _ in applied), default=None)
     if on_citus and on_citus[0][0] != newest:
-        raise RoleError(
-            f"this is a Citus coordinator, where sql/distribute.sql has not been run after {newest}: "
-            "run it (sql/SCALING.md says how)"
+        yield error(
+            "citus",
+            f"this is a Citus coordinator, where sql/distribute.sql has not been run after {newest}",
+            "run it (sql/SCALING.md says how)",
         )
-    problems = []
+
+
+def _of_role(
+    role: str, bypasses: list[str], owns: list[str], unguarded: list[str], exceeds: list[str]
+) -> Iterable[Finding]:
     if role != ROLE:
-        problems.append(f"the service works as {role} instead of {ROLE}")
-    if bypasses:
-        problems.append(f"{role} may bypass row security, by way of {', '.join(bypasses)}")
-    if owns:
-        problems.append(f"{role} owns {', '.join(owns)}, or may act as the owner")
-    if unguarded:
-        problems.append(f"row security is not enabled and forced on {', '.join(unguarded)}")
-    if exceeds and not (bypasses or owns):
-        problems.append(
-            f"{role} has rights that no migration gave it: {', '.join(exceeds)} (revoke them, and grant "
-            "again what migrations/schema.sql grants)"
+        told = f"the service works as {role} instead of {ROLE}"
+        yield error(
+            "roles", told, "restore the function begin_request as migrations/schema.sql has it"
         )
-    problems += refusals(reach)
-    if problems:
-        raise RoleError("; ".join(problems))
-    for warning in warnings(reach):
-        logger.warning("%s", warning)
+    if bypasses:
+        told = f"{role} may bypass row security, by way of {', '.join(bypasses)}"
+        yield error(
+            "roles", told, "take the attribute from the role, or the membership from todo_app"
+        )
+    if owns:
+        told = f"{role} owns {', '.join(owns)}, or may act as the owner"
+        yield error("roles", told, "ALTER … OWNER TO the login that migrates")
+    if unguarded:
+        told = f"row security is not enabled and forced on {', '.join(unguarded)}"
+        yield error(
+            "row-security",
+            told,
+            "ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+        )
+    if exceeds and not (bypasses or owns):
+        yield error(
+            "roles",
+            f"{role} has rights that no migration gave it: {', '.join(exceeds)}",
+            "revoke them, and grant again what migrations/schema.sql grants",
+        )

@@ -38,6 +38,7 @@ class Proxy:
         self._port = 0
         self._ended = False
         self._cut_at, self._cuts_left = b"", 0
+        self._freeze_at = b""
         self.flights = 0  # how often the client sent something after the server had spoken
         self.sent = b""  # all that clients said
         self.connections = 0
@@ -70,6 +71,10 @@ class Proxy:
     def cut_at(self, text: str, times: int = 1000) -> None:
         """Hang up on clients whose statements hold `text`; the server still runs them."""
         self._cut_at, self._cuts_left = text.encode(), times
+
+    def freeze_at(self, text: str) -> None:
+        """Go silent for good when a client's statement holds `text`, which the server does not get."""
+        self._freeze_at = text.encode()
 
     def close(self) -> None:
         with self._lock:
@@ -124,6 +129,9 @@ class Proxy:
 
     def _to_server(self, link: _Link, data: bytes) -> None:
         self.sent += data
+        if self._freeze_at and self._freeze_at in data:
+            self.frozen = True
+            return
         if link.server_spoke_last:
             self.flights += 1
             link.sent = b""

@@ -1,0 +1,1 @@
+"""Is everything well, and what should the operator change?"""
