@@ -16,10 +16,17 @@ from todo_api.web import unsent
 
 pytestmark = pytest.mark.contract
 # Each table with rows of users: where the export has them, or why not.
-IN_EXPORT = {"users": "account", "tasks": "tasks", "sessions": "sessions", "auth_events": "events"}
+IN_EXPORT = {
+    "users": "account",
+    "tasks": "tasks",
+    "sessions": "sessions",
+    "api_tokens": "api_tokens",
+    "auth_events": "events",
+}
 LEFT_OUT = {
     "task_counts": "how many tasks there are: `account` has it",
     "idempotency_keys": "hashes of requests, gone after a day; the tasks that they made are there",
+    "reset_codes": "the hash of a code that the operator made, until it is used or has expired",
 }
 
 
@@ -49,6 +56,8 @@ def test_it_is_a_file_with_everything_as_the_other_calls_answer_it(
     tasks = [ann.add(f"Task {number}") for number in range(3)]
     client.post("/api/auth/login", json={"email": ann.email, "password": "wrong password"})
     client.post("/api/auth/login", json={"email": ann.email, "password": ann.password})
+    token = {"name": "backup", "scope": "read"}
+    token = ann.post(f"/api/{ann.id}/tokens", json=token).json["data"].pop("token")
     answer = ann.get(f"/api/{ann.id}/export?limit=x&colour=")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
@@ -63,12 +72,15 @@ def test_it_is_a_file_with_everything_as_the_other_calls_answer_it(
         ("account", ""),
         ("tasks", "/tasks"),
         ("sessions", "/sessions"),
+        ("api_tokens", "/tokens"),
         ("events", "/events"),
     ):
         assert data[name] == ann.get(f"/api/{ann.id}{path}").json["data"], name
     assert len(data["sessions"]) == 2
-    assert [one["event"] for one in data["events"]] == ["login", "login_refused", "signup"]
-    assert data["api_tokens"] == []
+    names = ["token_created", "login", "login_refused", "signup"]
+    assert [one["event"] for one in data["events"]] == names
+    assert [one["name"] for one in data["api_tokens"]] == ["backup"]
+    assert token not in answer.text
     assert bob.id not in answer.text
     assert "not for Ann" not in answer.text
 

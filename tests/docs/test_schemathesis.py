@@ -41,9 +41,12 @@ pytestmark = [pytest.mark.contract, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 DOCUMENT = Document(current_document())
 OPERATIONS = DOCUMENT.operations
-USE_UP = ("logout", "changePassword", "changeEmail", "deleteAccount")
-META = DOCUMENT.content["components"]["schemas"]["ListMeta"]["properties"]
-[CURSOR] = META["next_cursor"]["examples"]  # a good one
+USE_UP = ("renew", "logout", "changePassword", "changeEmail", "deleteAccount")
+SCHEMAS = DOCUMENT.content["components"]["schemas"]
+CURSORS = {  # good ones
+    f"/api/{{user_id}}/{name}": SCHEMAS[meta]["properties"]["next_cursor"]["examples"][0]
+    for name, meta in (("tasks", "ListMeta"), ("events", "EventMeta"))
+}
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 _GENERATION = GenerationConfig(
     max_examples=EXAMPLES,
@@ -115,7 +118,7 @@ def _aim(case: schemathesis.Case) -> bool:
     if isinstance(case.body, dict):
         case.body |= {name: _as_described(text) for name, text in case.body.items()}
     if "cursor" in case.query and not case.meta.is_negative_at(ParameterLocation.QUERY):
-        case.query |= {"limit": case.query.get("limit", 1), "cursor": CURSOR}
+        case.query |= {"limit": case.query.get("limit", 1), "cursor": CURSORS[case.operation.path]}
     if "Idempotency-Key" in case.headers and not case.meta.is_negative_at(ParameterLocation.HEADER):
         case.headers["Idempotency-Key"] = hashlib.sha256(repr(case.body).encode()).hexdigest()
     if case.meta.is_negative_at(ParameterLocation.PATH):

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -68,7 +69,7 @@ def customer(database: Database) -> tuple[SignedIn, str]:
 def test_the_page_has_the_questions_that_come_up_at_night() -> None:
     assert list(QUERIES) == [
         "Slowest statements, by file",
-        "Sessions of a user",
+        "Sign-ins of a user",
         "What happened, newest first",
         "Failed logins by address, in the last hour",
         "Lock waits",
@@ -79,13 +80,16 @@ def test_the_page_has_the_questions_that_come_up_at_night() -> None:
     ]
 
 
-def test_sessions_of_a_user(database: Database, ask: Callable[..., list[dict[str, Any]]]) -> None:
+def test_sign_ins_of_a_user(database: Database, ask: Callable[..., list[dict[str, Any]]]) -> None:
     who, email = customer(database)
     customer(database)
-    [session] = ask("Sessions of a user", email=email)
-    assert str(session["id"]) == who.session_id
-    assert (session["opened_by"], str(session["address"])) == ("signup", "192.0.2.1")
-    assert session["user_agent"] == "curl/8"
+    renewal = {"session_id": who.session_id, "renewed_id": str(uuid.uuid4())}
+    renewal |= {"lifetime": 60, "longest": 3600, "address": "192.0.2.2", "user_agent": "curl/8"}
+    database.as_user(who, Call("sessions/renew", renewal))
+    [sign_in] = ask("Sign-ins of a user", email=email)
+    assert str(sign_in["id"]) == renewal["renewed_id"]
+    assert (str(sign_in["address"]), sign_in["user_agent"]) == ("192.0.2.2", "curl/8")
+    assert sign_in["signed_in_at"] < sign_in["renewed_at"]
 
 
 def test_what_happened_newest_first(

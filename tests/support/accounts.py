@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jwt
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -16,6 +17,11 @@ class Account:
         self.id: str = answer.json["data"]["user_id"]
         self.token: str = answer.json["data"]["access_token"]
         self.tasks = f"/api/{self.id}/tasks"
+
+    @property
+    def session_id(self) -> str:
+        """The session of the token."""
+        return str(jwt.decode(self.token, options={"verify_signature": False})["jti"])
 
     def call(self, method: str, path: str, **rest: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.token}", **rest.pop("headers", {})}

@@ -4,6 +4,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 from psycopg.conninfo import make_conninfo
 
 from support.accounts import Account
+from support.waiting import until
 from todo_api.upkeep.end_sessions import EndError, end_sessions
 from todo_api.upkeep.migrate import migrate
 from todo_api.upkeep.places import place_of
@@ -52,6 +54,36 @@ def test_of_one_user_all_sessions_end_and_nobody_elses(
     assert ann.get(ann.tasks).status_code == 401
     assert bob.get(bob.tasks).status_code == 200
     assert end_sessions(database_url, ann.email) == (0, 0)
+
+
+def test_a_sign_in_counts_once_and_ends_with_all_its_renewals(
+    ann: Account, database_url: str
+) -> None:
+    tokens = [ann.token]
+    for _ in range(2):
+        ann.token = ann.post("/api/auth/renew").json["data"]["access_token"]
+        tokens.append(ann.token)
+    assert end_sessions(database_url) == (1, 1)
+    for ann.token in tokens:
+        assert ann.get(ann.tasks).status_code == 401
+
+
+def test_no_renewal_that_is_under_way_survives(
+    ann: Account, database_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    """A renewal holds the session's row, and the command waits for it without seeing the new session."""
+    with ThreadPoolExecutor(1) as threads:
+        with psycopg.connect(database_url) as renewal:
+            renewal.execute("UPDATE sessions SET expires_at = expires_at")  # as sessions/end_soon
+            renewal.execute(
+                "INSERT INTO sessions (user_id, id, expires_at, sign_in_id)"
+                " SELECT user_id, gen_random_uuid(), expires_at, id FROM sessions"
+            )
+            ended = threads.submit(end_sessions, database_url)
+            waits = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            until(lambda: superuser.execute(waits).rowcount)
+        assert ended.result() == (1, 1)
+    assert superuser.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
 
 
 def test_it_is_recorded_as_a_logout_of_each_user(

@@ -2,6 +2,7 @@
 
 from todo_api.accounts.event_pages import QUERY
 from todo_api.accounts.sign_in_schemas import EventListAnswer, ExportAnswer, SignInListAnswer
+from todo_api.docs.query_parameters import of_query
 from todo_api.docs.vocabulary import (
     EXAMPLE_META,
     EXAMPLE_MOMENT,
@@ -12,7 +13,6 @@ from todo_api.docs.vocabulary import (
     Answer,
     Operation,
     Parameter,
-    of_query,
 )
 
 _EXAMPLE_SESSION_ID = "7d0c1f0e-62a5-4a53-9d3c-0c0f6f5e8a21"

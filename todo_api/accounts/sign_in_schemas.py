@@ -68,16 +68,13 @@ class EventMeta(AnswerMeta):
     """About this answer and its page."""
 
     count: Annotated[int, Meta(ge=0, examples=[1], description="How many events `data` has.")]
-    next_cursor: (
-        Annotated[
-            str,
-            Meta(
-                description="What leads to the next page; null on the last one.",
-                examples=["AAZEQyyWQAAAAAAAAAAAKwVf2x1Q"],
-            ),
-        ]
-        | None
-    )
+    next_cursor: Annotated[
+        str | None,
+        Meta(
+            description="What leads to the next page; null on the last one.",
+            examples=["AAZg8uenZYAAAAAAAAAAKwyzgbwn"],
+        ),
+    ]
 
 
 class EventListAnswer(Struct):

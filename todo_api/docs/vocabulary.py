@@ -1,12 +1,9 @@
 """The classes that each wing describes its calls with, and the values that calls have in common."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-
-from todo_api.web.query import QueryParameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +59,6 @@ class Operation:
     body_examples: dict[str, Any] = field(default_factory=dict)
     answers: dict[int, Answer]
     problems: tuple[str, ...] = ()
-
-
-def of_query(
-    parameters: Iterable[QueryParameter], component: str = "{name}"
-) -> tuple[Parameter, ...]:
-    """The parameters that a call reads from its query."""
-    return tuple(
-        Parameter(
-            name=one.name,
-            location="query",
-            description=one.description,
-            schema=one.schema,
-            component=component.format(name=one.name),
-        )
-        for one in parameters
-    )
 
 
 JSON = "application/json"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from todo_api.docs.query_parameters import of_query
 from todo_api.docs.vocabulary import (
     BODY_PROBLEMS,
     EXAMPLE_META,
@@ -16,7 +17,6 @@ from todo_api.docs.vocabulary import (
     Answer,
     Operation,
     Parameter,
-    of_query,
 )
 from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
 from todo_api.tasks.pages import QUERY
