@@ -12,7 +12,7 @@ DROP FUNCTION find_reset_code(bytea), use_reset_code(bytea), find_invite(bytea, 
 sweep_reset_codes(integer), sweep_invites(integer);
 
 DROP POLICY task_counts_of_operator ON task_counts;
-REVOKE SELECT (user_id, tasks) ON task_counts FROM todo_auth;
+REVOKE SELECT (tasks) ON task_counts FROM todo_auth;
 
 DROP TABLE invites;
 DROP TABLE reset_codes;
