@@ -28,9 +28,15 @@ _MORE_BLOCKS = {
     # 17: sessions_pkey 2 and each of five sessions on a page of its own 5, twice: for the newest, and for the
     # others, which are removed 3
     "sessions/make_room": 24,
+    # 30 to 60: the session 3, the user's tokens 4; the token and its entries in two indexes 6; users_pkey and
+    # users 4, for the foreign key; the event as in auth_events/record
+    "api_tokens/create": 64,
+    # 20 or so: the token 3 and its deletion 2; the event as in auth_events/record
+    "api_tokens/delete": 40,
     # 30 to 60: ten rows by the index over the times 3 and on pages of their own 10, found again 13 and
     # removed 20
     "before_sign_in/sweep_sessions": 64,
+    "before_sign_in/sweep_api_tokens": 64,
     "before_sign_in/sweep_idempotency_keys": 64,
     "before_sign_in/sweep_auth_events": 64,
     # 75: ten counters as in hit_rate_limit
@@ -48,7 +54,7 @@ _MORE_BLOCKS = {
     "before_sign_in/hit_rate_limit": 132,
 }
 _EVERY_ROW = {"before_sign_in/clear_rate_limits"}
-_FEW_ROWS = {"sessions/make_room"}  # at most 50 are sorted: not worth an index
+_FEW_ROWS = {"sessions/make_room", "api_tokens/list"}  # at most 50 are sorted: not worth an index
 # Entries that former runs left, which were rolled back
 _LEFT = 20
 # Where a plan evaluates an expression once, whatever it reads
@@ -56,6 +62,10 @@ _ONCE = ("One-Time Filter: ", "Index Cond: ")
 # What a statement may find and leave, all of it the user's own
 _FILTERS = {
     "idempotency_keys/delete_expired": ("(created_at <= (now() - '24:00:00'::interval))",),
+    "api_tokens/create": ("(expires_at > now())", "auth_event_room("),
+    "api_tokens/delete": ("(expires_at > now())", "auth_event_room("),
+    "api_tokens/delete_expired": ("(expires_at <= now())",),
+    "api_tokens/list": ("(expires_at > now())",),
     "sessions/make_room": ("(expires_at > now())", "(NOT (ANY (id = ", "(NOT (hashed SubPlan"),
     "auth_events/record": ("auth_event_room(",),
 }
