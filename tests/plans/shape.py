@@ -50,9 +50,15 @@ _MORE_BLOCKS = {
     # 17: the user by users_pkey 3, and its new version on another page with entries in two indexes
     "users/change_password": 24,
     "users/change_email": 24,
+    # 30 to 60: the session 3, the user's tokens 4; the token and its entries in two indexes 6; users_pkey and
+    # users 4, for the foreign key; the event as in auth_events/record
+    "api_tokens/create": 64,
+    # 20 or so: the token 3 and its deletion 2; the event as in auth_events/record
+    "api_tokens/delete": 40,
     # 30 to 60: ten rows by the index over the times 3 and on pages of their own 10, found again 13 and
     # removed 20
     "before_sign_in/sweep_sessions": 64,
+    "before_sign_in/sweep_api_tokens": 64,
     "before_sign_in/sweep_idempotency_keys": 64,
     "before_sign_in/sweep_sign_in_networks": 64,
     "before_sign_in/sweep_auth_events": 64,
@@ -115,6 +121,7 @@ _EVERY_ROW = {
 # At most 50 sign-ins, 64 sessions of one and 100 networks are sorted; and the events of one moment. That is
 # not worth an index.
 _FEW_ROWS = {
+    "api_tokens/list",
     "sessions/list",
     "sessions/make_room",
     "sessions/trim",
@@ -152,6 +159,10 @@ _FILTERS = {
         "(((network)::inet <> ",
         "((network)::inet <> ",
     ),
+    "api_tokens/create": ("(expires_at > now())", "auth_event_room("),
+    "api_tokens/delete": ("(expires_at > now())", "auth_event_room("),
+    "api_tokens/delete_expired": ("(expires_at <= now())",),
+    "api_tokens/list": ("(expires_at > now())",),
     "auth_events/record": ("auth_event_room(",),
 }
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 _TELL_TALES = {
@@ -14,9 +14,10 @@ _TELL_TALES = {
     "words of the database": re.compile(r"SQLSTATE|LINE \d+:|(relation|constraint) \""),
     "a password's hash": re.compile(r"\$2[aby]\$\d\d\$"),
     "a token": re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"),
+    "an API token": re.compile(r"todo_[rw][0-9A-Za-z]{20,}"),
 }
 # Members in which a client gets its own words back, or the token that it asked for.
-_OWN_WORDS = {"title", "email", "access_token", "instance", "field"}
+_OWN_WORDS = {"title", "email", "access_token", "token", "name", "instance", "field"}
 
 
 class Scan:
@@ -38,7 +39,7 @@ class Scan:
         """Look through an answer. What a client sent stands in its own members of the body only."""
         self._look("headers", headers)
         try:
-            text = "\n".join(_strings(json.loads(body)))
+            text = "\n".join(_strings(json.loads(body), _OWN_WORDS))
         except ValueError:
             text = body.decode("utf-8", "replace")
         self._look("body", text)
@@ -52,15 +53,15 @@ class Scan:
         self.found += [f"{where}: a secret: {one!r}" for one in list(self.secrets) if one in text]
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: Any, own_words: Container[str] = ()) -> Iterator[str]:
     """All strings in a JSON value, names too, but for a client's own words."""
     if isinstance(value, dict):
         for name, member in value.items():
             yield name
-            if name not in _OWN_WORDS:
-                yield from _strings(member)
+            if name not in own_words:
+                yield from _strings(member, own_words)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item)
+            yield from _strings(item, own_words)
     elif isinstance(value, str):
         yield value

@@ -69,8 +69,7 @@ LIVING = {
     ),
     "api_tokens": (
         "INSERT INTO api_tokens SELECT user_id, gen_random_uuid(), 'good', 'read', now() - interval '9 days',"
-        " CASE WHEN lasts THEN now() + interval '1 hour' END"
-        " FROM users, (VALUES (TRUE), (FALSE)) AS v (lasts)"
+        " CASE number WHEN 1 THEN now() + interval '1 hour' END FROM users, generate_series(1, 2) AS number"
     ),
     "idempotency_keys": (
         "INSERT INTO idempotency_keys SELECT user_id, 'good', sha256(''), gen_random_uuid(),"

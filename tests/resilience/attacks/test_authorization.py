@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from support.accounts import Account
+from todo_api.app import OPERATIONS
 
 METHODS = [
     "GET",
@@ -26,6 +27,8 @@ METHODS = [
     "X",
 ]
 OPEN, SIGN_IN, SIGNED_IN, OWN = "open", "signs in", "signed in", "of the path's user"
+# As OWN, and good with an API token too: to read with any, to write with one that may.
+PROGRAMS = "of the path's user, for programs too"
 # A route that is not here fails the tests: say who may call it.
 WHO = {
     "auth.signup": SIGN_IN,
@@ -33,7 +36,7 @@ WHO = {
     "auth.renew": SIGNED_IN,
     "auth.reset": SIGN_IN,
     "auth.logout": SIGNED_IN,
-    "accounts.get_account": OWN,
+    "accounts.get_account": PROGRAMS,
     "accounts.change_password": OWN,
     "accounts.change_email": OWN,
     "accounts.delete_account": OWN,
@@ -42,13 +45,16 @@ WHO = {
     "sessions.end_other_sessions": OWN,
     "events.list_events": OWN,
     "export.export_account": OWN,
-    "tasks.list_tasks": OWN,
-    "tasks.create_task": OWN,
-    "tasks.get_task": OWN,
-    "tasks.update_task": OWN,
-    "tasks.patch_task": OWN,
-    "tasks.complete_task": OWN,
-    "tasks.delete_task": OWN,
+    "tokens.list_tokens": OWN,
+    "tokens.create_token": OWN,
+    "tokens.delete_token": OWN,
+    "tasks.list_tasks": PROGRAMS,
+    "tasks.create_task": PROGRAMS,
+    "tasks.get_task": PROGRAMS,
+    "tasks.update_task": PROGRAMS,
+    "tasks.patch_task": PROGRAMS,
+    "tasks.complete_task": PROGRAMS,
+    "tasks.delete_task": PROGRAMS,
     "docs.home": OPEN,
     "docs.swagger_ui": OPEN,
     "docs.redoc": OPEN,
@@ -58,7 +64,16 @@ WHO = {
     "health.live": OPEN,
     "health.ready": OPEN,
 }
-TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys", "reset_codes")
+TABLES = (
+    "users",
+    "sessions",
+    "api_tokens",
+    "tasks",
+    "task_counts",
+    "idempotency_keys",
+    "reset_codes",
+    "sign_in_networks",
+)
 
 
 def rules(app: Flask) -> list[tuple[str, str, set[str]]]:
@@ -102,7 +117,15 @@ def test_tables_of_a_user_are_all_looked_at(superuser: psycopg.Connection[Any]) 
 
 
 def paths(rule: str, user: str, task: str) -> str:
-    return re.sub("<.*?>", "docs.css", rule.replace("<user_id>", user).replace("<task_id>", task))
+    """The rule's path; `task` also stands for an id of anything else that a user has."""
+    path = rule.replace("<user_id>", user)
+    path = re.sub("<[a-z]+_id>", task, path)
+    return re.sub("<.*?>", "docs.css", path)
+
+
+def api_token(user: Account, scope: str) -> str:
+    made = user.post(f"/api/{user.id}/tokens", json={"name": "Their own", "scope": scope})
+    return str(made.json["data"]["token"])
 
 
 def test_nobody_gets_where_he_does_not_belong(
@@ -114,6 +137,7 @@ def test_nobody_gets_where_he_does_not_belong(
     victim, stranger, gone = sign_up(), sign_up(), sign_up()
     foreign, own = victim.add("The victim's"), stranger.add("The stranger's")
     victim.patch(victim.path_of(victim.add("Done")) + "/complete")
+    api_token(victim, "write")
     gone.post("/api/auth/logout")
     before = rows(victim), rows(stranger)
     body = {"title": "Taken over", "is_completed": True}
@@ -133,7 +157,7 @@ def test_nobody_gets_where_he_does_not_belong(
         return anyone.open(path, method=method, **rest)
 
     for endpoint, rule, methods in rules(app):
-        takes_task = "<task_id>" in rule
+        takes_task = re.search("<(?!user)[a-z]+_id>", rule)
         for method in METHODS:
             known = {name for _, other, some in rules(app) if other == rule for name in some}
             if method not in known:
@@ -179,6 +203,70 @@ def test_nobody_gets_where_he_does_not_belong(
         "requests with wrong credentials, made from the URL map; victim's rows changed",
         f"{tried}; 0",
     )
+
+
+def test_api_tokens_are_good_for_what_is_theirs_and_for_nothing_else(
+    app: Flask, sign_up: Callable[..., Account], figure: Any
+) -> None:
+    """Each route and method with each kind of token: of the path's user, of somebody else, ended."""
+    ann, bob = sign_up(), sign_up()
+    client, tried = app.test_client(), 0
+    sent = {
+        (scope, whose): api_token(user, scope)
+        for scope in ("read", "write")
+        for whose, user in (("own", ann), ("foreign", bob))
+    }
+    gone = {scope: api_token(ann, scope) for scope in ("read", "write")}
+    tokens_of_ann = f"/api/{ann.id}/tokens"
+    for token in ann.get(tokens_of_ann).json["data"][:2]:
+        assert ann.delete(f"{tokens_of_ann}/{token['id']}").status_code == 204
+
+    def ask(token: str, method: str, path: str) -> tuple[int, str | None]:
+        nonlocal tried
+        tried += 1
+        # no JSON: what is let in is refused for that, and changes nothing
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"}
+        answer = client.open(path, method=method, data="{", headers=headers)
+        is_problem = method != "HEAD" and answer.status_code >= 400
+        return answer.status_code, answer.json["code"] if is_problem else None
+
+    def refused(status: int, code: str, method: str) -> tuple[int, str | None]:
+        return status, None if method == "HEAD" else code
+
+    for endpoint, rule, methods in rules(app):
+        who = WHO[endpoint]
+        if who in (OPEN, SIGN_IN):
+            continue
+        for method in sorted(methods - {"OPTIONS"}):
+            is_read = method in ("GET", "HEAD")
+            for scope in ("read", "write"):
+                path = paths(rule, ann.id, str(uuid.uuid4()))
+                found = ask(sent[scope, "own"], method, path)
+                if who == PROGRAMS and (is_read or scope == "write"):
+                    assert found[0] in (200, 404, 415), (rule, method, scope, found)
+                else:
+                    assert found == refused(403, "insufficient-scope", method), (
+                        rule,
+                        method,
+                        scope,
+                    )
+                if who != SIGNED_IN:
+                    found = ask(sent[scope, "foreign"], method, path)
+                    assert found == refused(403, "forbidden", method), (rule, method, scope)
+                found = ask(gone[scope], method, path)
+                assert found == refused(401, "unauthorized", method), (rule, method, scope)
+    figure(
+        6,
+        "requests with API tokens, made from the URL map: more than the scope allows",
+        f"{tried}; 0",
+    )
+
+
+def test_what_the_document_says_of_api_tokens_is_so(app: Flask) -> None:
+    for endpoint, operation in OPERATIONS.items():
+        assert operation.takes_api_tokens == (WHO[endpoint] == PROGRAMS), endpoint
+        view = app.view_functions[endpoint]
+        assert operation.takes_api_tokens == hasattr(view, "takes_api_tokens"), endpoint
 
 
 def test_a_token_of_a_victim_is_not_to_be_had_from_outside(

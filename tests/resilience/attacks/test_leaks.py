@@ -20,6 +20,8 @@ from support.wire import replies
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
 
+API_TOKEN = "todo_r0NDVfNLYBnvM9JZcfzyx7hq0V3cYwU8rQm5T2kXa6LzPd9EbGn1J4SfW"
+
 
 @pytest.fixture(scope="module")
 def running(
@@ -137,6 +139,8 @@ def test_nothing_leaks_in_a_whole_life(
         (b'{"data": {"hash": "$2b$12$abc"}}', "{}"),
         (b'{"detail": "hunter2-hunter2"}', "{}"),
         (f'{{"detail": "Bearer {TOKEN}"}}'.encode(), "{}"),
+        (f'{{"detail": "Bearer {API_TOKEN}"}}'.encode(), "{}"),
+        (b"{}", f'{{"header": "{API_TOKEN}"}}'),
         (b"{}", '{"message": "hunter2-hunter2"}'),
         (b"{}", f'{{"header": "{TOKEN}"}}'),
         (b"{}", "Traceback (most recent call last):"),
