@@ -4,13 +4,13 @@ import argparse
 import re
 from collections.abc import Iterable
 from dataclasses import fields
-from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
 from todo_api.operator.words import add_users
 from todo_api.settings.config import Config, default_text, variable
+from todo_api.settings.near_names import meant
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,10 +30,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _meant(name: str) -> str:
-    """The setting's option that is nearest to `name`, as a question; "" when none is near."""
-    options = [_option(setting.name) for setting in fields(Config)]
-    found = get_close_matches(name.replace("_", "-"), options, 1)
-    return f" (did you mean {found[0]}?)" if found else ""
+    """The setting's option that `name` was probably meant to be, as a question; "" when there is none."""
+    found = meant(name.removeprefix("--"), [variable(setting.name) for setting in fields(Config)])
+    return f" (did you mean {_option(found.lower())}?)" if found else ""
 
 
 def _option(setting: str) -> str:

@@ -13,6 +13,31 @@
 --                         privileges can name it too
 -- Index:      none: catalogues
 -- Locks:      none
+WITH given AS (
+    SELECT %(names)s::text[] AS names
+),
+
+made AS (
+    -- the service's tables, and others of their owner
+    SELECT
+        one.oid,
+        one.relname,
+        one.relrowsecurity,
+        one.relforcerowsecurity
+    FROM pg_catalog.pg_class AS one
+    CROSS JOIN given
+    WHERE one.relnamespace = 'public'::regnamespace::oid
+        AND one.relkind IN ('r', 'p')
+        AND (
+            one.relname = ANY(given.names)
+            OR one.relowner = (
+                SELECT record.relowner
+                FROM pg_catalog.pg_class AS record
+                WHERE record.relnamespace = 'public'::regnamespace::oid AND record.relname = 'applied_migrations'
+            )
+        )
+)
+
 SELECT
     current_user::text AS role,
     ARRAY(
@@ -45,53 +70,32 @@ SELECT
     ) AS owns,
     ARRAY(
         SELECT guarded.relname::text
-        FROM pg_catalog.pg_class AS guarded
+        FROM made AS guarded
         INNER JOIN pg_catalog.pg_attribute AS owner_column
             ON guarded.oid = owner_column.attrelid AND owner_column.attname = 'user_id'
-        CROSS JOIN (SELECT %(names)s::text[] AS names) AS given
-        WHERE guarded.relnamespace = 'public'::regnamespace::oid
-            AND guarded.relkind IN ('r', 'p')
-            AND (
-                guarded.relname = ANY(given.names)
-                OR guarded.relowner = (
-                    SELECT record.relowner
-                    FROM pg_catalog.pg_class AS record
-                    WHERE record.relnamespace = 'public'::regnamespace::oid AND record.relname = 'applied_migrations'
-                )
-            )
-            AND NOT (guarded.relrowsecurity AND guarded.relforcerowsecurity)
+        WHERE NOT (guarded.relrowsecurity AND guarded.relforcerowsecurity)
         ORDER BY guarded.relname
     ) AS unguarded,
     ARRAY(
-        SELECT privilege.kind || ' ' || made.relname::text || '.' || part.attname::text AS excess
-        FROM pg_catalog.pg_class AS made
+        SELECT pg_catalog.upper(privilege.kind) || ' ' || made.relname::text || '.' || part.attname::text AS excess
+        FROM made
         INNER JOIN pg_catalog.pg_attribute AS part ON made.oid = part.attrelid
+        -- in small letters: a statement that begins with WITH and has one of these words counts as one that writes
         INNER JOIN (
             VALUES
-            ('SELECT', 'users', 'password_hash'),
-            ('UPDATE', NULL, 'user_id'),
-            ('UPDATE', 'auth_events', 'reason'),
-            ('INSERT', 'applied_migrations', 'checksum'),
-            ('UPDATE', 'applied_migrations', 'checksum')
+            ('select', 'users', 'password_hash'),
+            ('update', NULL, 'user_id'),
+            ('update', 'auth_events', 'reason'),
+            ('insert', 'applied_migrations', 'checksum'),
+            ('update', 'applied_migrations', 'checksum')
         ) AS privilege (kind, relname, attname)
             ON part.attname = privilege.attname AND coalesce(privilege.relname, made.relname) = made.relname
-        CROSS JOIN (SELECT %(names)s::text[] AS names) AS given
-        WHERE made.relnamespace = 'public'::regnamespace::oid
-            AND made.relkind IN ('r', 'p')
-            AND (
-                made.relname = ANY(given.names)
-                OR made.relowner = (
-                    SELECT record.relowner
-                    FROM pg_catalog.pg_class AS record
-                    WHERE record.relnamespace = 'public'::regnamespace::oid AND record.relname = 'applied_migrations'
-                )
-            )
-            AND pg_catalog.has_column_privilege(current_user, made.oid, part.attnum, privilege.kind)
+        WHERE pg_catalog.has_column_privilege(current_user, made.oid, part.attnum, privilege.kind)
         UNION
-        SELECT 'DELETE ' || kept.relname::text
+        SELECT pg_catalog.upper('delete ') || kept.relname::text
         FROM pg_catalog.pg_class AS kept
         WHERE kept.relnamespace = 'public'::regnamespace::oid
             AND kept.relname IN ('users', 'auth_events', 'applied_migrations')
-            AND pg_catalog.has_table_privilege(current_user, kept.oid, 'DELETE, TRUNCATE')
+            AND pg_catalog.has_table_privilege(current_user, kept.oid, 'delete, truncate')
         ORDER BY excess
     ) AS exceeds

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -241,6 +242,22 @@ def test_it_changes_nothing_in_the_database(
     assert state() == before
 
 
+def test_every_transaction_is_one_that_only_reads(
+    check: Callable[..., Report], deployment: Deployment
+) -> None:
+    with proxied(deployment.owner) as proxy:
+        assert check(proxy.url).wrong.keys() == {"login"}
+        begun = re.findall(rb"BEGIN [A-Z ]+", proxy.sent)
+    assert len(begun) > 10
+    assert {b"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"} == set(begun)
+    # the one that goes the way of a request begins as a request does
+    way = [
+        proxy.sent.index(b"/* before_sign_in/%s */" % name)
+        for name in (b"set_read_only", b"check_role")
+    ]
+    assert way == sorted(way)
+
+
 # --- settings ---
 
 
@@ -412,6 +429,8 @@ def test_a_server_that_goes_silent_ends_what_is_asked_of_it_and_nothing_else(
     assert any("no answer within" in one or "can't be used" in one for one in report.wrong.values())
     assert "connection" in report.well
     assert "quotas" not in report.well
+    # nothing more is asked of it: but for the roles, which have a connection of their own
+    assert sum(one.startswith("error: ") for one in report.wrong.values()) <= 2
     assert took_s < at_most(30)
 
 
@@ -597,7 +616,7 @@ def broken(
             "connections",
             "warning",
             "of 4 are in use",
-            "CONNECTION LIMIT",
+            "or end some",
         ),
     ],
 )

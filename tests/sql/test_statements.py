@@ -129,6 +129,7 @@ def asked() -> set[str]:
         if isinstance(node, ast.Call)
         and {"ask", "_ask", "as_it_came"}
         & {getattr(node.func, name, None) for name in ("attr", "id")}
+        and node.args
         and isinstance(node.args[0], ast.Constant)
         and "/" not in node.args[0].value
     }

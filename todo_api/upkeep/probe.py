@@ -135,16 +135,6 @@ class Probe:
 
 
 @contextmanager
-def probing(url: str) -> Iterator[Probe]:
-    """A Probe until the end of the block."""
-    probe = Probe(url)
-    try:
-        yield probe
-    finally:
-        probe.close()
-
-
-@contextmanager
 def _explained() -> Iterator[None]:
     try:
         yield
