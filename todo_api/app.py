@@ -17,7 +17,8 @@ from todo_api.accounts.blueprint import accounts
 from todo_api.accounts.events import events
 from todo_api.accounts.export import export
 from todo_api.accounts.sessions import sessions
-from todo_api.auth import guesses, passwords, rate_limit, tokens
+from todo_api.attempts import guesses, rate_limit
+from todo_api.auth import passwords, tokens
 from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
 from todo_api.database.data import Database

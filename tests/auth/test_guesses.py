@@ -7,7 +7,8 @@ import pytest
 
 from support.at_once import at_once
 from support.waiting import until
-from todo_api.auth import guesses, passwords
+from todo_api.attempts import guesses
+from todo_api.auth import passwords
 from todo_api.auth.passwords import Hasher, Saturated
 from todo_api.database.calls import Unavailable
 from todo_api.database.data import Database

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from support.at_once import at_once
-from todo_api.auth.rate_limit_storage import PostgresStorage
+from todo_api.attempts.storage import PostgresStorage
 from todo_api.database.calls import Unavailable
 
 pytestmark = pytest.mark.contract

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 
 from support.accounts import Account
 from support.at_once import at_once
-from todo_api.auth import events, sign_ins
+from todo_api.attempts import events
+from todo_api.auth import sign_ins
 
 pytestmark = pytest.mark.contract
 RENEW, LOGOUT = "/api/auth/renew", "/api/auth/logout"

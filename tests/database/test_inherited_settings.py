@@ -15,7 +15,7 @@ from support.at_once import at_once
 from support.postgres.pgbouncer import PgBouncer
 from support.postgres.proxy import proxied
 from support.signed_up import create, create_once, sign_up
-from todo_api.auth.rate_limit_storage import Counter, PostgresStorage
+from todo_api.attempts.storage import Counter, PostgresStorage
 from todo_api.database.calls import Call, SessionEnded, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task

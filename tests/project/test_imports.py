@@ -12,18 +12,19 @@ FACE = "(face)"
 # Which wings a wing may import, beside itself. The face starts and wires everything.
 MAY_IMPORT = {
     FACE: {
-        "accounts", "auth", "check", "database", "docs", "embedded", "observability", "operator",
+        "accounts", "attempts", "auth", "check", "database", "docs", "embedded", "observability", "operator",
         "processes", "server", "settings", "tasks", "upkeep", "web",
     },
     "check": {"auth", "embedded", "settings", "upkeep"},
-    "accounts": {"auth", "database", "docs", "tasks", "web"},
+    "accounts": {"attempts", "auth", "database", "docs", "tasks", "web"},
     "tasks": {"auth", "database", "docs", "web"},
     "server": {"observability", "processes", "web"},
     "processes": {"observability"},
     "observability": {"database", "docs", "upkeep", "web"},
     "operator": {"auth", "upkeep", "web"},
     "upkeep": {"auth", "database", "settings"},
-    "auth": {"database", "docs", "settings", "web"},
+    "auth": {"attempts", "database", "docs", "web"},
+    "attempts": {"database", "settings", "web"},
     "docs": {"web"},
     "web": {"database", "settings"},
     "database": {"settings"},

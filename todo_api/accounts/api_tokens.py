@@ -12,7 +12,8 @@ from todo_api.accounts.api_token_schemas import (
     NewApiTokenAnswer,
 )
 from todo_api.accounts.rows import as_token
-from todo_api.auth import api_tokens, events
+from todo_api.attempts import events
+from todo_api.auth import api_tokens
 from todo_api.auth.admission import admit, own_session, session_first
 from todo_api.auth.tokens import is_uuid
 from todo_api.database.calls import Call, SessionEnded

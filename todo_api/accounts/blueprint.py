@@ -11,7 +11,7 @@ from todo_api.accounts.schemas import (
     EmailChange,
     PasswordChange,
 )
-from todo_api.auth import events
+from todo_api.attempts import events
 from todo_api.auth.admission import admit, admit_alive, for_api_tokens, own_session, signed_in
 from todo_api.auth.new_passwords import refuse_weak
 from todo_api.auth.passwords import hasher, hashes

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flask import Response
 
-from todo_api.auth import events, guesses
+from todo_api.attempts import events, guesses
 from todo_api.auth.passwords import hasher
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, SignedIn
 from todo_api.web import problems

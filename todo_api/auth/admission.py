@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from flask import current_app
 
-from todo_api.auth import events, tokens
+from todo_api.attempts import events
+from todo_api.auth import tokens
 from todo_api.database.calls import ApiClient, Caller, SignedIn
 from todo_api.web.current import database
 from todo_api.web.problems import Problem

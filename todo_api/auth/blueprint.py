@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response
 
-from todo_api.auth import events, guesses, sign_ins, tokens
+from todo_api.attempts import events, guesses
+from todo_api.auth import sign_ins, tokens
 from todo_api.auth.codes import code_hash
 from todo_api.auth.invitations import closed, uses_invite
 from todo_api.auth.new_passwords import refuse_weak

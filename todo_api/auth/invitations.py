@@ -2,7 +2,7 @@
 
 from flask import current_app
 
-from todo_api.auth import events
+from todo_api.attempts import events
 from todo_api.auth.codes import code_hash
 from todo_api.auth.schemas import SignUp
 from todo_api.database.calls import Call

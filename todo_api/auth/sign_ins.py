@@ -3,7 +3,8 @@
 import uuid
 from typing import NamedTuple
 
-from todo_api.auth import events, tokens
+from todo_api.attempts import events
+from todo_api.auth import tokens
 from todo_api.database.calls import Call, SessionEnded, SignedIn
 from todo_api.web.current import database
 

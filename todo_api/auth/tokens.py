@@ -21,7 +21,8 @@ from flask_jwt_extended.exceptions import (
 from jwt import ExpiredSignatureError, InvalidSignatureError, PyJWTError
 from jwt import decode as _decode
 
-from todo_api.auth import api_tokens, events
+from todo_api.attempts import events
+from todo_api.auth import api_tokens
 from todo_api.auth.token_cache import CLOCKS_DIFFER_S, TokenCache
 from todo_api.database.calls import ApiClient, Caller, ReadOnly, SessionEnded, SignedIn
 from todo_api.web import problems

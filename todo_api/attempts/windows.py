@@ -9,8 +9,8 @@ from limits.storage import MovingWindowSupport
 from limits.strategies import STRATEGIES, MovingWindowRateLimiter
 from limits.util import WindowStats
 
-from todo_api.auth.networks import shares_of
-from todo_api.auth.rate_limit_storage import Counter, PostgresStorage
+from todo_api.attempts.networks import shares_of
+from todo_api.attempts.storage import Counter, PostgresStorage
 
 STRATEGY = "moving-window-of-networks"
 

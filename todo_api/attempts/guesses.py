@@ -16,8 +16,8 @@ from limits import parse
 from limits.errors import StorageError
 from limits.storage import Storage
 
-from todo_api.auth import events
-from todo_api.auth.guess_counts import (
+from todo_api.attempts import events
+from todo_api.attempts.guess_counts import (
     Account,
     Counted,
     Counts,
@@ -25,9 +25,8 @@ from todo_api.auth.guess_counts import (
     PostgresCounts,
     RedisCounts,
 )
-from todo_api.auth.networks import client, shares_of
-from todo_api.auth.passwords import PATIENCE_S, Saturated
-from todo_api.auth.rate_limit_storage import PostgresStorage
+from todo_api.attempts.networks import client, shares_of
+from todo_api.attempts.storage import PostgresStorage
 from todo_api.database.calls import Call, Unavailable
 from todo_api.database.data import Database
 from todo_api.settings.config import Config
@@ -35,6 +34,7 @@ from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 
 EVENT_REASON = "guesses at one account"
+PATIENCE_S = 4.0  # a guess that still waits then for others is refused
 NETWORKS_MAX = 100  # of a user: the one that was signed in from least lately is forgotten
 _PAUSES_S = (
     0.02,
@@ -108,7 +108,7 @@ class Guesses:
             if counted.wait_s > 0 and not counted.is_in_doubt:
                 break
             if time.monotonic() > patient_until:
-                raise Saturated
+                raise Problem("unavailable", "Too many sign-ins at this moment.")
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
         current_request().limited_by = "account"
@@ -148,7 +148,7 @@ def init_app(app: Flask, config: Config, database: Database, attempts: Storage) 
 def attempt(email: str) -> AbstractContextManager[Guess]:
     """`with attempt(email) as guess:` for login: the account of the address, if a password may be looked at.
 
-    Raises Problem if not, and Saturated if that can't be known in time.
+    Raises Problem if not, or if that can't be known in time.
     """
     guesses = _guesses()
     return guesses.looking(email, email, guesses.keys(email))

@@ -9,9 +9,9 @@ from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from limits.errors import StorageError
 from limits.storage import Storage
 
-from todo_api.auth import events, networks
-from todo_api.auth.rate_limit_storage import SCHEME
-from todo_api.auth.rate_limit_windows import STRATEGY, NetworkWindows
+from todo_api.attempts import events, networks
+from todo_api.attempts.storage import SCHEME
+from todo_api.attempts.windows import STRATEGY, NetworkWindows
 from todo_api.database.calls import Unavailable
 from todo_api.database.data import Database
 from todo_api.settings.config import Config
