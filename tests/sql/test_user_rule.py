@@ -73,6 +73,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "connect_rights",
             "create_user",
             "distributed_after",
+            "end_api_tokens",
             "end_sessions",
             "end_with_client",
             "find_credentials",

@@ -107,6 +107,7 @@ def reset() -> Response:
             Call("before_sign_in/use_reset_code", code),
             Call("users/reset_password", password),
             Call("sessions/end_all"),
+            Call("api_tokens/end_all"),
             events.event("password_reset"),
             user_id=str(user_id),
         )
