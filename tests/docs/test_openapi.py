@@ -361,7 +361,8 @@ class Provoke:
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
             self.superuser.execute("UPDATE users SET disabled_at = now()")
         if operation.id == "signup":
-            return self.send(operation, self.shared_app(signup="closed").test_client())
+            closed = self.shared_app(cors_origins=(ORIGIN,), signup="closed")
+            return self.send(operation, closed.test_client())
         return self.send(operation, ids={"user_id": str(uuid.uuid4())})
 
     def conflict(self, operation: Operation) -> TestResponse:
