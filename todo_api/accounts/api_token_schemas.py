@@ -59,7 +59,7 @@ class ApiToken(Struct):
     ]
 
 
-class NewApiToken(ApiToken):
+class ShownApiToken(ApiToken):
     """An API token with the text that a program sends, which is never shown again."""
 
     token: Annotated[
@@ -71,10 +71,10 @@ class NewApiToken(ApiToken):
     ]
 
 
-class NewApiTokenAnswer(Struct):
+class ShownApiTokenAnswer(Struct):
     """A new API token."""
 
-    data: NewApiToken
+    data: ShownApiToken
     meta: AnswerMeta
 
 

@@ -9,8 +9,8 @@ from todo_api.accounts.api_token_schemas import (
     ApiTokenCreate,
     ApiTokenListAnswer,
     ApiTokenListMeta,
-    NewApiToken,
-    NewApiTokenAnswer,
+    ShownApiToken,
+    ShownApiTokenAnswer,
 )
 from todo_api.auth import api_tokens, events
 from todo_api.auth.admission import admit, own_session, session_first
@@ -64,7 +64,7 @@ def create_token() -> Response:
     [(created_at, expires_at)] = made
     if created_at is None:
         raise Problem("token-limit-reached")
-    data = NewApiToken(
+    data = ShownApiToken(
         id=token_id,
         name=body.name,
         scope=body.scope,
@@ -74,7 +74,7 @@ def create_token() -> Response:
         token=token,
     )
     return answers.json_answer(
-        NewApiTokenAnswer(data=data, meta=answers.meta()), HTTPStatus.CREATED
+        ShownApiTokenAnswer(data=data, meta=answers.meta()), HTTPStatus.CREATED
     )
 
 
