@@ -25,7 +25,8 @@ Name = Annotated[
 Scope = Annotated[
     Literal["read", "write"],
     Meta(
-        description="`write` includes reading. With `read`, the database itself refuses to write."
+        description="`write` includes reading. With `read`, the database itself refuses to write.",
+        extra_json_schema={"type": "string"},
     ),
 ]
 Days = Annotated[
