@@ -33,6 +33,7 @@ PAIRS = [(name, status) for name, operation in OPERATIONS.items() for status in 
 ASKING = {"changePassword", "changeEmail", "deleteAccount"}  # for the current password
 LIMITED = {"signup", "login", "reset", *ASKING}
 BEFORE_THE_COUNT = {415, 421, 503}
+IDS = ("user_id", "task_id", "session_id", "token_id")
 BY_THE_SERVER = {408, 413, 431}  # before the application sees the request
 HTTPS = "https://localhost"  # so that Strict-Transport-Security is sent too
 ORIGIN = "https://app.example.com"  # and the headers for pages of other origins
@@ -115,15 +116,15 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
         expected.add(503)
     if operation.needs_token or operation.id in ("login", "reset"):
         expected.add(401)
-    if "{user_id}" in operation.path or operation.id in ("login", "signup"):
+    if operation.needs_token or operation.id in ("login", "signup"):
         expected.add(403)
-    if re.search("{(task_id|session_id|path)}", operation.path):
+    if re.search("{(task_id|session_id|token_id|path)}", operation.path):
         expected.add(404)
     if "requestBody" in operation.about:
         expected |= {400, 415, 422}
     if in_query(operation):
         expected.add(422)
-    if operation.id in ("signup", "changeEmail", "createTask"):
+    if operation.id in ("signup", "changeEmail", "createTask", "createToken"):
         expected.add(409)
     if operation.id in (*LIMITED, "createTask"):  # the latter by its bound of keys
         expected.add(429)
@@ -263,7 +264,7 @@ def documented_codes(name: str, status: int) -> set[str]:
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_a_call_needs_a_token_exactly_when_the_document_says_so(client, operation):
-    ids = {"user_id": str(uuid.uuid4()), "task_id": str(uuid.uuid4())}
+    ids = {name: str(uuid.uuid4()) for name in IDS}
     for headers in ({}, {"Authorization": "Bearer x"}):
         answer = client.open(url_of(operation, **ids), method=operation.method, headers=headers)
         assert (answer.status_code == 401) == operation.needs_token
@@ -293,16 +294,22 @@ class Provoke:
         self.problems_page = self.client.get("/problems").text
         self.account = Account(self.client, "zoe@example.com", PASSWORD)
         self.task = self.account.add()
+        made = self.account.post(
+            f"/api/{self.account.id}/tokens", json={"name": "x", "scope": "write"}
+        )
+        self.api_token = made.json["data"]
+        self.ids = {
+            "user_id": self.account.id,
+            "task_id": self.task["id"],
+            "token_id": self.api_token["id"],
+            "session_id": self.account.session_id,
+        }
 
     def send(
         self, operation: Operation, client: FlaskClient | None = None, **changes: Any
     ) -> TestResponse:
         """The call as the document's first example has it, but for the changes."""
-        ids = {
-            "user_id": self.account.id,
-            "task_id": self.task["id"],
-            "session_id": self.account.session_id,
-        } | changes.pop("ids", {})
+        ids = self.ids | changes.pop("ids", {})
         headers = {"Origin": ORIGIN} | changes.pop("headers", {})
         if changes.pop("token", operation.needs_token):
             headers["Authorization"] = f"Bearer {self.account.token}"
@@ -353,19 +360,25 @@ class Provoke:
         return self.send(operation, token=False)  # to log in: nobody has the example's address
 
     def not_found(self, operation: Operation) -> TestResponse:
-        nobodys = {"task_id": str(uuid.uuid4()), "session_id": str(uuid.uuid4())}
-        return self.send(operation, ids=nobodys | {"path": "nowhere.css"})
+        return self.send(
+            operation, ids={name: str(uuid.uuid4()) for name in IDS[1:]} | {"path": "nowhere.css"}
+        )
 
     def forbidden(self, operation: Operation) -> TestResponse:
         if operation.id == "login":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
             self.superuser.execute("UPDATE users SET disabled_at = now()")
+            return self.send(operation)
         if operation.id == "signup":
             closed = self.shared_app(cors_origins=(ORIGIN,), signup="closed")
             return self.send(operation, closed.test_client())
-        return self.send(operation, ids={"user_id": str(uuid.uuid4())})
+        if "{user_id}" in operation.path:
+            return self.send(operation, ids={"user_id": str(uuid.uuid4())})
+        headers = {"Authorization": f"Bearer {self.api_token['token']}"}
+        return self.send(operation, token=False, headers=headers)
 
     def conflict(self, operation: Operation) -> TestResponse:
+        self.monkeypatch.setattr("todo_api.accounts.api_tokens.MAX_TOKENS", 2)
         if operation.id == "changeEmail":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
         self.send(operation)
@@ -391,7 +404,7 @@ class Provoke:
             wing = "accounts" if operation.id in ASKING else "auth"
             self.monkeypatch.setattr(f"todo_api.{wing}.blueprint.read_body", fail)
         else:
-            path = url_of(operation, user_id=self.account.id, task_id=self.task["id"])
+            path = url_of(operation, **self.ids)
             endpoint, _ = self.app.url_map.bind("localhost").match(path, operation.method)
             self.monkeypatch.setitem(self.app.view_functions, endpoint, fail)
         answer = self.send(operation)
@@ -458,8 +471,7 @@ def test_an_answer_is_as_documented(provoke, name, status):
 def test_another_method_is_answered_as_documented(shared_app, path):
     client = shared_app(cors_origins=(ORIGIN,)).test_client()
     known = {operation.method for operation in OPERATIONS.values() if operation.path == path}
-    names = ("user_id", "task_id", "session_id")
-    ids = {"path": "docs.css"} | {name: str(uuid.uuid4()) for name in names}
+    ids = {name: str(uuid.uuid4()) for name in IDS} | {"path": "docs.css"}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known:
         answer = client.open(
             path.format(**ids),
@@ -494,7 +506,7 @@ def address(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
     ids=lambda value: getattr(value, "id", value),
 )
 def test_the_servers_own_refusal_is_as_documented(address, operation, status):
-    ids = {"user_id": str(uuid.uuid4()), "task_id": str(uuid.uuid4())}
+    ids = {name: str(uuid.uuid4()) for name in IDS}
     header = {
         408: ("Content-Length", "1"),  # and no body
         413: ("Content-Length", str(1 << 30)),

@@ -209,6 +209,7 @@ def test_a_request_has_one_line_that_says_what_and_who_and_how_long(
         "request_id": "my-id",
         "user_id": ann.id,
         "address": "127.0.0.1",
+        "token": "session",
     }
     assert answer.json["meta"]["request_id"] == "my-id"
 

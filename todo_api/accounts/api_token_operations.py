@@ -3,7 +3,7 @@
 from todo_api.accounts.api_token_schemas import (
     ApiTokenCreate,
     ApiTokenListAnswer,
-    NewApiTokenAnswer,
+    ShownApiTokenAnswer,
 )
 from todo_api.docs.vocabulary import (
     BODY_PROBLEMS,
@@ -64,7 +64,7 @@ OPERATIONS = {
         answers={
             201: Answer(
                 description="The token, with its text, which is never shown again.",
-                body=NewApiTokenAnswer,
+                body=ShownApiTokenAnswer,
                 media_types=(JSON,),
                 example={"data": _TOKEN | {"token": "todo_r0JB…"}, "meta": EXAMPLE_META},
             )

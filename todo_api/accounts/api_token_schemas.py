@@ -25,7 +25,8 @@ Name = Annotated[
 Scope = Annotated[
     Literal["read", "write"],
     Meta(
-        description="`write` includes reading. With `read`, the database itself refuses to write."
+        description="`write` includes reading. With `read`, the database itself refuses to write.",
+        extra_json_schema={"type": "string"},
     ),
 ]
 Days = Annotated[
@@ -59,7 +60,7 @@ class ApiToken(Struct):
     ]
 
 
-class NewApiToken(ApiToken):
+class ShownApiToken(ApiToken):
     """An API token with the text that a program sends, which is never shown again."""
 
     token: Annotated[
@@ -71,10 +72,10 @@ class NewApiToken(ApiToken):
     ]
 
 
-class NewApiTokenAnswer(Struct):
+class ShownApiTokenAnswer(Struct):
     """A new API token."""
 
-    data: NewApiToken
+    data: ShownApiToken
     meta: AnswerMeta
 
 

@@ -8,8 +8,8 @@ from todo_api.accounts.api_token_schemas import (
     ApiTokenCreate,
     ApiTokenListAnswer,
     ApiTokenListMeta,
-    NewApiToken,
-    NewApiTokenAnswer,
+    ShownApiToken,
+    ShownApiTokenAnswer,
 )
 from todo_api.accounts.rows import as_token
 from todo_api.attempts import events
@@ -65,7 +65,7 @@ def create_token() -> Response:
     [(created_at, expires_at)] = made
     if created_at is None:
         raise Problem("token-limit-reached")
-    data = NewApiToken(
+    data = ShownApiToken(
         id=token_id,
         name=body.name,
         scope=body.scope,
@@ -75,7 +75,7 @@ def create_token() -> Response:
         token=token,
     )
     return answers.json_answer(
-        NewApiTokenAnswer(data=data, meta=answers.meta()), HTTPStatus.CREATED
+        ShownApiTokenAnswer(data=data, meta=answers.meta()), HTTPStatus.CREATED
     )
 
 
