@@ -71,6 +71,26 @@ def test_a_code_counts_exactly_as_it_was_given_out(ann, reset, log_in, database_
     assert reset(code).status_code == 204  # a mistake uses up nothing
 
 
+TOKENS = (
+    "INSERT INTO api_tokens (user_id, id, name, scope)"
+    " SELECT user_id, gen_random_uuid(), 'x', 'read' FROM users"
+)
+
+
+def test_a_reset_and_a_disabled_account_end_every_api_token_of_the_user_alone(
+    ann, bob, reset, database_url, superuser
+):
+    for end in (
+        lambda: reset(reset_code(database_url, ann.id)),
+        lambda: operate(database_url, changes.disable, ann.id),
+    ):
+        superuser.execute("DELETE FROM api_tokens")
+        superuser.execute(TOKENS)
+        end()
+        left = superuser.execute("SELECT user_id::text FROM api_tokens").fetchall()
+        assert left == [(bob.id,)]
+
+
 def test_an_unknown_code_is_refused(ann, reset):
     assert is_refused(reset(new_code()))
 

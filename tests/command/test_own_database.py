@@ -218,14 +218,13 @@ def test_a_newer_database_is_served_with_a_warning_but_not_rolled_back(
     assert service.call("GET", "/health/ready") == (200, {"status": "ok"})
     assert service.call("POST", "/api/auth/signup", ACCOUNT)[0] == 201
     lines = [json.loads(line) for line in service.end(signal.SIGTERM).err.splitlines()]
-    warning = (
-        "the database is newer than this version: it has 9999.next. Install that version here too"
-    )
+    newer = "the database is newer than this version: it has 9999.next"
+    warning = f"{newer}. Install that version here too"
     assert warning in [line["message"] for line in lines if line["level"] == "WARNING"]
 
     refused = desk.run("rollback", "--yes", DATABASE_URL=database_url, LOG_LEVEL="ERROR")
     assert (refused.status, refused.out) == (1, "")
-    assert refused.complaint == f"{warning}; roll back with the version that brought them"
+    assert refused.complaint == f"{newer}; roll back with the version that brought them"
 
 
 def test_serve_refuses_a_role_that_row_security_does_not_hold(

@@ -40,6 +40,7 @@ _AS_OPERATOR = {
         "delete_user",
         "disable_user",
         "enable_user",
+        "end_api_tokens",
         "find_user",
         "forget_events",
         "last_sign_ins",

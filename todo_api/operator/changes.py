@@ -77,18 +77,21 @@ def reset_password(operator: AsOperator, who: str) -> tuple[Account, Code]:
     return _in_turn(operator, who, work)
 
 
-def disable(operator: AsOperator, who: str) -> tuple[Account, bool, int]:
-    """End all that is signed in, void the codes, and let nobody in; whether it was not so, sessions ended."""
+def disable(operator: AsOperator, who: str) -> tuple[Account, bool, int, int]:
+    """End all that is signed in, void the codes, and let nobody in.
 
-    def work(ask: Ask, account: Account) -> tuple[Account, bool, int]:
+    Whether the account was not disabled, and how many sessions and API tokens have ended.
+    """
+
+    def work(ask: Ask, account: Account) -> tuple[Account, bool, int, int]:
         changed = bool(ask("disable_user", user_id=account.user_id))
         event = {"user_id": account.user_id, "request_id": str(uuid.uuid4())}
         [(sessions, _)] = ask("end_sessions", **event)
-        ask("end_api_tokens", user_id=account.user_id)
+        tokens = len(ask("end_api_tokens", user_id=account.user_id))
         ask("void_reset_code", user_id=account.user_id)
         if changed:
             _record(ask, "account_disabled", account.user_id)
-        return account, changed, sessions
+        return account, changed, sessions, tokens
 
     return _in_turn(operator, who, work)
 

@@ -127,13 +127,13 @@ def _reset_password(asked: _Asked) -> int:
 
 
 def _disable(asked: _Asked) -> int:
-    account, changed, sessions = changes.disable(asked.operator, asked.who)
+    account, changed, sessions, tokens = changes.disable(asked.operator, asked.who)
     line = (
-        f"disabled {account.email}, user {account.user_id}; ended sessions: {sessions}"
+        f"disabled {account.email}, user {account.user_id}; ended sessions: {sessions}, API tokens: {tokens}"
         if changed
         else f"nothing to do: {account.email} was disabled at {account.disabled_at}"
     )
-    asked.tell(line, account, changed=changed, sessions_ended=sessions)
+    asked.tell(line, account, changed=changed, sessions_ended=sessions, api_tokens_ended=tokens)
     return _OK
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,11 @@ from psycopg.conninfo import make_conninfo
 
 from support.live_service import live_service
 from support.postgres.server import Server, a_server
+from support.signed_up import create, sign_up, with_token
 from support.waiting import at_most, until
+from todo_api.database.calls import Call, ReadOnly, SessionEnded, Unavailable
+from todo_api.database.data import Database
+from todo_api.tasks.rows import as_task
 from todo_api.upkeep.database_check import UnfitDatabaseError, check_database
 from todo_api.upkeep.migrate import MigrationError, migrate
 
@@ -26,6 +30,7 @@ pytestmark = pytest.mark.programs
 RECOVERY_S = at_most(10)  # without a restart, once there is a server again that takes writes
 WRITERS = 4
 PATIENCE_S = 60
+LIST = Call("tasks/list", row=as_task)
 
 
 @dataclass
@@ -157,3 +162,33 @@ def test_a_start_on_the_standby_alone_is_refused_in_one_line(pair: Pair) -> None
     for refused in (check_database, migrate):
         with pytest.raises((UnfitDatabaseError, MigrationError), match="the server is a standby"):
             refused(url)
+
+
+def test_a_token_s_first_use_of_a_day_is_answered_on_a_standby() -> None:
+    """Where nothing can be written, the day of the last use is not."""
+    with a_server() as primary, a_server() as standby:
+        primary.make()
+        primary.start()
+        primary.ask("CREATE DATABASE todo")
+        standby.copy_from(primary, slot="standby")
+        standby.start()
+        urls = [make_conninfo(server.url, dbname="todo") for server in (primary, standby)]
+        migrate(urls[0])
+        with closing(Database(urls[0], connections=1)) as writing:
+            who = sign_up(writing)
+            clients = [with_token(writing, who, scope) for scope in ("read", "write")]
+        with closing(Database(urls[1], connections=1)) as reading:
+
+            def has_arrived() -> bool:
+                with suppress(SessionEnded, Unavailable):
+                    return reading.as_user(clients[1], LIST) == [[]]
+                return False
+
+            until(has_arrived)
+            for client in clients:
+                for _ in range(2):
+                    assert reading.as_user(client, LIST) == [[]]
+            with pytest.raises(Unavailable):
+                reading.as_user(clients[1], create())
+            with pytest.raises(ReadOnly):
+                reading.as_user(clients[0], create())
