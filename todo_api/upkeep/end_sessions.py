@@ -38,9 +38,8 @@ def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
                 user_id = found[0][0]
             ended = {"user_id": user_id, "request_id": str(uuid.uuid4())}
             [(sign_ins, users)] = ask("end_sessions", **ended)
-            for _ in range(
-                _AGAIN
-            ):  # what was renewed while its session was waited for was not seen
+            # What was renewed while its session was waited for was not seen.
+            for _ in range(_AGAIN):
                 if ask("end_sessions", **ended) == [(0, 0)]:
                     break
             return sign_ins, users
