@@ -40,7 +40,7 @@ POLICIES = {
     ("sign_in_networks", "sign_in_networks_sweep"): (
         "todo_auth",
         "DELETE",
-        "(seen_on < (((now() AT TIME ZONE 'UTC'::text))::date - 90))",
+        "(seen_on < (((now() AT TIME ZONE 'UTC'))::date - 90))",
         None,
     ),
     ("auth_events", "auth_events_own"): ("todo_app", "ALL", OWN, OWN_OR_NOBODYS),

@@ -279,6 +279,9 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
     connection.execute(
         "INSERT INTO reset_codes (user_id, code_hash, expires_at)"
         " VALUES ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), now() + interval '1 hour')",
+        [who.user_id],
+    )
+    connection.execute(
         "INSERT INTO sign_in_networks (user_id, network, seen_on)"
         " VALUES ($1, '192.0.2.1', current_date - 100), ($1, '192.0.2.9', current_date)",
         [who.user_id],
