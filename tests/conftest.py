@@ -24,6 +24,7 @@ from support.credentials import SECRET
 from support.figures import Keep, command_of, keeper
 from support.leaks import Scan
 from support.logging_kept import logging_as_before
+from support.parsed_once import parse_once
 from support.postgres import citus_cluster
 from support.postgres.dba_scripts import partition
 from support.postgres.embedded_server import embedded_server
@@ -53,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    parse_once()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
