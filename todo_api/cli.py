@@ -50,16 +50,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
     # Imported late, so that --help and errors in the settings are fast, and Ctrl-C works from the start.
-    from todo_api.embedded.programs import EmbeddedError
-    from todo_api.observability import logs
-    from todo_api.processes.supervisor import ServerError
-    from todo_api.settings.made_secret import SecretError
-    from todo_api.upkeep.as_operator import OperatorError
-    from todo_api.upkeep.database_check import UnfitDatabaseError
-    from todo_api.upkeep.end_sessions import EndError
-    from todo_api.upkeep.housekeeping import PruneError
-    from todo_api.upkeep.migration_files import MigrationError
-    from todo_api.upkeep.role_check import RoleError
+    with commands.importing():
+        from todo_api.embedded.programs import EmbeddedError
+        from todo_api.observability import logs
+        from todo_api.processes.supervisor import ServerError
+        from todo_api.settings.made_secret import SecretError
+        from todo_api.upkeep.as_operator import OperatorError
+        from todo_api.upkeep.database_check import UnfitDatabaseError
+        from todo_api.upkeep.end_sessions import EndError
+        from todo_api.upkeep.housekeeping import PruneError
+        from todo_api.upkeep.migration_files import MigrationError
+        from todo_api.upkeep.role_check import RoleError
 
     logs.setup(config.log_level, config.log_format)
     for note in notes:

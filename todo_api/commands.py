@@ -1,6 +1,7 @@
 """The commands of todo-api; each returns its exit status."""
 
 import argparse
+import gc
 import logging
 import os
 import re
@@ -33,19 +34,31 @@ class Urls(NamedTuple):
     folder: Path | None = None
 
 
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import without looking for garbage: what is imported stays, and no worker looks through it either."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Serve the API on the database until a signal."""
-    from todo_api.app import create_app, entrance_of
-    from todo_api.check.of_settings import unwise
-    from todo_api.server.entrance import Entrance
-    from todo_api.server.serve import serve
-    from todo_api.settings.made_secret import made_secret
-    from todo_api.upkeep.database_check import check_database
-    from todo_api.upkeep.findings import warnings_of
-    from todo_api.upkeep.housekeeping import Housekeeper
-    from todo_api.upkeep.migrate import migrate
-    from todo_api.upkeep.narrow_login import make_narrow_login
-    from todo_api.upkeep.role_check import check_role
+    with importing():
+        from todo_api.app import create_app, entrance_of
+        from todo_api.check.of_settings import unwise
+        from todo_api.server.entrance import Entrance
+        from todo_api.server.serve import serve
+        from todo_api.settings.made_secret import made_secret
+        from todo_api.upkeep.database_check import check_database
+        from todo_api.upkeep.findings import warnings_of
+        from todo_api.upkeep.housekeeping import Housekeeper
+        from todo_api.upkeep.migrate import migrate
+        from todo_api.upkeep.narrow_login import make_narrow_login
+        from todo_api.upkeep.role_check import check_role
 
     # A secret is made only for an embedded database: with DATABASE_URL, JWT_SECRET is required.
     secret = config.jwt_secret or made_secret(config.data_dir)
