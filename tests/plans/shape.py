@@ -54,7 +54,7 @@ _MORE_BLOCKS = {
 }
 _EVERY_ROW = {"before_sign_in/clear_rate_limits", "before_sign_in/delete_account"}
 # Rarely run, on a table that is read all the time: its pages are full, and of the one an index changes too.
-_MOVE = {"users/change_password", "users/change_email"}
+_MOVE = {"users/change_password", "users/change_email", "before_sign_in/delete_account"}
 _FEW_ROWS = {"sessions/make_room"}  # at most 50 are sorted: not worth an index
 # Entries that former runs left, which were rolled back
 _LEFT = 20
