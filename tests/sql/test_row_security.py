@@ -369,10 +369,10 @@ def test_all_that_a_user_has_leaves_with_the_user(
         "INSERT INTO reset_codes SELECT user_id, sha256(''), now() + interval '1 hour' FROM users"
     )
     tables = guarded_tables(superuser)
-    for expected in (1, 0):
+    for has_rows in (True, False):
         for table in tables:
-            count = superuser.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
-            assert count == (expected,), table
+            count = superuser.execute(f"SELECT count(*) > 0 FROM {table}".encode()).fetchone()
+            assert count == (has_rows,), table
         superuser.execute("DELETE FROM users")
 
 

@@ -347,6 +347,8 @@ def _values(ids: Person) -> dict[str, Any]:
         "allowed": "{5}",
         "window": 60,
         "until_commit": True,
+        "seconds": 4,
+        "statement": "none",
         "id": "0000.none",
         "checksum": "0" * 64,
         "names": "{users,tasks}",
