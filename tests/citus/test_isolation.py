@@ -25,7 +25,9 @@ from todo_api.database.calls import (
     UniqueViolated,
 )
 from todo_api.database.data import Database
+from todo_api.operator import changes
 from todo_api.tasks.rows import as_task
+from todo_api.upkeep.as_operator import as_operator
 from todo_api.upkeep.end_sessions import end_sessions
 from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
@@ -460,6 +462,27 @@ def test_an_operator_ends_sessions_on_every_worker(
             database.as_user(who, LIST)
     recorded = "SELECT count(DISTINCT user_id) FROM auth_events WHERE reason = 'by the operator'"
     assert superuser.execute(recorded).fetchone() == (5,)
+
+
+def test_an_operator_adds_disables_and_deletes_accounts_on_every_worker(
+    distributed_url: str, superuser: psycopg.Connection[Any], database: Database
+) -> None:
+    users = [in_every_table(database, superuser) for _ in range(4)]
+    with as_operator(distributed_url) as operator:
+        added = [changes.add(operator, f"{number}@example.com", 4)[0] for number in range(4)]
+        for account in added:
+            changes.reset_password(operator, account.user_id)
+        kept = "SELECT count(*) FROM reset_codes WHERE user_id = ANY (%s)"
+        assert superuser.execute(kept, ([one.user_id for one in added],)).fetchone() == (4,)
+        for who in users:
+            account, *changed = changes.disable(operator, f"{who.user_id}@example.com")
+            assert (account.user_id, account.tasks, changed) == (who.user_id, 1, [True, 1, 1])
+            assert changes.enable(operator, who.user_id)[1]
+            with pytest.raises(SessionEnded):
+                database.as_user(who, LIST)
+            changes.delete(operator, who.user_id)
+            assert {count for count, _ in checksums(superuser, who)} == {0}
+    assert superuser.execute("SELECT count(*) FROM users").fetchone() == (4,)
 
 
 def test_parallel_creates_stop_exactly_at_the_quota(database: Database, a: SignedIn) -> None:
