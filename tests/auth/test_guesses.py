@@ -345,6 +345,27 @@ def test_an_unknown_email_is_answered_like_a_known_one(client, ann):
     assert known[0] == 429
 
 
+def test_a_login_takes_no_round_trip_for_its_guess(client, ann, monkeypatch):
+    trips, run = [], Database._run
+
+    def noted(self, user_id, opening, calls):
+        trips.append([call.name for call in calls])
+        return run(self, user_id, opening, calls)
+
+    monkeypatch.setattr(Database, "_run", noted)
+    for password, settled_with in (
+        (RIGHT, {"sessions/create", "before_sign_in/take_back_guess"}),
+        ("a wrong password", {"before_sign_in/record_event", "before_sign_in/settle_guess"}),
+    ):
+        trips.clear()
+        log_in(client, password=password)
+        attempt, looked, settled, left = map(set, trips)
+        assert "before_sign_in/hit_rate_limit" in attempt
+        assert looked == {"before_sign_in/count_guess"}
+        assert settled_with <= settled
+        assert left == {"before_sign_in/read_rate_limit"}
+
+
 @pytest.mark.parametrize("password", ["a wrong password", RIGHT])
 def test_an_unknown_email_takes_as_many_round_trips_as_a_known_one(
     client, ann, monkeypatch, password

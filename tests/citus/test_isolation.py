@@ -341,6 +341,7 @@ def test_nothing_can_be_planted_in_other_ways(
     [
         "SELECT password_hash FROM users",
         "UPDATE users SET user_id = user_id",
+        "UPDATE users SET created_at = now()",
         "UPDATE users SET disabled_at = NULL",
         "DELETE FROM users",
         "UPDATE tasks SET user_id = user_id",
@@ -351,6 +352,7 @@ def test_nothing_can_be_planted_in_other_ways(
         "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
         "UPDATE sessions SET sign_in_id = NULL",
         "UPDATE auth_events SET reason = NULL",
+        "SELECT network FROM auth_events",
         "DELETE FROM auth_events",
         "UPDATE api_tokens SET scope = 'write'",
         "UPDATE reset_codes SET expires_at = 'infinity'",
