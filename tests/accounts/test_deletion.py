@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from support.at_once import at_once
+from support.codes import reset_code
 from support.postgres import citus_cluster
 from support.rules.user_rule import TABLES
 
@@ -28,8 +29,11 @@ def left(superuser, user_id):
     ]
 
 
-def with_everything(account):
+def with_everything(account, database_url):
     """A user with a row in each table."""
+    token = {"name": "Nightly report", "scope": "read", "expires_in_days": 90}
+    assert account.post(f"/api/{account.id}/tokens", json=token).status_code == 201
+    reset_code(database_url, account.id)
     for key in ("k", "l"):
         account.post(account.tasks, json={"title": "x"}, headers={"Idempotency-Key": key})
     body = {"email": account.email, "password": PASSWORD}
@@ -37,9 +41,9 @@ def with_everything(account):
     return account
 
 
-def test_the_account_and_all_that_is_its_own_are_gone(client, ann, bob, superuser):
-    with_everything(ann)
-    with_everything(bob)
+def test_the_account_and_all_that_is_its_own_are_gone(ann, bob, superuser, database_url):
+    with_everything(ann, database_url)
+    with_everything(bob, database_url)
     tables = {table for table, has_user in TABLES.items() if has_user}
     assert set(left(superuser, ann.id)) == tables
     answer = delete(ann)
