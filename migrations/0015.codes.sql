@@ -64,15 +64,19 @@ GRANT SELECT (tasks) ON task_counts TO todo_auth;
 CREATE POLICY task_counts_of_operator ON task_counts FOR SELECT TO todo_auth
 USING (TRUE);
 
+-- In PL/pgSQL, since Citus has no plan for the parameter of an SQL function.
 CREATE FUNCTION find_reset_code(wanted_hash bytea)
 RETURNS TABLE (user_id uuid, email text)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT u.user_id, u.email
     FROM public.reset_codes AS c
     INNER JOIN public.users AS u ON u.user_id = c.user_id
-    WHERE c.code_hash = wanted_hash AND c.expires_at > now() AND u.disabled_at IS NULL
+    WHERE c.code_hash = wanted_hash AND c.expires_at > now() AND u.disabled_at IS NULL;
+END
 $$;
 
 COMMENT ON FUNCTION find_reset_code(bytea) IS

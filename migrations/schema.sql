@@ -830,13 +830,16 @@ GRANT SELECT, DELETE, INSERT (code_hash, email, expires_at) ON TABLE public.invi
 -- --- find_reset_code ---
 
 CREATE FUNCTION public.find_reset_code(wanted_hash bytea) RETURNS TABLE(user_id uuid, email text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
+    RETURN QUERY
     SELECT u.user_id, u.email
     FROM public.reset_codes AS c
     INNER JOIN public.users AS u ON u.user_id = c.user_id
-    WHERE c.code_hash = wanted_hash AND c.expires_at > now() AND u.disabled_at IS NULL
+    WHERE c.code_hash = wanted_hash AND c.expires_at > now() AND u.disabled_at IS NULL;
+END
 $$;
 
 ALTER FUNCTION public.find_reset_code(wanted_hash bytea) OWNER TO todo_auth;

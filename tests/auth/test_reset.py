@@ -7,6 +7,7 @@ import pytest
 
 from support.at_once import at_once
 from support.codes import SPOILT, operate, reset_code
+from support.postgres import citus_cluster
 from todo_api.auth.codes import code_hash, new_code
 from todo_api.auth.passwords import Hasher
 from todo_api.operator import changes
@@ -173,7 +174,9 @@ def test_of_fifty_uses_of_one_code_at_once_one_is_good(make_app, ann, database_u
         return app.test_client().post(PATH, json=body).status_code
 
     statuses = at_once(50, use)
-    assert sorted(statuses) == [204] + [401] * 49
+    refused = {401, 503} if citus_cluster.URL else {401}  # there every worker looks for each code
+    assert statuses.count(204) == 1
+    assert set(statuses) <= {204} | refused
     good = [
         app.test_client()
         .post("/api/auth/login", json={"email": ann.email, "password": f"password number {number}"})

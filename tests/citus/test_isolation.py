@@ -25,7 +25,9 @@ from todo_api.database.calls import (
     UniqueViolated,
 )
 from todo_api.database.data import Database
+from todo_api.operator import changes
 from todo_api.tasks.rows import as_task
+from todo_api.upkeep.as_operator import as_operator
 from todo_api.upkeep.end_sessions import end_sessions
 from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
@@ -51,7 +53,7 @@ def superuser(distributed_url: str) -> Iterator[psycopg.Connection[Any]]:
     """The coordinator, as a superuser; what the test left there goes."""
     with psycopg.connect(distributed_url, autocommit=True) as connection:
         yield connection
-        for table in ("auth_events", "users", "rate_limits"):
+        for table in ("auth_events", "users", "rate_limits", "invites"):
             connection.execute(f"DELETE FROM {table}".encode())
 
 
@@ -62,19 +64,33 @@ def database(distributed_url: str, superuser: psycopg.Connection[Any]) -> Iterat
 
 
 @pytest.fixture
-def a(database: Database) -> SignedIn:
-    return with_a_key(database)
+def a(database: Database, superuser: psycopg.Connection[Any]) -> SignedIn:
+    return in_every_table(database, superuser)
 
 
 @pytest.fixture
-def b(database: Database) -> SignedIn:
-    return with_a_key(database, "a secret title")
+def b(database: Database, superuser: psycopg.Connection[Any]) -> SignedIn:
+    return in_every_table(database, superuser, "a secret title")
 
 
 def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
     """A new user with a session, an event and a task."""
     signed_up = Call("auth_events/record", event(event="signup", bounded=False))
     return sign_up(database, signed_up, create_once("k", title)[-1])
+
+
+def in_every_table(
+    database: Database, superuser: psycopg.Connection[Any], title: str = "Buy oat milk"
+) -> SignedIn:
+    """A new user with a row in each table."""
+    who = with_a_key(database, title)
+    for row in (
+        "api_tokens (user_id, id, name, scope) VALUES (%s, gen_random_uuid(), 'report', 'read')",
+        "reset_codes (user_id, code_hash, expires_at) VALUES (%s, sha256(''), 'infinity')",
+        "sign_in_networks (user_id, network, seen_on) VALUES (%s, '192.0.2.1', current_date)",
+    ):
+        superuser.execute(f"INSERT INTO {row}".encode(), (who.user_id,))
+    return who
 
 
 def run(
@@ -220,12 +236,24 @@ def test_a_user_sees_own_rows_only_and_nobody_sees_none(
         "DELETE FROM sessions WHERE id = '{session}' RETURNING id",
         "SELECT 1 FROM idempotency_keys WHERE user_id = '{b}'",
         "DELETE FROM idempotency_keys WHERE task_id = '{task}' RETURNING key",
+        "UPDATE users SET email = 'x@example.com' WHERE user_id = '{b}'",
+        "UPDATE users SET email = 'x@example.com' RETURNING user_id",
+        "SELECT 1 FROM auth_events WHERE user_id = '{b}'",
+        "SELECT 1 FROM auth_events",
+        "UPDATE sessions SET expires_at = 'infinity' WHERE user_id = '{b}'",
+        "SELECT 1 FROM api_tokens WHERE user_id = '{b}'",
+        "UPDATE api_tokens SET last_used_on = NULL WHERE user_id = '{b}'",
+        "DELETE FROM api_tokens WHERE name = 'report' RETURNING id",
+        "DELETE FROM reset_codes WHERE user_id = '{b}'",
+        "DELETE FROM reset_codes WHERE code_hash = sha256('') RETURNING user_id",
+        "UPDATE sign_in_networks SET seen_on = '2000-01-01' WHERE user_id = '{b}'",
+        "DELETE FROM sign_in_networks WHERE network = '192.0.2.1' RETURNING user_id",
     ],
 )
 def test_a_statement_without_its_rule_does_not_meet_another_users_rows(
     database: Database, superuser: psycopg.Connection[Any], sql: str
 ) -> None:
-    other = with_a_key(database, "a secret title")
+    other = in_every_table(database, superuser, "a secret title")
     who = SignedIn(str(uuid.uuid4()), "")  # a user without rows, so that what is met is another's
     [(task,)] = run(superuser, other.user_id, "SELECT id::text FROM tasks")[1]
     before = checksums(superuser, other)
@@ -258,6 +286,8 @@ def test_a_statement_without_its_rule_does_not_meet_another_users_rows(
             " VALUES (gen_random_uuid(), 'x@example.com', '{hash}')"
         ),
         "INSERT INTO tasks (user_id, title) SELECT '{b}', 'x' FROM generate_series(1, 2) RETURNING id",
+        "INSERT INTO api_tokens (user_id, id, name, scope) VALUES ('{b}', gen_random_uuid(), 'x', 'write')",
+        "INSERT INTO sign_in_networks (user_id, network, seen_on) VALUES ('{b}', '::1', current_date)",
     ],
 )
 def test_the_node_that_would_store_it_refuses_a_row_of_another_user(
@@ -310,6 +340,7 @@ def test_nothing_can_be_planted_in_other_ways(
     "sql",
     [
         "SELECT password_hash FROM users",
+        "UPDATE users SET user_id = user_id",
         "UPDATE users SET created_at = now()",
         "UPDATE users SET disabled_at = NULL",
         "DELETE FROM users",
@@ -319,8 +350,16 @@ def test_nothing_can_be_planted_in_other_ways(
         "DELETE FROM task_counts",
         "UPDATE sessions SET created_at = now()",
         "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
+        "UPDATE sessions SET sign_in_id = NULL",
+        "UPDATE auth_events SET reason = NULL",
         "SELECT network FROM auth_events",
         "DELETE FROM auth_events",
+        "UPDATE api_tokens SET scope = 'write'",
+        "UPDATE reset_codes SET expires_at = 'infinity'",
+        "INSERT INTO reset_codes (user_id, code_hash, expires_at) VALUES ('{a}', sha256(''), 'infinity')",
+        "UPDATE sign_in_networks SET network = network",
+        "SELECT code_hash FROM invites",
+        "DELETE FROM invites",
         *(f"TRUNCATE {table}" for table in GUARDED),
         *(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY" for table in GUARDED),
         "DROP POLICY tasks_own ON tasks",
@@ -330,7 +369,7 @@ def test_nothing_can_be_planted_in_other_ways(
 )
 def test_the_service_may_not(superuser: psycopg.Connection[Any], a: SignedIn, sql: str) -> None:
     with pytest.raises((errors.InsufficientPrivilege, errors.FeatureNotSupported)):
-        run(superuser, a.user_id, sql)
+        run(superuser, a.user_id, sql.replace("{a}", a.user_id))
 
 
 def test_row_security_can_not_be_turned_off(
@@ -425,6 +464,27 @@ def test_an_operator_ends_sessions_on_every_worker(
             database.as_user(who, LIST)
     recorded = "SELECT count(DISTINCT user_id) FROM auth_events WHERE reason = 'by the operator'"
     assert superuser.execute(recorded).fetchone() == (5,)
+
+
+def test_an_operator_adds_disables_and_deletes_accounts_on_every_worker(
+    distributed_url: str, superuser: psycopg.Connection[Any], database: Database
+) -> None:
+    users = [in_every_table(database, superuser) for _ in range(4)]
+    with as_operator(distributed_url) as operator:
+        added = [changes.add(operator, f"{number}@example.com", 4)[0] for number in range(4)]
+        for account in added:
+            changes.reset_password(operator, account.user_id)
+        kept = "SELECT count(*) FROM reset_codes WHERE user_id = ANY (%s)"
+        assert superuser.execute(kept, ([one.user_id for one in added],)).fetchone() == (4,)
+        for who in users:
+            account, *changed = changes.disable(operator, f"{who.user_id}@example.com")
+            assert (account.user_id, account.tasks, changed) == (who.user_id, 1, [True, 1, 1])
+            assert changes.enable(operator, who.user_id)[1]
+            with pytest.raises(SessionEnded):
+                database.as_user(who, LIST)
+            changes.delete(operator, who.user_id)
+            assert {count for count, _ in checksums(superuser, who)} == {0}
+    assert superuser.execute("SELECT count(*) FROM users").fetchone() == (4,)
 
 
 def test_parallel_creates_stop_exactly_at_the_quota(database: Database, a: SignedIn) -> None:

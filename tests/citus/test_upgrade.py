@@ -160,6 +160,8 @@ def test_a_cluster_that_holds_rows_is_brought_up_to_date(
         "tasks",
         "task_counts",
         "idempotency_keys",
+        "api_tokens",
+        "reset_codes",
         "sign_in_networks",
     ):
         assert own_policies(coordinator, table) == {(True, f"t t {OWN}")}

@@ -72,6 +72,15 @@ CASES = {
     ): "ON DELETE SET NULL",
     "ALTER TABLE auth_events ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users": "a table of Citus",
     "UPDATE tasks SET title = 'x'": "outside the migrations",
+    (
+        "CREATE FUNCTION g(wanted text) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER AS"
+        " $$ SELECT count(*) FROM public.tasks WHERE title = wanted $$; SELECT g('x')"
+    ): "a parameter in an SQL function",
+    (
+        "CREATE FUNCTION g(wanted text) RETURNS TABLE (email text) LANGUAGE sql AS"
+        " $$ SELECT u.email FROM users AS u INNER JOIN tasks AS t ON u.user_id = t.user_id"
+        " WHERE t.title = wanted $$; SELECT g('x')"
+    ): "tasks: a parameter in an SQL function",
 }
 # Citus takes these. But constraints have names here, rows are changed outside the migrations, and what counts
 # needs a grant on its sequence, as auth_events has it in distribute.sql. A RESTRICTIVE policy is a permissive
@@ -102,6 +111,18 @@ TAKEN = [
     ),
     "GRANT UPDATE (title) ON tasks TO todo_app",
     "CREATE TYPE mood AS ENUM ('a', 'b'); ALTER TABLE tasks ADD COLUMN m mood",
+    (
+        "CREATE FUNCTION g(owner uuid) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER AS"
+        " $$ SELECT count(*) FROM public.tasks WHERE user_id = owner $$; SELECT g(gen_random_uuid())"
+    ),
+    (
+        "CREATE FUNCTION g(wanted text) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER AS"
+        " $$ SELECT user_id FROM public.users WHERE email = wanted $$; SELECT g('x')"
+    ),
+    (
+        "CREATE FUNCTION g(wanted text) RETURNS bigint LANGUAGE plpgsql STABLE AS"
+        " $$ BEGIN RETURN (SELECT count(*) FROM public.tasks WHERE title = wanted); END $$; SELECT g('x')"
+    ),
     # ordinary tables of the coordinator
     f"CREATE POLICY p ON auth_events USING ({NESTED})",
     "CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY, CONSTRAINT counted_pkey PRIMARY KEY (id))",

@@ -71,7 +71,7 @@ _MORE_BLOCKS = {
     "auth_events/record": 32,
     # 30: the same; and the user's sessions as in sessions/list, before
     "auth_events/record_for_session": 48,
-    "before_sign_in/record_event": 32,
+    "before_sign_in/record_event": 40,
     # 32: of one user sessions_pkey 2, and 3 for each of five sessions; then an event as above, whose user is
     # looked at for the foreign key
     "before_sign_in/end_sessions": 48,

@@ -1,8 +1,9 @@
 """Can a migration be applied to a database that Citus distributes? Judged with PostgreSQL's own grammar.
 
 `refused` names what Citus refuses, with what to write instead; tests/citus asks a cluster. It does not look
-into the body of DO. What Citus takes: columns with any default, generated ones too, named CHECKs, indexes,
-foreign keys to users, grants, functions, types, roles, renamed columns, policies without a sub-select.
+into the body of DO or PL/pgSQL. What Citus takes: columns with any default, generated ones too, named
+CHECKs, indexes, foreign keys to users, grants, functions, types, roles, renamed columns, policies without a
+sub-select.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ _NAMED = {
     ConstrType.CONSTR_FOREIGN,
 }
 _UNIQUE = {ConstrType.CONSTR_UNIQUE, ConstrType.CONSTR_PRIMARY, ConstrType.CONSTR_EXCLUSION}
+_IN = {"i", "b", "v", "d"}  # the modes of what a function is given
 _SERIAL = {"smallserial", "serial", "bigserial", "serial2", "serial4", "serial8"}
 
 
@@ -80,6 +82,8 @@ class _Judge:
                     yield from self._column(table, element)
                 else:
                     yield from self._constraint(table, element)
+        elif isinstance(tree, ast.CreateFunctionStmt):
+            yield from self._function(tree)
         elif table not in self.distributed | self.new:
             if table in ORDINARY and any(_adds_foreign_key(tree)):
                 yield f"{table}: by a foreign key it would become a table of Citus"
@@ -116,6 +120,21 @@ class _Judge:
                 yield from self._column(table, one.def_)
             elif one.subtype == Change.AT_AddConstraint:
                 yield from self._constraint(table, one.def_)
+
+    def _function(self, tree: Any) -> Iterator[str]:
+        given = {option.defname: option.arg for option in tree.options}
+        arguments = {one.name for one in tree.parameters or () if one.mode.value in _IN}
+        if given["language"].sval != "sql" or not arguments or "as" not in given:
+            return
+        body = pglast.parse_sql(given["as"][0].sval)
+        spread = _named(body, ast.RangeVar) & (self.distributed | self.new) - {"users"}
+        if (
+            spread
+            and _named(body, ast.ColumnRef) & arguments
+            and not _is_of_one_user(body, arguments)
+        ):
+            names = ", ".join(sorted(spread))
+            yield f"{names}: a parameter in an SQL function over all users; write PL/pgSQL"
 
     def _column(self, table: str, column: Any) -> Iterator[str]:
         kind = column.typeName.names[-1].sval
@@ -171,6 +190,37 @@ def _adds_foreign_key(tree: Any) -> Iterator[bool]:
             yield one.def_.contype == ConstrType.CONSTR_FOREIGN
         elif isinstance(one.def_, ast.ColumnDef):
             yield any(c.contype == ConstrType.CONSTR_FOREIGN for c in one.def_.constraints or ())
+
+
+def _named(tree: Any, kind: type) -> set[str]:
+    """The last name of each table, or column, in a tree."""
+    found = set()
+
+    class Find(Visitor):  # type: ignore[misc]
+        def visit_RangeVar(self, ancestors: Any, node: Any) -> None:  # noqa: N802 (pglast's name)
+            if kind is ast.RangeVar:
+                found.add(node.relname)
+
+        def visit_ColumnRef(self, ancestors: Any, node: Any) -> None:  # noqa: N802 (pglast's name)
+            if kind is ast.ColumnRef and isinstance(node.fields[-1], ast.String):
+                found.add(node.fields[-1].sval)
+
+    Find()(tree)
+    return found
+
+
+def _is_of_one_user(tree: Any, arguments: set[str]) -> bool:
+    """Whether a user_id is compared with an argument: then one worker is asked."""
+    found = []
+
+    class Find(Visitor):  # type: ignore[misc]
+        def visit_A_Expr(self, ancestors: Any, node: Any) -> None:  # noqa: N802 (pglast's name)
+            if node.name[-1].sval == "=":
+                sides = [_named(side, ast.ColumnRef) for side in (node.lexpr, node.rexpr) if side]
+                found.append({"user_id"} in sides and any(side & arguments for side in sides))
+
+    Find()(tree)
+    return any(found)
 
 
 def _has_subselect(tree: Any) -> bool:
