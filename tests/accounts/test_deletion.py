@@ -29,17 +29,11 @@ def left(superuser, user_id):
     ]
 
 
-<<<<<<< HEAD
-def with_everything(account):
-    """A user with a row in each table, but for what only an operator makes."""
-    account.post(f"/api/{account.id}/tokens", json={"name": "x", "scope": "read"})
-=======
 def with_everything(account, database_url):
     """A user with a row in each table."""
     token = {"name": "Nightly report", "scope": "read", "expires_in_days": 90}
     assert account.post(f"/api/{account.id}/tokens", json=token).status_code == 201
     reset_code(database_url, account.id)
->>>>>>> citus12
     for key in ("k", "l"):
         account.post(account.tasks, json={"title": "x"}, headers={"Idempotency-Key": key})
     body = {"email": account.email, "password": PASSWORD}
@@ -47,16 +41,9 @@ def with_everything(account, database_url):
     return account
 
 
-<<<<<<< HEAD
-def test_the_account_and_all_that_is_its_own_are_gone(client, ann, bob, superuser):
-    with_everything(ann)
-    with_everything(bob)
-    superuser.execute("INSERT INTO reset_codes SELECT user_id, sha256(''), now() FROM users")
-=======
 def test_the_account_and_all_that_is_its_own_are_gone(ann, bob, superuser, database_url):
     with_everything(ann, database_url)
     with_everything(bob, database_url)
->>>>>>> citus12
     tables = {table for table, has_user in TABLES.items() if has_user}
     assert set(left(superuser, ann.id)) == tables
     answer = delete(ann)
