@@ -6,6 +6,7 @@ Tests marked `contract` change rows, never the schema: they share one database, 
 import gc
 import itertools
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -53,6 +54,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Otherwise each process of the run compiles all tests, and each service that a test starts all modules.
     """
+    # A shell that runs the tests in the background lets them ignore Ctrl-C, and so do all processes that they
+    # start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parse_once()
