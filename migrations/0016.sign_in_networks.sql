@@ -11,7 +11,7 @@
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';
 
-ALTER TABLE rate_limits ADD COLUMN in_flight timestamptz [] NOT NULL DEFAULT '{}';
+ALTER TABLE rate_limits ADD COLUMN in_flight timestamptz[] NOT NULL DEFAULT '{}';
 
 COMMENT ON COLUMN rate_limits.in_flight IS
 'Of guesses at an account: those of hits whose password is still being looked at, and may turn out to be right.';
@@ -47,10 +47,10 @@ USING (TRUE);
 CREATE POLICY sign_in_networks_sweep ON sign_in_networks FOR DELETE TO todo_auth
 USING (seen_on < (now() AT TIME ZONE 'UTC')::date - 90);
 
--- Login has to find an account before anyone is signed in: its password, and whether it was signed in to from a network.
--- Beside own_password this is the only way to a password hash. It replaces find_credentials, which the version before
--- this one still calls. In two steps: Citus looks for the network on one worker then. Without an account the second
--- step looks for that of nobody, so that it takes as long.
+-- Login has to find an account before anyone is signed in: its password, and whether it was signed in to from a
+-- network. Beside own_password this is the only way to a password hash. It replaces find_credentials, which the version
+-- before this one still calls. In two steps: Citus looks for the network on one worker then. Without an account the
+-- second step looks for that of nobody, so that it takes as long.
 CREATE FUNCTION find_account_from(wanted_email text, from_network cidr)
 RETURNS TABLE (
     user_id uuid, password_hash text, password_version bigint, is_disabled boolean, is_known_network boolean
