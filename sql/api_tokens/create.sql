@@ -1,4 +1,4 @@
--- Add an API token, unless the user has as many as allowed, and record that.
+-- Add an API token, unless the user has as many as allowed, and record that, at most 60 times a minute.
 -- Only after users/take_turn: otherwise two creations could both find room for one, and one could come after the end of
 -- the session that asks for it.
 --
@@ -13,11 +13,10 @@
 --             address           the client's address
 --             user_agent        at most 256 characters, or null
 --             request_id        the request's id
---             bounded           true: record nothing if the client has caused 60 rows within a minute
 -- Returns:    created_at        null when there is no room; no row at all when the session has ended meanwhile
 --             expires_at        null: never
--- Index:      sessions_pkey, api_tokens_pkey; auth_events_of_network inside auth_event_room
--- Locks:      the user's row against deletion; when bounded, an advisory lock of the client's network; until commit
+-- Index:      sessions_pkey, api_tokens_pkey; auth_events_of_user
+-- Locks:      the user's row against deletion, until commit
 WITH living AS (
     SELECT user_id
     FROM sessions
@@ -32,6 +31,16 @@ in_the_way AS (
     WHERE user_id = %s
     ORDER BY id
     LIMIT 1 OFFSET %(other_tokens)s::integer
+),
+
+recorded_lately AS MATERIALIZED (
+    SELECT user_id
+    FROM auth_events
+    WHERE user_id = %s
+        AND occurred_at > now() - pg_catalog.make_interval(mins => 1)
+        AND event = %(event)s::text
+    ORDER BY occurred_at DESC
+    LIMIT 1 OFFSET 59
 ),
 
 made AS (
@@ -62,7 +71,7 @@ recorded AS (
         %(request_id)s::text
     FROM made
     WHERE user_id = %s
-        AND CASE WHEN %(bounded)s::boolean THEN public.auth_event_room(%(address)s::inet) ELSE TRUE END
+        AND NOT EXISTS (SELECT FROM recorded_lately)
 )
 
 SELECT

@@ -6,10 +6,9 @@
 --             address      the client's address
 --             user_agent   at most 256 characters, or null
 --             request_id   the request's id
---             bounded      true: record nothing if the client has caused 60 rows within a minute
 -- Returns:    one row, or none if there is no such token
--- Index:      api_tokens_pkey; auth_events_of_network inside auth_event_room
--- Locks:      the token's row; when bounded, an advisory lock of the client's network; both until commit
+-- Index:      api_tokens_pkey
+-- Locks:      the token's row, until commit
 WITH ended AS (
     DELETE FROM api_tokens
     WHERE user_id = %s
@@ -29,7 +28,6 @@ recorded AS (
         %(request_id)s::text
     FROM ended
     WHERE user_id = %s
-        AND CASE WHEN %(bounded)s::boolean THEN public.auth_event_room(%(address)s::inet) ELSE TRUE END
 )
 
 SELECT user_id

@@ -8,11 +8,10 @@
 --             address      the client's address
 --             user_agent   at most 256 characters, or null
 --             request_id   the request's id, as in its answer and its log line
---             bounded      true: add no row if the client has caused 60 within a minute
+--             bounded      true: add no row if there are 60 such events of the user within a minute
 -- Returns:    nothing
--- Index:      sessions_pkey; auth_events_of_network inside auth_event_room
--- Locks:      the user's row against deletion; when bounded, an advisory lock of the client's
---             network; both until commit
+-- Index:      sessions_pkey; auth_events_of_user when bounded
+-- Locks:      the user's row against deletion, until commit
 WITH own AS (
     SELECT coalesce(sign_in_id, id) AS first_id
     FROM sessions
@@ -27,6 +26,16 @@ concerned AS MATERIALIZED (
     WHERE user_id = %s
         AND expires_at > now()
         AND %(others)s::boolean = (coalesce(sign_in_id, id) NOT IN (SELECT own.first_id FROM own))
+),
+
+recorded_lately AS MATERIALIZED (
+    SELECT user_id
+    FROM auth_events
+    WHERE user_id = %s
+        AND occurred_at > now() - pg_catalog.make_interval(mins => 1)
+        AND event = %(event)s::text
+    ORDER BY occurred_at DESC
+    LIMIT 1 OFFSET 59
 )
 
 INSERT INTO auth_events (event, reason, user_id, address, user_agent, request_id)
@@ -39,4 +48,4 @@ SELECT
     %(request_id)s::text
 FROM concerned
 WHERE user_id = %s
-    AND CASE WHEN %(bounded)s::boolean THEN public.auth_event_room(%(address)s::inet) ELSE TRUE END
+    AND NOT (%(bounded)s::boolean AND EXISTS (SELECT FROM recorded_lately))

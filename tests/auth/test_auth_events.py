@@ -141,6 +141,33 @@ def test_a_flood_does_not_keep_sign_ins_from_being_recorded(client, ann, events)
     assert events()[-1]["event"] == "login"
 
 
+def test_a_flood_of_refusals_does_not_keep_what_users_do_from_being_recorded(client, ann, events):
+    for _ in range(65):
+        client.get(ann.tasks, headers={"Authorization": "Bearer x"})
+    client.post("/api/auth/login", json=LOGIN)
+    ann.token = ann.post("/api/auth/renew").json["data"]["access_token"]
+    made = ann.post(f"/api/{ann.id}/tokens", json={"name": "script", "scope": "read"}).json["data"]
+    ann.delete(f"/api/{ann.id}/tokens/{made['id']}")
+    [other] = [
+        one["id"]
+        for one in ann.get(f"/api/{ann.id}/sessions").json["data"]
+        if not one["is_current"]
+    ]
+    ann.delete(f"/api/{ann.id}/sessions/{other}")
+    client.post("/api/auth/login", json=LOGIN)
+    ann.delete(f"/api/{ann.id}/sessions")
+    names = [event["event"] for event in events()]
+    assert names[60:] == [
+        "login",
+        "renewal",
+        "token_created",
+        "token_ended",
+        "session_ended",
+        "login",
+        "sessions_ended",
+    ]
+
+
 def test_addresses_of_one_ipv6_network_share_their_room(client, ann, events, superuser):
     superuser.execute("DELETE FROM auth_events")
     for number in range(70):

@@ -15,7 +15,6 @@ from todo_api.accounts.rows import as_token
 from todo_api.attempts import events
 from todo_api.auth import api_tokens
 from todo_api.auth.admission import admit, own_session, session_first
-from todo_api.auth.tokens import is_uuid
 from todo_api.database.calls import Call, SessionEnded
 from todo_api.web import answers
 from todo_api.web.bodies import read_body
@@ -23,7 +22,7 @@ from todo_api.web.current import database
 from todo_api.web.moments import rfc3339
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
-from todo_api.web.schemas import unset_as_none
+from todo_api.web.schemas import is_id, unset_as_none
 
 MAX_TOKENS = 50  # of an account
 
@@ -58,7 +57,7 @@ def create_token() -> Response:
         who,
         Call("users/take_turn"),
         Call("api_tokens/delete_expired"),
-        Call("api_tokens/create", values | events.event("token_created", token_id).parameters),
+        Call("api_tokens/create", values | events.parameters("token_created", token_id)),
     )
     if not made:  # the session ended while this waited for its turn
         raise SessionEnded
@@ -84,9 +83,9 @@ def delete_token(token_id: str) -> Response:
     """End a token, at once and for every process."""
     token_id = token_id.lower()
     with session_first:
-        if not is_uuid(token_id):
+        if not is_id(token_id):
             raise _no_such_token()
-    values = {"token_id": token_id} | events.event("token_ended", token_id).parameters
+    values = {"token_id": token_id} | events.parameters("token_ended", token_id)
     [ended] = database().as_user(own_session(), Call("api_tokens/delete", values))
     if not ended:
         raise _no_such_token()

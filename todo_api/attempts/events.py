@@ -10,32 +10,25 @@ logger = logging.getLogger("todo_api.events")
 
 USER_AGENT_MAX = 256
 # Anyone can cause these events without limit: one address gets at most 60 rows a minute.
-BOUNDED = frozenset(
-    {
-        "token_refused",
-        "foreign_user",
-        "rate_limited",
-        "renewal",
-        "session_ended",
-        "sessions_ended",
-        "token_created",
-        "token_ended",
-    }
-)
+BOUNDED = frozenset({"token_refused", "foreign_user", "rate_limited"})
 
 
 def event(name: str, reason: str | None = None) -> Call:
     """The call that records an event of the acting user, for the transaction of its cause."""
-    return Call("auth_events/record", _parameters(name, reason))
+    return Call("auth_events/record", parameters(name, reason) | _bound(name))
 
 
-def event_of_session(name: str, session_id: str, *, others: bool = False) -> Call:
+def event_of_session(
+    name: str, session_id: str, *, others: bool = False, bounded: bool = False
+) -> Call:
     """The call that records what happens to a living session, or to the `others`; nothing if there is none.
 
     For a transaction in the user's turn: before the call that ends them, or after the one that starts it.
+    What a user can do without limit is `bounded`: 60 rows a minute of the user's own. Refusals, which others
+    can cause, take no room from them.
     """
-    of_session = {"session_id": session_id, "others": others}
-    return Call("auth_events/record_for_session", _parameters(name, None) | of_session)
+    of_session = {"session_id": session_id, "others": others, "bounded": bounded}
+    return Call("auth_events/record_for_session", parameters(name, None) | of_session)
 
 
 def sender() -> dict[str, object]:
@@ -65,16 +58,17 @@ def of_nobody(name: str) -> Call:
     return _of(None, name, None)
 
 
-def _of(user_id: str | None, name: str, reason: str | None) -> Call:
-    return Call("before_sign_in/record_event", _parameters(name, reason) | {"user_id": user_id})
-
-
-def _parameters(name: str, reason: str | None) -> dict[str, object]:
+def parameters(name: str, reason: str | None) -> dict[str, object]:
+    """Of an event, for a statement that records it itself."""
     request = current_request()
     request.auth_event = name
-    return {
-        "event": name,
-        "reason": reason,
-        "request_id": request.id,
-        "bounded": name in BOUNDED,
-    } | sender()
+    return {"event": name, "reason": reason, "request_id": request.id} | sender()
+
+
+def _of(user_id: str | None, name: str, reason: str | None) -> Call:
+    values = parameters(name, reason) | _bound(name) | {"user_id": user_id}
+    return Call("before_sign_in/record_event", values)
+
+
+def _bound(name: str) -> dict[str, object]:
+    return {"bounded": name in BOUNDED}

@@ -44,7 +44,7 @@ def renew(who: SignedIn) -> Renewed:
         Call("sessions/end_soon", {"session_id": who.session_id, "grace": GRACE_S}),
         Call("sessions/renew", parameters | events.sender()),
         Call("sessions/trim", {"session_id": new.session_id, "kept": MAX_SESSIONS - 1}),
-        events.event_of_session("renewal", new.session_id),
+        events.event_of_session("renewal", new.session_id, bounded=True),
         Call("users/get_email"),
     )
     if not started:

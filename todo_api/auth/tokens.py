@@ -5,7 +5,6 @@ flask-jwt-extended issues and verifies the JWTs; each claim has to be as this se
 
 import re
 import time
-import uuid
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -29,6 +28,7 @@ from todo_api.web import problems
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
+from todo_api.web.schemas import is_id
 
 LIFETIME_S = 24 * 60 * 60
 # How long a process takes an API token that the database has accepted for one of its user's, before it has
@@ -180,7 +180,7 @@ def sender(app: Flask, authorization: str) -> tuple[str, str] | None:
     for secret in app.extensions["verifying_secrets"]:
         with suppress(PyJWTError):
             claims = _decode(credentials["token"], secret, ["HS256"], {"verify_aud": False})
-            if is_uuid(claims.get("user_id")) and is_uuid(claims.get("jti")):
+            if _is_own_id(claims.get("user_id")) and _is_own_id(claims.get("jti")):
                 return claims["user_id"], claims["jti"]
     return None
 
@@ -239,16 +239,11 @@ def _is_ours(header: dict[str, Any], claims: dict[str, Any]) -> bool:
         and claims.get("type") == "access"
         and claims.get("iss") == ISSUER
         and claims.get("aud") == AUDIENCE
-        and is_uuid(claims.get("user_id"))
-        and is_uuid(claims.get("jti"))
+        and _is_own_id(claims.get("user_id"))
+        and _is_own_id(claims.get("jti"))
     )
 
 
-def is_uuid(value: object) -> bool:
-    """Whether `value` is a UUID as this service writes them: lower case, with hyphens."""
-    if not isinstance(value, str) or len(value) != 36:
-        return False
-    try:
-        return str(uuid.UUID(value)) == value
-    except ValueError:
-        return False
+def _is_own_id(value: object) -> bool:
+    """Whether `value` is an id as this service writes it."""
+    return isinstance(value, str) and is_id(value) and value == value.lower()
