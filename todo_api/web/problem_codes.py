@@ -66,8 +66,8 @@ CODES = {
         403,
         "Insufficient scope",
         "This API token may not do that.",
-        "A token with the scope “read” changes nothing, and no API token changes anything about the account, "
-        "its sessions and its tokens. Use a token with the scope “write”, or log in.",
+        "An API token is for the calls on tasks and for a look at the account, and with the scope “read” it "
+        "changes nothing. For a change of tasks use one with the scope “write”; for all else log in.",
     ),
     "not-found": Code(
         404,
