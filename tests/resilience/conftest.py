@@ -40,7 +40,10 @@ def running(
     module_database_url: str, tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]
 ) -> Iterator[LiveService]:
     folder = tmp_path_factory.mktemp("service")
-    unlimited = {"AUTH_RATE_LIMIT": "1000000 per minute"}
+    unlimited = {
+        "AUTH_RATE_LIMIT": "1000000 per minute",
+        "ACCOUNT_GUESS_LIMIT": "1000000 per hour",
+    }
     with live_service(module_database_url, folder, **(unlimited | settings)) as service:
         yield service
 
@@ -70,6 +73,7 @@ def start(module_database_url: str, tmp_path: Path) -> Iterator[StartLive]:
             chosen = {
                 "PORT": str(started[0].port) if started else "0",
                 "AUTH_RATE_LIMIT": "1000000 per minute",
+                "ACCOUNT_GUESS_LIMIT": "1000000 per hour",
                 **settings,
             }
             started.append(stack.enter_context(live_service(database_url, folder, **chosen)))

@@ -125,8 +125,9 @@ return {string.format('%.6f', found[2 * (counted - allowed) + 2] + window - now)
 _SETTLE = """
 local at = redis.call('ZSCORE', KEYS[1], '?' .. ARGV[1])
 if at then
-    redis.call('ZREM', KEYS[1], '?' .. ARGV[1])
+    -- First the new name: a set without members is gone, and the time of its end with it.
     redis.call('ZADD', KEYS[1], at, ARGV[1])
+    redis.call('ZREM', KEYS[1], '?' .. ARGV[1])
 end
 """
 

@@ -35,8 +35,9 @@ def authorize(page: Page, token: str) -> None:
     """Give the token to the Authorize dialog and close it."""
     page.locator(".auth-wrapper .authorize").click()
     dialog = page.locator(".dialog-ux")
-    dialog.locator("input").fill(token)
-    dialog.get_by_role("button", name="Apply credentials").click()
+    # the first of two: a session's token, before an API token
+    dialog.locator("input").first.fill(token)
+    dialog.get_by_role("button", name="Apply credentials").first.click()
     dialog.get_by_role("button", name="Remove authorization").wait_for()
-    dialog.locator(".btn-done").click()
+    dialog.locator(".btn-done").first.click()
     dialog.wait_for(state="detached")

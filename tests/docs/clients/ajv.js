@@ -6,7 +6,7 @@ const addFormats = require("ajv-formats").default;
 const document = JSON.parse(readFileSync(process.argv[2], "utf8"));
 for (const unicodeRegExp of [true, false]) {
   const ajv = new Ajv({ strict: true, strictTypes: false, unicodeRegExp });
-  addFormats(ajv, { formats: ["uuid", "date-time", "uri-reference", "password"] });
+  addFormats(ajv, { formats: ["uuid", "date", "date-time", "uri-reference", "password"] });
   ajv.addSchema(document, "document").addVocabulary(Object.keys(document));
   for (const name of Object.keys(document.components.schemas)) {
     const validate = ajv.getSchema(`document#/components/schemas/${name}`);

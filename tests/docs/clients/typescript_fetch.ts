@@ -17,7 +17,7 @@ async function problem(call: Promise<unknown>) {
 async function main() {
   const credentials: Credentials = { email: someAddress(), password: "correct horse battery" };
   const anyone = new AuthApi(new Configuration({ basePath: serviceUrl }));
-  const opened = await anyone.signup({ newAccount: credentials });
+  const opened = await anyone.signup({ signUp: credentials });
   equal(opened.data.email, credentials.email);
   const session = (await anyone.login({ credentials })).data;
 

@@ -18,6 +18,7 @@ def settings() -> dict[str, str]:
         "WORKERS": "4",
         "THREADS": "16",
         "AUTH_RATE_LIMIT": f"{LIMIT} per hour",
+        "ACCOUNT_GUESS_LIMIT": "1000 per hour",
         "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8",
     }
 
