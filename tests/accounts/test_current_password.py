@@ -208,3 +208,21 @@ def test_a_hit_limit_is_recorded_with_its_user(limited, superuser, name):
     [(reason, user_id)] = events
     assert reason.startswith("accounts.")
     assert user_id == limited.id
+
+
+# --- guesses ---
+
+
+@EVERY
+def test_wrong_current_passwords_are_guesses_and_right_ones_are_none(make_app, ann, name):
+    ann.client = make_app(account_guess_limit="2 per hour").test_client()
+    login = {"email": ann.email, "password": PASSWORD}
+    assert code(call(ann, name, "not mine!")) == (403, "wrong-password")
+    same = {"current_password": PASSWORD, "email": ann.email}
+    assert call(ann, "email", json=same).status_code == 200
+    assert code(call(ann, name, "not mine!")) == (403, "wrong-password")
+    refused = call(ann, name)
+    assert code(refused) == (429, "rate-limited")
+    assert 0 < int(refused.headers["Retry-After"]) <= 3600
+    assert ann.client.post("/api/auth/login", json=login).status_code == 429
+    assert ann.get(ann.tasks).status_code == 200
