@@ -59,3 +59,9 @@ def test_one_that_is_disabled_while_its_password_is_checked_gets_no_session(
     assert superuser.execute("SELECT count(*) FROM sessions").fetchall() == [(1,)]
     [_, refused] = superuser.execute("SELECT event FROM auth_events ORDER BY id").fetchall()
     assert refused == ("login_refused",)
+
+
+def test_right_passwords_of_a_disabled_account_are_no_guesses(make_app, disabled):
+    client = make_app(account_guess_limit="2 per hour").test_client()
+    assert [log_in(client).status_code for _ in range(3)] == [403] * 3
+    assert [log_in(client, "not the password").status_code for _ in range(3)] == [401, 401, 429]
