@@ -152,7 +152,8 @@ def test_a_password_change_happens_wholly_or_not_at_all(
             assert answer.status == 503
             killer.join()
             database.start(**durable)
-            until(lambda: other.ask("GET", "/health/ready").status == 200)
+            for each in (client, other):  # each worker connects again by itself
+                until(lambda each=each: each.ask("GET", "/health/ready").status == 200)
             good = [one for one in (password, wanted) if log_in(one) == 200]
             assert len(good) == 1
             in_doubt += good == [wanted]
