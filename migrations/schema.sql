@@ -34,6 +34,8 @@ CREATE TABLE public.users (
     email text NOT NULL,
     password_hash text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    password_version integer DEFAULT 1 NOT NULL,
+    disabled_at timestamp with time zone,
     CONSTRAINT users_email_length CHECK (((char_length(email) >= 5) AND (char_length(email) <= 254))),
     CONSTRAINT users_email_plausible CHECK ((email ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'::text)),
     CONSTRAINT users_password_hash_is_bcrypt CHECK ((password_hash ~ '^\$2b\$[0-9]{2}\$[./A-Za-z0-9]{53}$'::text))
@@ -43,12 +45,25 @@ ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.users IS 'Accounts. Everything else belongs to one of them and leaves with it.';
 
+COMMENT ON COLUMN public.users.password_version IS 'Grows with each new password: what was allowed by the one before is refused.';
+
+COMMENT ON COLUMN public.users.disabled_at IS 'Null: not disabled.';
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY users_add ON public.users FOR INSERT TO todo_auth
+    WITH CHECK (true);
+
+CREATE POLICY users_change ON public.users FOR UPDATE TO todo_auth
+    USING (true);
+
+CREATE POLICY users_delete ON public.users FOR DELETE TO todo_auth
+    USING (true);
 
 CREATE POLICY users_find_credentials ON public.users FOR SELECT TO todo_auth
     USING (true);
@@ -57,8 +72,8 @@ CREATE POLICY users_own ON public.users TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT (user_id, email, created_at), INSERT (user_id, email, password_hash) ON TABLE public.users TO todo_app;
-GRANT SELECT (user_id, email, password_hash) ON TABLE public.users TO todo_auth;
+GRANT SELECT (user_id, email, created_at, password_version, disabled_at), INSERT (user_id, email, password_hash), UPDATE (email, password_hash, password_version) ON TABLE public.users TO todo_app;
+GRANT DELETE, SELECT (user_id, email, password_hash, created_at, password_version, disabled_at), INSERT (user_id, email, password_hash), UPDATE (password_hash, password_version, disabled_at) ON TABLE public.users TO todo_auth;
 
 -- --- find_credentials ---
 
@@ -180,6 +195,21 @@ CREATE TABLE public.tasks (
     completed_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    notes text,
+    due_date date,
+    due_at timestamp with time zone,
+    priority smallint DEFAULT 0 NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT tasks_due_at_range CHECK (((due_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT tasks_due_date_range CHECK (((due_date >= '1970-01-01'::date) AND (due_date <= '9999-12-31'::date))),
+    CONSTRAINT tasks_due_once CHECK (((due_date IS NULL) OR (due_at IS NULL))),
+    CONSTRAINT tasks_notes_have_no_control_characters CHECK ((notes !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F]'::text)),
+    CONSTRAINT tasks_notes_length CHECK (((char_length(notes) >= 1) AND (char_length(notes) <= 4000))),
+    CONSTRAINT tasks_priority_range CHECK (((priority >= 0) AND (priority <= 3))),
+    CONSTRAINT tasks_revision_not_negative CHECK ((revision >= 0)),
+    CONSTRAINT tasks_tags_form CHECK (((tags = '{}'::text[]) OR ((((','::text || array_to_string(tags, ','::text)) || ','::text) !~ ',,|, | ,|[^,]{51}|[\u0001-\u001F\u007F-\u009F]'::text) AND (string_to_array(array_to_string(tags, ','::text), ','::text) = tags)))),
+    CONSTRAINT tasks_tags_number CHECK ((cardinality(tags) <= 20)),
     CONSTRAINT tasks_title_has_no_control_characters CHECK ((title !~ '[\u0001-\u001F\u007F-\u009F]'::text)),
     CONSTRAINT tasks_title_length CHECK (((char_length(title) >= 1) AND (char_length(title) <= 500))),
     CONSTRAINT tasks_title_trimmed CHECK ((title = btrim(title)))
@@ -191,6 +221,10 @@ ALTER TABLE ONLY public.tasks FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE public.tasks IS 'Tasks, each of them its user''s and nobody else''s.';
 
 COMMENT ON COLUMN public.tasks.completed_at IS 'Null: still open.';
+
+COMMENT ON COLUMN public.tasks.due_date IS 'A day of the calendar, in no time zone.';
+
+COMMENT ON COLUMN public.tasks.revision IS 'Of the latest change. 0: not numbered yet.';
 
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (user_id, id);
@@ -206,20 +240,38 @@ CREATE POLICY tasks_own ON public.tasks TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT, DELETE, INSERT (user_id, title), UPDATE (title, completed_at, updated_at) ON TABLE public.tasks TO todo_app;
+GRANT SELECT, DELETE, INSERT (user_id, id, title, notes, due_date, due_at, priority, tags, revision), UPDATE (title, completed_at, updated_at, notes, due_date, due_at, priority, tags, revision) ON TABLE public.tasks TO todo_app;
 
 -- --- task_counts ---
 
 CREATE TABLE public.task_counts (
     user_id uuid NOT NULL,
     tasks integer NOT NULL,
-    CONSTRAINT task_counts_not_negative CHECK ((tasks >= 0))
+    numbered integer,
+    text_bytes bigint DEFAULT 0 NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
+    forgotten_revision bigint DEFAULT 0 NOT NULL,
+    deletions integer DEFAULT 0 NOT NULL,
+    CONSTRAINT task_counts_deletions_not_negative CHECK ((deletions >= 0)),
+    CONSTRAINT task_counts_forgotten_revision_is_past CHECK (((forgotten_revision >= 0) AND (forgotten_revision <= revision))),
+    CONSTRAINT task_counts_not_negative CHECK ((tasks >= 0)),
+    CONSTRAINT task_counts_text_bytes_not_negative CHECK ((text_bytes >= 0))
 )
 WITH (fillfactor='50');
 
 ALTER TABLE ONLY public.task_counts FORCE ROW LEVEL SECURITY;
 
-COMMENT ON TABLE public.task_counts IS 'How many tasks a user holds, for the quota. Kept by tasks/create and tasks/delete.';
+COMMENT ON TABLE public.task_counts IS 'How many tasks a user holds and how much text, for the quotas, and the latest revision. Its row is the user''s turn.';
+
+COMMENT ON COLUMN public.task_counts.numbered IS 'How many of the tasks have a revision. Null, or not as many as tasks: they have to be counted and numbered.';
+
+COMMENT ON COLUMN public.task_counts.text_bytes IS 'Of titles, notes and tags, in UTF-8.';
+
+COMMENT ON COLUMN public.task_counts.revision IS 'Of the user''s latest change.';
+
+COMMENT ON COLUMN public.task_counts.forgotten_revision IS 'What was deleted up to this revision is no longer known in full: a client that asks from before it starts over.';
+
+COMMENT ON COLUMN public.task_counts.deletions IS 'How many rows deleted_tasks has of the user.';
 
 ALTER TABLE ONLY public.task_counts
     ADD CONSTRAINT task_counts_pkey PRIMARY KEY (user_id);
@@ -229,11 +281,18 @@ ALTER TABLE ONLY public.task_counts
 
 ALTER TABLE public.task_counts ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY task_counts_find ON public.task_counts FOR SELECT TO todo_auth
+    USING (true);
+
+CREATE POLICY task_counts_forget ON public.task_counts FOR UPDATE TO todo_auth
+    USING (true);
+
 CREATE POLICY task_counts_own ON public.task_counts TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT, INSERT (user_id, tasks), UPDATE (tasks) ON TABLE public.task_counts TO todo_app;
+GRANT SELECT, INSERT (user_id, tasks, numbered), UPDATE (tasks, numbered, text_bytes, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_app;
+GRANT SELECT (user_id, revision, forgotten_revision, deletions), UPDATE (forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 
@@ -251,7 +310,6 @@ CASE family(address)
 END))) STORED NOT NULL,
     user_agent text,
     request_id text NOT NULL,
-    CONSTRAINT auth_events_event_known CHECK ((event = ANY (ARRAY['signup'::text, 'login'::text, 'logout'::text, 'signup_refused'::text, 'login_refused'::text, 'token_refused'::text, 'foreign_user'::text, 'rate_limited'::text]))),
     CONSTRAINT auth_events_reason_length CHECK ((char_length(reason) <= 100)),
     CONSTRAINT auth_events_request_id_length CHECK (((char_length(request_id) >= 1) AND (char_length(request_id) <= 128))),
     CONSTRAINT auth_events_user_agent_length CHECK ((char_length(user_agent) <= 256))
@@ -274,6 +332,9 @@ ALTER TABLE public.auth_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+ALTER TABLE public.auth_events
+    ADD CONSTRAINT auth_events_event_known CHECK ((event = ANY (ARRAY['signup'::text, 'login'::text, 'renewal'::text, 'logout'::text, 'session_ended'::text, 'sessions_ended'::text, 'password_changed'::text, 'email_changed'::text, 'password_reset'::text, 'account_deleted'::text, 'token_created'::text, 'token_ended'::text, 'account_added'::text, 'account_invited'::text, 'reset_code_made'::text, 'account_disabled'::text, 'account_enabled'::text, 'signup_refused'::text, 'login_refused'::text, 'password_refused'::text, 'reset_refused'::text, 'token_refused'::text, 'foreign_user'::text, 'rate_limited'::text]))) NOT VALID;
+
 ALTER TABLE ONLY public.auth_events
     ADD CONSTRAINT auth_events_pkey PRIMARY KEY (id);
 
@@ -291,8 +352,11 @@ ALTER TABLE public.auth_events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY auth_events_count ON public.auth_events FOR SELECT TO todo_auth
     USING (true);
 
-CREATE POLICY auth_events_end ON public.auth_events FOR INSERT TO todo_auth
-    WITH CHECK (((event = 'logout'::text) AND (user_id IS NOT NULL)));
+CREATE POLICY auth_events_forget ON public.auth_events FOR DELETE TO todo_auth
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY auth_events_operator ON public.auth_events FOR INSERT TO todo_auth
+    WITH CHECK ((reason = 'by the operator'::text));
 
 CREATE POLICY auth_events_own ON public.auth_events TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
@@ -301,8 +365,8 @@ CREATE POLICY auth_events_own ON public.auth_events TO todo_app
 CREATE POLICY auth_events_sweep ON public.auth_events FOR DELETE TO todo_auth
     USING ((occurred_at <= (now() - '1 day'::interval)));
 
-GRANT INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
-GRANT DELETE, SELECT (id, occurred_at, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
+GRANT SELECT (id, occurred_at, event, reason, user_id, address, user_agent, request_id), INSERT (event, reason, user_id, address, user_agent, request_id) ON TABLE public.auth_events TO todo_app;
+GRANT DELETE, SELECT (id, occurred_at, event, user_id, network), INSERT (event, reason, user_id, address, request_id) ON TABLE public.auth_events TO todo_auth;
 
 -- --- auth_event_room ---
 
@@ -360,6 +424,8 @@ CREATE TABLE public.idempotency_keys (
     request_hash bytea NOT NULL,
     task_id uuid NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    revision bigint,
+    answer text,
     CONSTRAINT idempotency_keys_key_is_visible_ascii CHECK ((key !~ '[^\u0021-\u007E]'::text)),
     CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
     CONSTRAINT idempotency_keys_request_hash_is_sha256 CHECK ((octet_length(request_hash) = 32))
@@ -372,6 +438,10 @@ COMMENT ON TABLE public.idempotency_keys IS 'What a user''s create was answered,
 COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
 
 COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were: the task''s own created_at.';
+
+COMMENT ON COLUMN public.idempotency_keys.revision IS 'The new task''s. Null: made by a version that had none.';
+
+COMMENT ON COLUMN public.idempotency_keys.answer IS 'Null: it can be made again from the other columns and the same body.';
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, key);
@@ -395,7 +465,7 @@ CREATE POLICY idempotency_keys_own ON public.idempotency_keys TO todo_app
 CREATE POLICY idempotency_keys_sweep ON public.idempotency_keys FOR DELETE TO todo_auth
     USING ((created_at <= (now() - '24:00:00'::interval)));
 
-GRANT SELECT, DELETE, INSERT (user_id, key, request_hash, task_id, created_at) ON TABLE public.idempotency_keys TO todo_app;
+GRANT SELECT, DELETE, INSERT (user_id, key, request_hash, task_id, created_at, revision, answer) ON TABLE public.idempotency_keys TO todo_app;
 GRANT DELETE, SELECT (task_id, created_at) ON TABLE public.idempotency_keys TO todo_auth;
 
 -- --- housekeeping ---
@@ -519,3 +589,149 @@ COMMENT ON FUNCTION public.sweep_auth_events(days integer, most integer) IS 'Rem
 
 REVOKE ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) TO todo_app;
+
+-- --- find_account ---
+
+CREATE FUNCTION public.find_account(wanted_email text) RETURNS TABLE(user_id uuid, password_hash text, password_version integer, is_disabled boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.user_id, u.password_hash, u.password_version, u.disabled_at IS NOT NULL
+    FROM public.users AS u
+    WHERE lower(u.email) = lower(wanted_email)
+$$;
+
+ALTER FUNCTION public.find_account(wanted_email text) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.find_account(wanted_email text) IS 'Login has to find an account before anyone is signed in. Beside own_password this is the only way to a password hash.';
+
+REVOKE ALL ON FUNCTION public.find_account(wanted_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_account(wanted_email text) TO todo_app;
+
+-- --- own_password ---
+
+CREATE FUNCTION public.own_password() RETURNS TABLE(password_hash text, password_version integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.password_hash, u.password_version
+    FROM public.users AS u
+    WHERE u.user_id = nullif(current_setting('app.user_id', true), '')::uuid
+$$;
+
+ALTER FUNCTION public.own_password() OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.own_password() IS 'The password hash of the transaction''s own user, for the calls that ask for the current password.';
+
+REVOKE ALL ON FUNCTION public.own_password() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.own_password() TO todo_app;
+
+-- --- delete_account ---
+
+CREATE FUNCTION public.delete_account(known_version integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    own     CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+    removed integer;
+BEGIN
+    DELETE FROM public.users WHERE user_id = own AND password_version = known_version;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF removed = 1 THEN
+        DELETE FROM public.auth_events WHERE user_id = own;
+    END IF;
+    RETURN removed = 1;
+END
+$$;
+
+ALTER FUNCTION public.delete_account(known_version integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.delete_account(known_version integer) IS 'Deletes the transaction''s own user and all that is theirs, if the password is still the one that was checked.';
+
+REVOKE ALL ON FUNCTION public.delete_account(known_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_account(known_version integer) TO todo_app;
+
+-- --- deleted_tasks ---
+
+CREATE TABLE public.deleted_tasks (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    revision bigint NOT NULL,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deleted_tasks_revision_positive CHECK ((revision > 0))
+);
+
+ALTER TABLE ONLY public.deleted_tasks FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.deleted_tasks IS 'Which tasks a user deleted in the last 30 days, for clients that keep a copy. Nothing of what was in them.';
+
+ALTER TABLE ONLY public.deleted_tasks
+    ADD CONSTRAINT deleted_tasks_pkey PRIMARY KEY (user_id, id);
+
+CREATE INDEX deleted_tasks_by_revision ON public.deleted_tasks USING btree (user_id, revision);
+
+CREATE INDEX deleted_tasks_by_time ON public.deleted_tasks USING btree (deleted_at);
+
+ALTER TABLE ONLY public.deleted_tasks
+    ADD CONSTRAINT deleted_tasks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.deleted_tasks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY deleted_tasks_find_old ON public.deleted_tasks FOR SELECT TO todo_auth
+    USING ((deleted_at <= (now() - '30 days'::interval)));
+
+CREATE POLICY deleted_tasks_own ON public.deleted_tasks TO todo_app
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY deleted_tasks_sweep ON public.deleted_tasks FOR DELETE TO todo_auth
+    USING ((deleted_at <= (now() - '30 days'::interval)));
+
+GRANT SELECT, DELETE, INSERT (user_id, id, revision), UPDATE (revision, deleted_at) ON TABLE public.deleted_tasks TO todo_app;
+GRANT SELECT, DELETE ON TABLE public.deleted_tasks TO todo_auth;
+
+-- --- sweep_deleted_tasks ---
+
+CREATE FUNCTION public.sweep_deleted_tasks(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    expired CONSTANT timestamptz := now() - interval '30 days';
+    border  timestamptz;
+    gone    uuid[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.deleted_at), array_agg(oldest.id) INTO border, gone
+    FROM (
+        SELECT d.id, d.deleted_at
+        FROM public.deleted_tasks AS d
+        WHERE d.deleted_at <= expired
+        ORDER BY d.deleted_at
+        LIMIT most
+    ) AS oldest;
+    UPDATE public.task_counts AS c
+    SET
+        forgotten_revision = greatest(c.forgotten_revision, of_user.revision),
+        deletions = greatest(c.deletions - of_user.number, 0)
+    FROM (
+        SELECT d.user_id, max(d.revision) AS revision, count(*)::integer AS number
+        FROM public.deleted_tasks AS d
+        WHERE d.deleted_at <= border AND d.id = ANY (gone)
+        GROUP BY d.user_id
+    ) AS of_user
+    WHERE c.user_id = of_user.user_id;
+    DELETE FROM public.deleted_tasks WHERE deleted_at <= border AND id = ANY (gone);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_deleted_tasks(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_deleted_tasks(most integer) IS 'Removes so many of the deletions of all users that are older than 30 days, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_deleted_tasks(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_deleted_tasks(most integer) TO todo_app;

@@ -1,15 +1,42 @@
--- The user's account, and how much it holds.
+-- The user's account, and how much it holds: as counted, or counted now where that has not been done yet.
 --
 -- Parameters: none beyond the user
 -- Returns:    email, created_at
 --             tasks        how many tasks the user has
 --             text_bytes   how many bytes their texts are in UTF-8
--- Index:      users_pkey; tasks_pkey, over all tasks of the user
+-- Index:      users_pkey, task_counts_pkey; tasks_pkey, over all tasks of the user, where they are not counted
 -- Locks:      none
+WITH held AS MATERIALIZED (
+    SELECT
+        tasks,
+        text_bytes
+    FROM task_counts
+    WHERE user_id = %s
+        AND numbered = tasks
+),
+
+counted AS (
+    SELECT
+        pg_catalog.count(*) AS tasks,
+        coalesce(
+            pg_catalog.sum(
+                pg_catalog.octet_length(title)
+                + coalesce(pg_catalog.octet_length(notes), 0)
+                + pg_catalog.octet_length(pg_catalog.array_to_string(tags, ''))
+            ),
+            0::bigint
+        ) AS text_bytes
+    FROM tasks
+    WHERE user_id = %s
+        AND NOT EXISTS (SELECT FROM held)
+)
+
 SELECT
-    email,
-    created_at,
-    (SELECT count(*) FROM tasks WHERE user_id = %s) AS tasks,
-    (SELECT coalesce(pg_catalog.sum(pg_catalog.octet_length(title)), 0) FROM tasks WHERE user_id = %s) AS text_bytes
+    users.email,
+    users.created_at,
+    coalesce(held.tasks, counted.tasks) AS tasks,
+    coalesce(held.text_bytes, counted.text_bytes) AS text_bytes
 FROM users
-WHERE user_id = %s
+CROSS JOIN counted
+LEFT JOIN held ON TRUE
+WHERE users.user_id = %s

@@ -20,6 +20,7 @@ LOOK_S = (240, 600)  # whether a sweep is due: a round trip that mostly finds it
 SWEEPS = {
     "sessions": "before_sign_in/sweep_sessions",
     "idempotency_keys": "before_sign_in/sweep_idempotency_keys",
+    "deleted_tasks": "before_sign_in/sweep_deleted_tasks",
     "rate_limits": "before_sign_in/sweep_rate_limits",
     "auth_events": "before_sign_in/sweep_auth_events",
 }
