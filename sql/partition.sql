@@ -1,5 +1,5 @@
--- Split sessions, tasks, task_counts, deleted_tasks and idempotency_keys into 16 hash partitions by user_id, on plain PostgreSQL.
--- Not a statement of the service: a DBA runs it once, as the owner of the tables or a superuser, after
+-- Split sessions, tasks, task_counts, deleted_tasks and idempotency_keys into 16 hash partitions by user_id, on plain
+-- PostgreSQL. Not a statement of the service: a DBA runs it once, as the owner of the tables or a superuser, after
 -- `todo-api migrate`:
 --
 --     psql "$MIGRATE_URL" -v ON_ERROR_STOP=1 -f sql/partition.sql

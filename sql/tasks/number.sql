@@ -3,7 +3,7 @@
 -- tasks/take_turn. A client that keeps a copy has to start over, since tasks may have been deleted too.
 --
 -- Parameters: most      how many tasks to number at most; the rest is for another transaction
--- Returns:    is_done   whether no task was left
+-- Returns:    is_done   whether no task was left. No row: there was nothing to do, or there is no counter
 -- Index:      task_counts_pkey; tasks_pkey, over all tasks of the user
 -- Locks:      the numbered tasks, until commit
 WITH unnumbered AS MATERIALIZED (
@@ -60,4 +60,5 @@ SET
 FROM found
 CROSS JOIN held
 WHERE task_counts.user_id = %s
+    AND (task_counts.numbered IS DISTINCT FROM task_counts.tasks OR found.number > 0)
 RETURNING found.is_done

@@ -31,6 +31,7 @@ WITH found AS MATERIALIZED (
         created_at,
         updated_at,
         revision,
+        coalesce(revision <> %(if_revision)s::bigint, FALSE) AS is_stale,
         greatest(now(), updated_at) AS moment
     FROM tasks
     WHERE user_id = %s
@@ -57,7 +58,7 @@ wanted AS MATERIALIZED (
 
 asked AS MATERIALIZED (
     SELECT
-        coalesce(found.revision <> %(if_revision)s::bigint, FALSE) AS is_stale,
+        found.is_stale,
         (wanted.title <> found.title)
         OR (wanted.notes IS DISTINCT FROM found.notes)
         OR (wanted.due_date IS DISTINCT FROM found.due_date)

@@ -33,6 +33,7 @@ def signup() -> Response:
     try:
         database().before_sign_in(
             Call("before_sign_in/create_user", account),
+            Call("tasks/open_counter"),
             _new_session(who),
             events.event("signup"),
             user_id=who.user_id,

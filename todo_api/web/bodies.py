@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable, Container, Iterator
 from functools import cache
-from typing import Any, NamedTuple, NoReturn, TypeVar, get_args
+from types import NoneType
+from typing import Any, NamedTuple, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
 from werkzeug.http import parse_options_header
@@ -16,6 +17,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 MAX_BODY_BYTES = 64 * 1024
 MAX_DEPTH = 1000
+INTEGER_DIGITS = 18  # of a number in a body: less than 64 bits
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -83,10 +85,15 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Problem("malformed-request", f"The body is not JSON: {name} is no JSON number.")
 
 
+def _whole_number(text: str) -> int | float:
+    """An int, or for more than 18 digits a float, which no field takes: int() of 4 000 digits takes long."""
+    return int(text) if len(text) <= INTEGER_DIGITS else float(text)
+
+
 _decode = json.JSONDecoder(
     object_pairs_hook=_refuse_duplicates,
     parse_constant=_refuse_constant,
-    parse_int=float,  # no field takes a number, and int() refuses 5 000 digits
+    parse_int=_whole_number,
 ).decode
 
 
@@ -116,7 +123,7 @@ def _validate(value: Any, kind: type[Body]) -> Body:
         for name in value
         if name not in known
     ]
-    valid = {}
+    valid: dict[str, Any] = {}
     for name, field in known.items():
         if name not in value:
             if field.required:
@@ -126,9 +133,19 @@ def _validate(value: Any, kind: type[Body]) -> Body:
             valid[name] = _read_field(value[name], field)
         except ValueError as error:
             errors.append(FieldError(field=name, message=str(error)))
+    errors += _not_together(valid, getattr(kind, "ONE_OF", ()))
     if errors:
         raise _refused(errors)
     return kind(**valid)
+
+
+def _not_together(valid: dict[str, Any], names: tuple[str, ...]) -> list[FieldError]:
+    """What is wrong if more than one of some fields has a value."""
+    given = [name for name in names if valid.get(name) is not None]
+    if len(given) < 2:
+        return []
+    message = f"only one of {' and '.join(names)} can have a value"
+    return [FieldError(field=name, message=message) for name in given]
 
 
 def _refused(errors: list[FieldError]) -> Problem:
@@ -140,21 +157,27 @@ def _refused(errors: list[FieldError]) -> Problem:
 class _Field(NamedTuple):
     required: bool
     kind: Any
+    expected: str
     clean: (
-        Callable[[str], str] | None
-    )  # of a text; raises ValueError that says what is wrong with it
+        Callable[[Any], Any] | None
+    )  # of a value; raises ValueError that says what is wrong with it
 
 
 @cache  # msgspec takes 50 µs to find the fields
 def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
     return {
-        field.name: _Field(field.required, field.type, next(_cleaners(field.type), None))
+        field.name: _Field(
+            field.required,
+            field.type,
+            " or ".join(_expected(field.type)),
+            next(_cleaners(field.type), None),
+        )
         for field in msgspec.structs.fields(kind)
     }
 
 
-def _cleaners(kind: Any) -> Iterator[Callable[[str], str]]:
-    """The `clean` functions in the annotations of a type."""
+def _cleaners(kind: Any) -> Iterator[Callable[[Any], Any]]:
+    """The `clean` functions in the annotations of a type, the outermost first."""
     for meta in getattr(kind, "__metadata__", ()):
         if meta.extra:
             yield meta.extra["clean"]
@@ -162,10 +185,35 @@ def _cleaners(kind: Any) -> Iterator[Callable[[str], str]]:
         yield from _cleaners(part)
 
 
+_IN_WORDS = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    tuple: "an array of strings",
+    NoneType: "null",
+}
+
+
+def _expected(kind: Any) -> Iterator[str]:
+    """What a value of a type is, in words."""
+    for meta in getattr(kind, "__metadata__", ()):
+        if meta.le is not None:
+            yield f"a whole number from {meta.ge} to {meta.le}"
+            return
+        if meta.max_length is not None:
+            yield f"an array of at most {meta.max_length} strings"
+            return
+    origin = kind.__origin__ if hasattr(kind, "__metadata__") else get_origin(kind) or kind
+    if found := _IN_WORDS.get(origin):
+        yield found
+    else:
+        for part in get_args(origin) or get_args(kind):
+            yield from _expected(part)
+
+
 def _read_field(value: Any, field: _Field) -> Any:
     try:
         converted = msgspec.convert(value, field.kind)
     except msgspec.ValidationError:
-        expected = "a string" if field.clean else "true or false"
-        raise ValueError(f"must be {expected}") from None
-    return field.clean(converted) if field.clean else converted
+        raise ValueError(f"must be {field.expected}") from None
+    return field.clean(converted) if field.clean and converted is not None else converted

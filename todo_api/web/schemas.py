@@ -66,11 +66,10 @@ class ProblemAnswer(Struct, omit_defaults=True):
     errors: (
         Annotated[list[FieldError], Meta(description="With 422: one for each problem.")] | UnsetType
     ) = UNSET
-
-
-def unset_as_none(body: Struct) -> dict[str, Any]:
-    """A body's fields as parameters of a statement, with None for absent ones."""
-    return {
-        name: None if (value := getattr(body, name)) is UNSET else value
-        for name in body.__struct_fields__
-    }
+    current: Annotated[
+        Any,
+        Meta(
+            description="With `revision-conflict`: the task as it is.",
+            extra_json_schema={"type": "object"},
+        ),
+    ] = UNSET
