@@ -19,19 +19,26 @@ _encode = msgspec.json.Encoder().encode
 class ListTaker:
     """Takes the rows of tasks/list."""
 
-    def __init__(self, unsent: Unsent, user_id: str) -> None:
-        self.content = Content(unsent, user_id, is_whole_list=True)
+    def __init__(self, unsent: Unsent, user_id: str, *, is_whole_list: bool = True) -> None:
+        self.content = Content(unsent, user_id, is_whole_list=is_whole_list)
+        self.has_unnumbered = False  # whether a task has no revision yet
 
     def take(self, rows: list[tuple[Any, ...]]) -> None:
         """Encode some rows. Raises Problem when there is no room for more."""
-        add_tasks(self.content, [as_task(*row) for row in rows])
+        self.add([as_task(*row) for row in rows])
+
+    def add(self, tasks: list[Task]) -> None:
+        """Encode some tasks. Raises Problem when there is no room for more."""
+        if 0 in [task.revision for task in tasks]:
+            self.has_unnumbered = True
+        add_tasks(self.content, tasks)
 
 
-class PageTaker:
+class PageTaker(ListTaker):
     """Takes the rows of tasks/page: those of the page, and one more when there is a next page."""
 
     def __init__(self, unsent: Unsent, user_id: str, limit: int) -> None:
-        self.content = Content(unsent, user_id)
+        super().__init__(unsent, user_id, is_whole_list=False)
         self.last: Task | None = None
         self.has_next = False
         self._limit = limit
@@ -42,7 +49,7 @@ class PageTaker:
         self.has_next = len(here) < len(rows)
         if here:
             self.last = here[-1]
-            add_tasks(self.content, here)
+            self.add(here)
 
 
 def add_tasks(content: Content, tasks: list[Task]) -> None:

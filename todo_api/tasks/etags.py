@@ -8,10 +8,9 @@ import hashlib
 
 from todo_api.tasks.schemas import Task
 
-# A release that changes the members of a task gives SHAPE another value, such as ".2", and MEMBERS what
-# members() returns then. So clients fetch tasks again that have not changed since.
+# A release that changes the members of a task gives it another value, such as ".2". So clients fetch tasks
+# again that have not changed since. A test notices when members() returns something else.
 SHAPE = ""
-MEMBERS = "8d55"
 
 
 def members() -> str:

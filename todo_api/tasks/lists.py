@@ -7,13 +7,13 @@ from typing import Any
 from flask import Response, current_app
 
 from todo_api.auth.admission import signed_in
-from todo_api.database.calls import Call
+from todo_api.database.calls import Call, Unavailable
 from todo_api.tasks import etags, pages
 from todo_api.tasks.answers import path, task_list
 from todo_api.tasks.contents import ListTaker, PageTaker
 from todo_api.tasks.making import Makers
 from todo_api.tasks.pages import Page
-from todo_api.tasks.turn import STATE, ListState, number_tasks
+from todo_api.tasks.turn import MOST_TRIES, STATE, ListState, number_tasks
 from todo_api.web.answers import not_modified
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
@@ -26,7 +26,7 @@ def whole_list() -> Response:
     user_id, held = signed_in().user_id, unsent()
     while True:
         if has_condition() or held.has_some_of(user_id):
-            [[state]] = _in_step(STATE)
+            [state] = _in_step()
             headers = etags.headers(tag := etags.of(state.revision))
             if is_held(tag):
                 return not_modified(headers)
@@ -34,8 +34,7 @@ def whole_list() -> Response:
                 return task_list(content, headers, state.revision)
         with suppress(InTheMaking), _makers().turn(user_id):
             call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
-            # In this order, what is listed is as new as the revision, or newer.
-            [[state], taker] = _in_step(STATE, call)
+            state, taker = _in_step(call)
             content = held.complete(taker.content, _key(state))
             return task_list(content, etags.headers(etags.of(state.revision)), state.revision)
 
@@ -47,10 +46,10 @@ def page(wanted: Page) -> Response:
     taker = partial(PageTaker, unsent(), user_id, wanted.limit)
     call = Call("tasks/page", position | {"page_size": wanted.limit}, taker=taker)
     if has_condition():
-        [[state]] = _in_step(STATE)
+        [state] = _in_step()
         if is_held(tag := etags.of(state.revision)):
             return not_modified(etags.headers(tag))
-    [[state], found] = _in_step(STATE, call)
+    state, found = _in_step(call)
     headers = etags.headers(etags.of(state.revision))
     cursor = pages.cursor(found.last) if found.has_next else None
     if cursor:
@@ -60,12 +59,16 @@ def page(wanted: Page) -> Response:
 
 
 def _in_step(*calls: Call) -> list[Any]:
-    """The results of STATE and what follows it, once all of the user's tasks are counted and numbered."""
-    while True:
-        found = database().as_user(signed_in(), *calls)
-        if found[0] and found[0][0].is_in_step:
-            return found
+    """The ListState and the takers of the calls, once all of the user's tasks are counted and numbered.
+
+    In this order, what is listed is as new as the revision, or newer.
+    """
+    for _ in range(MOST_TRIES):
+        state, *found = database().as_user(signed_in(), STATE, *calls)
+        if state and state[0].is_in_step and not any(taker.has_unnumbered for taker in found):
+            return [*state, *found]
         number_tasks(database(), signed_in().user_id)
+    raise Unavailable("tasks are added by others all the time")
 
 
 def _key(state: ListState) -> str:

@@ -97,8 +97,10 @@ def _task(description: str, task: dict[str, Any], *headers: str) -> dict[int, An
 
 _UPDATE = Operation(
     summary="Change a task",
-    description="What is absent keeps its value. `is_completed: true` sets `completed_at` once, "
-    "`false` clears it.",
+    description="What is absent keeps its value. Null clears `notes`, `due_date` and `due_at`, and sets "
+    "`priority` and `tags` to their defaults. A value for one of `due_date` and `due_at` clears the other. "
+    "`is_completed: true` sets `completed_at` once, `false` clears it. What changes nothing moves neither "
+    "`updated_at` nor `revision`. With `if_revision` the change is made only if the task has this revision.",
     needs_token=True,
     parameters=_ONE_TASK,
     body=TaskChange,
@@ -143,8 +145,8 @@ OPERATIONS = {
     ),
     "tasks.create_task": Operation(
         summary="Add a task",
-        description="With an `id` of the client's choosing, or an `Idempotency-Key`, it can be sent again: it "
-        "creates one task at most. An `id` belongs to its user; another user may have the same. "
+        description="With an `id` of the client's choosing or an `Idempotency-Key`, it can be sent again "
+        "and creates one task at most. An `id` belongs to its user; another user may have the same. "
         "With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
         "hours the same key with the same body is answered as the first time, whatever became of the task "
         "since, and creates nothing. With another body it is 422. A user may create 10 000 tasks with a "

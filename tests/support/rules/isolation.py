@@ -33,6 +33,7 @@ _LIVES = {
     "sessions": "expires_at > now()",
     "idempotency_keys": "created_at > now() - interval '24 hours'",
     "auth_events": "occurred_at > now() - interval '90 days'",
+    "deleted_tasks": "deleted_at > now() - interval '30 days'",
 }
 ATTACKS = (
     "SELECT user_id, email FROM users",
@@ -40,6 +41,8 @@ ATTACKS = (
     "SELECT user_id, id, title FROM tasks",
     "SELECT user_id, id FROM sessions",
     "SELECT user_id, tasks FROM task_counts",
+    "SELECT user_id, tasks FROM task_counts FOR NO KEY UPDATE",
+    "SELECT user_id, id FROM deleted_tasks",
     "SELECT user_id, task_id FROM idempotency_keys",
     "SELECT user_id, address FROM auth_events",
     "SELECT user_id, password_hash FROM find_credentials('%')",
@@ -54,15 +57,21 @@ ATTACKS = (
     "UPDATE users SET email = 'taken@example.com'",
     "UPDATE users SET password_hash = 'taken'",
     "UPDATE task_counts SET tasks = 0",
+    "UPDATE task_counts SET revision = revision + 1, forgotten_revision = 0",
+    "UPDATE tasks SET revision = 1, notes = 'taken', tags = '{taken}'",
+    "UPDATE deleted_tasks SET revision = 1",
+    "UPDATE deleted_tasks SET user_id = $1",
     "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
     "UPDATE auth_events SET reason = 'taken'",
     "DELETE FROM tasks",
     "DELETE FROM sessions",
     "DELETE FROM users",
     "DELETE FROM task_counts",
+    "DELETE FROM deleted_tasks",
     "DELETE FROM idempotency_keys",
     "DELETE FROM auth_events",
     "INSERT INTO tasks (user_id, title) VALUES ($1, 'planted')",
+    "INSERT INTO deleted_tasks (user_id, id, revision) VALUES ($1, gen_random_uuid(), 1)",
     "INSERT INTO sessions (user_id, id, expires_at) VALUES ($1, gen_random_uuid(), 'infinity')",
     "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO UPDATE SET tasks = 0",
     "INSERT INTO task_counts (user_id, tasks) VALUES ($1, 0) ON CONFLICT (user_id) DO NOTHING",
@@ -225,7 +234,16 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         "INSERT INTO tasks (user_id, id, title) VALUES ($1, $2, $3)",
         [who.user_id, who.task_id, who.title],
     )
-    connection.execute("INSERT INTO task_counts (user_id, tasks) VALUES ($1, 1)", [who.user_id])
+    connection.execute(
+        "INSERT INTO task_counts (user_id, tasks, numbered, text_bytes, revision, deletions)"
+        " VALUES ($1, 1, 1, 7, 9, 2)",
+        [who.user_id],
+    )
+    connection.execute(
+        "INSERT INTO deleted_tasks (user_id, id, revision, deleted_at)"
+        " VALUES ($1, gen_random_uuid(), 1, now() - interval '31 days'), ($1, gen_random_uuid(), 2, now())",
+        [who.user_id],
+    )
     # one that is no longer good, which the statements that remove those would meet; and one that they leave
     connection.execute(
         "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
@@ -252,6 +270,18 @@ def _values(ids: Person) -> dict[str, Any]:
         "title": "new",
         "is_completed": True,
         "max_tasks": 10,
+        "max_text": 1000,
+        "max_deletions": 1,
+        "new_id": ids.task_id,
+        "if_revision": None,
+        "sets_notes": True,
+        "notes": "new",
+        "sets_due_date": True,
+        "due_date": "2026-12-24",
+        "sets_due_at": True,
+        "due_at": None,
+        "priority": 1,
+        "tags": "a,b",
         "other_keys": 10,
         "kept": 1,
         "most": 10,

@@ -23,6 +23,7 @@ TABLES = {
     "sessions": True,
     "tasks": True,
     "task_counts": True,
+    "deleted_tasks": True,
     "idempotency_keys": True,
     "auth_events": True,
     "rate_limits": False,
