@@ -11,8 +11,8 @@ SET LOCAL statement_timeout = '5s';
 DROP FUNCTION sweep_deleted_tasks(integer);
 DROP TABLE deleted_tasks;
 
-DROP POLICY task_counts_forget ON task_counts;
-DROP POLICY task_counts_find ON task_counts;
+DROP POLICY task_counts_note_forgotten ON task_counts;
+DROP POLICY task_counts_find_forgotten ON task_counts;
 REVOKE SELECT (user_id, revision, forgotten_revision, deletions),
 UPDATE (forgotten_revision, deletions) ON task_counts FROM todo_auth;
 REVOKE INSERT (id) ON tasks FROM todo_app;

@@ -131,9 +131,9 @@ CREATE POLICY deleted_tasks_find_old ON deleted_tasks FOR SELECT TO todo_auth
 USING (deleted_at <= now() - interval '30 days');
 CREATE POLICY deleted_tasks_sweep ON deleted_tasks FOR DELETE TO todo_auth
 USING (deleted_at <= now() - interval '30 days');
-CREATE POLICY task_counts_find ON task_counts FOR SELECT TO todo_auth
+CREATE POLICY task_counts_find_forgotten ON task_counts FOR SELECT TO todo_auth
 USING (TRUE);
-CREATE POLICY task_counts_forget ON task_counts FOR UPDATE TO todo_auth
+CREATE POLICY task_counts_note_forgotten ON task_counts FOR UPDATE TO todo_auth
 USING (TRUE);
 
 -- As the functions of 0011. The counters come first, as for everybody who deletes a task.

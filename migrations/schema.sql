@@ -34,7 +34,7 @@ CREATE TABLE public.users (
     email text NOT NULL,
     password_hash text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    password_version integer DEFAULT 1 NOT NULL,
+    password_version bigint DEFAULT 1 NOT NULL,
     disabled_at timestamp with time zone,
     CONSTRAINT users_email_length CHECK (((char_length(email) >= 5) AND (char_length(email) <= 254))),
     CONSTRAINT users_email_plausible CHECK ((email ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'::text)),
@@ -281,10 +281,14 @@ ALTER TABLE ONLY public.task_counts
 
 ALTER TABLE public.task_counts ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY task_counts_find ON public.task_counts FOR SELECT TO todo_auth
+CREATE POLICY task_counts_find_forgotten ON public.task_counts FOR SELECT TO todo_auth
     USING (true);
 
-CREATE POLICY task_counts_forget ON public.task_counts FOR UPDATE TO todo_auth
+CREATE POLICY task_counts_forget ON public.task_counts TO todo_auth
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY task_counts_note_forgotten ON public.task_counts FOR UPDATE TO todo_auth
     USING (true);
 
 CREATE POLICY task_counts_own ON public.task_counts TO todo_app
@@ -292,7 +296,7 @@ CREATE POLICY task_counts_own ON public.task_counts TO todo_app
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
 GRANT SELECT, INSERT (user_id, tasks, numbered), UPDATE (tasks, numbered, text_bytes, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_app;
-GRANT SELECT (user_id, revision, forgotten_revision, deletions), UPDATE (forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
+GRANT DELETE, SELECT (user_id, revision, forgotten_revision, deletions), UPDATE (forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 
@@ -592,7 +596,7 @@ GRANT ALL ON FUNCTION public.sweep_auth_events(days integer, most integer) TO to
 
 -- --- find_account ---
 
-CREATE FUNCTION public.find_account(wanted_email text) RETURNS TABLE(user_id uuid, password_hash text, password_version integer, is_disabled boolean)
+CREATE FUNCTION public.find_account(wanted_email text) RETURNS TABLE(user_id uuid, password_hash text, password_version bigint, is_disabled boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -610,11 +614,11 @@ GRANT ALL ON FUNCTION public.find_account(wanted_email text) TO todo_app;
 
 -- --- own_password ---
 
-CREATE FUNCTION public.own_password() RETURNS TABLE(password_hash text, password_version integer)
+CREATE FUNCTION public.own_password() RETURNS TABLE(email text, password_hash text, password_version bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT u.password_hash, u.password_version
+    SELECT u.email, u.password_hash, u.password_version
     FROM public.users AS u
     WHERE u.user_id = nullif(current_setting('app.user_id', true), '')::uuid
 $$;
@@ -626,31 +630,56 @@ COMMENT ON FUNCTION public.own_password() IS 'The password hash of the transacti
 REVOKE ALL ON FUNCTION public.own_password() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.own_password() TO todo_app;
 
+-- --- take_turn_with_password ---
+
+CREATE FUNCTION public.take_turn_with_password(known_version bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    own     CONSTANT pg_catalog.uuid :=
+        nullif(pg_catalog.current_setting('app.user_id', true), '')::pg_catalog.uuid;
+    version pg_catalog.int8;
+BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(own::pg_catalog.text, 0::pg_catalog.int8));
+    SELECT u.password_version INTO version
+    FROM public.users AS u
+    WHERE u.user_id = own AND u.disabled_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the account is gone, or disabled' USING ERRCODE = 'TD401';
+    END IF;
+    IF version <> known_version THEN
+        RAISE EXCEPTION 'the password was changed' USING ERRCODE = 'TD403';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION public.take_turn_with_password(known_version bigint) IS 'Takes the user''s turn, as users/take_turn; raises TD403 if the password is not the one that was checked.';
+
+REVOKE ALL ON FUNCTION public.take_turn_with_password(known_version bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.take_turn_with_password(known_version bigint) TO todo_app;
+
 -- --- delete_account ---
 
-CREATE FUNCTION public.delete_account(known_version integer) RETURNS boolean
+CREATE FUNCTION public.delete_account() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    own     CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
-    removed integer;
+    own CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
 BEGIN
-    DELETE FROM public.users WHERE user_id = own AND password_version = known_version;
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    IF removed = 1 THEN
-        DELETE FROM public.auth_events WHERE user_id = own;
-    END IF;
-    RETURN removed = 1;
+    DELETE FROM public.sessions WHERE user_id = own;
+    DELETE FROM public.task_counts WHERE user_id = own;
+    DELETE FROM public.users WHERE user_id = own;
+    DELETE FROM public.auth_events WHERE user_id = own;
 END
 $$;
 
-ALTER FUNCTION public.delete_account(known_version integer) OWNER TO todo_auth;
+ALTER FUNCTION public.delete_account() OWNER TO todo_auth;
 
-COMMENT ON FUNCTION public.delete_account(known_version integer) IS 'Deletes the transaction''s own user and all that is theirs, if the password is still the one that was checked.';
+COMMENT ON FUNCTION public.delete_account() IS 'Deletes the transaction''s own user and all that is theirs. Only after take_turn_with_password.';
 
-REVOKE ALL ON FUNCTION public.delete_account(known_version integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.delete_account(known_version integer) TO todo_app;
+REVOKE ALL ON FUNCTION public.delete_account() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_account() TO todo_app;
 
 -- --- deleted_tasks ---
 

@@ -98,7 +98,7 @@ counted AS (
         numbered = numbered + 1,
         text_bytes = text_bytes + size.bytes,
         revision = revision + 1,
-        forgotten_revision = greatest(forgotten_revision, (SELECT deletion.revision FROM deletion)),
+        forgotten_revision = greatest(forgotten_revision, (SELECT pg_catalog.max(deletion.revision) FROM deletion)),
         deletions = deletions - (SELECT pg_catalog.count(*)::integer FROM deletion)
     FROM (
         SELECT

@@ -11,9 +11,9 @@
 --             max_tasks   how many tasks a user may hold
 --             max_text    how many bytes of text these may have
 -- Returns:    refusal     null, or the code of the problem: task-deleted for an id of a task that was deleted in the
---                         last 30 days
---             is_new      whether the task was added; if not, it was there, and is as it is
---             the task; its columns are null with a refusal. No row when a quota is used up
+--                         last 30 days. No row when a quota is used up
+--             is_new      whether the task was added; if not, it was there
+--             task        its columns as in tasks/get; null with a refusal
 -- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey
 -- Locks:      as tasks/take_turn; an older deletion of the id
 WITH present AS MATERIALIZED (
@@ -53,7 +53,7 @@ counted AS (
         numbered = numbered + 1,
         text_bytes = text_bytes + size.bytes,
         revision = revision + 1,
-        forgotten_revision = greatest(forgotten_revision, (SELECT deletion.revision FROM deletion)),
+        forgotten_revision = greatest(forgotten_revision, (SELECT pg_catalog.max(deletion.revision) FROM deletion)),
         deletions = deletions - (SELECT pg_catalog.count(*)::integer FROM deletion)
     FROM (
         SELECT

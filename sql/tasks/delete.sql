@@ -4,8 +4,8 @@
 -- Parameters: task_id         the task; another user's task is not found
 --             if_revision     null, or the revision that the task has to have
 --             max_deletions   how many deletions of a user are remembered
--- Returns:    refusal         null, or the code of the problem: revision-conflict
---             the task as it was. No row: there is no such task
+-- Returns:    refusal         null, or the code of the problem: revision-conflict. No row: there is no such task
+--             task            its columns as in tasks/get, as it was
 -- Index:      tasks_pkey, task_counts_pkey, deleted_tasks_pkey; deleted_tasks_by_revision for those that are forgotten
 -- Locks:      as tasks/take_turn; the removed rows, until commit
 WITH found AS MATERIALIZED (

@@ -13,8 +13,9 @@
 --             tags           with commas between them; '' for none; null: no change
 --             is_completed   true sets completed_at once, false clears it; null: no change
 --             max_text       how many bytes of text the user's tasks may have; a change that shortens is always made
--- Returns:    refusal        null, or the code of the problem: revision-conflict, task-quota-exceeded
---             the task as it is now. No row: there is no such task
+-- Returns:    refusal        null, or the code of the problem: revision-conflict, task-quota-exceeded. No row: there is
+--                            no such task
+--             task           its columns as in tasks/get, as it is now
 -- Index:      tasks_pkey, task_counts_pkey
 -- Locks:      as tasks/take_turn; the task's row, until commit
 WITH found AS MATERIALIZED (
@@ -58,13 +59,14 @@ wanted AS MATERIALIZED (
 
 asked AS MATERIALIZED (
     SELECT
+        found.user_id,
         found.is_stale,
         (wanted.title <> found.title)
         OR (wanted.notes IS DISTINCT FROM found.notes)
         OR (wanted.due_date IS DISTINCT FROM found.due_date)
         OR (wanted.due_at IS DISTINCT FROM found.due_at)
         OR (wanted.priority <> found.priority)
-        OR (wanted.tags <> found.tags)
+        OR (pg_catalog.array_to_string(wanted.tags, ',') <> pg_catalog.array_to_string(found.tags, ','))
         OR (wanted.completed_at IS DISTINCT FROM found.completed_at) AS is_changed,
         pg_catalog.octet_length(wanted.title) - pg_catalog.octet_length(found.title)
         + coalesce(pg_catalog.octet_length(wanted.notes), 0) - coalesce(pg_catalog.octet_length(found.notes), 0)
@@ -158,4 +160,5 @@ SELECT
 FROM found
 CROSS JOIN asked
 WHERE found.user_id = %s
+    AND asked.user_id = %s
     AND NOT EXISTS (SELECT FROM changed)

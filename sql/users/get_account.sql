@@ -1,7 +1,8 @@
 -- The user's account, and how much it holds: as counted, or counted now where that has not been done yet.
 --
 -- Parameters: none beyond the user
--- Returns:    email, created_at
+-- Returns:    email        in lower case
+--             created_at   when the account was made
 --             tasks        how many tasks the user has
 --             text_bytes   how many bytes their texts are in UTF-8
 -- Index:      users_pkey, task_counts_pkey; tasks_pkey, over all tasks of the user, where they are not counted
@@ -15,7 +16,7 @@ WITH held AS MATERIALIZED (
         AND numbered = tasks
 ),
 
-counted AS (
+counted AS MATERIALIZED (
     SELECT
         pg_catalog.count(*) AS tasks,
         coalesce(
@@ -32,11 +33,9 @@ counted AS (
 )
 
 SELECT
-    users.email,
-    users.created_at,
-    coalesce(held.tasks, counted.tasks) AS tasks,
-    coalesce(held.text_bytes, counted.text_bytes) AS text_bytes
+    email,
+    created_at,
+    coalesce((SELECT held.tasks FROM held), (SELECT counted.tasks FROM counted)) AS tasks,
+    coalesce((SELECT held.text_bytes FROM held), (SELECT counted.text_bytes FROM counted)) AS text_bytes
 FROM users
-CROSS JOIN counted
-LEFT JOIN held ON TRUE
-WHERE users.user_id = %s
+WHERE user_id = %s

@@ -51,6 +51,7 @@ BETTER = [  # functions that fit some call better than PostgreSQL's own
     "auth_event_room(text) RETURNS boolean",
     "sweep_sessions(bigint) RETURNS integer",
     "sweep_idempotency_keys(bigint) RETURNS integer",
+    "sweep_deleted_tasks(bigint) RETURNS integer",
     "sweep_auth_events(bigint, bigint) RETURNS integer",
 ]
 
@@ -173,6 +174,7 @@ def test_no_planted_function_or_operator_is_called_by_a_statement(
         "function auth_event_room(inet)",
         "function sweep_sessions(integer)",
         "function sweep_idempotency_keys(integer)",
+        "function sweep_deleted_tasks(integer)",
         "function sweep_auth_events(integer,integer)",
     }
     assert set(taken_from_public(prober, STATEMENTS[name].text)) <= own

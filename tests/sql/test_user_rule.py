@@ -68,6 +68,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "rights_of_others",
             "server_process",
             "sweep_auth_events",
+            "sweep_deleted_tasks",
             "sweep_idempotency_keys",
             "sweep_rate_limits",
             "sweep_sessions",
