@@ -1,6 +1,6 @@
 -- Tasks get notes, a due date, a priority, tags and a revision. Users get a counter of revisions, and a count of bytes.
 --
--- Every change of a user's tasks takes the next revision from the user's row of task_counts, which it locks first. A
+-- Every change of a user's tasks takes the user's turn, and the next revision from the user's row of task_counts. A
 -- deleted task leaves its id and the revision of the deletion, for 30 days. So a client can ask for all that changed
 -- after a revision that it has seen.
 --
@@ -79,7 +79,7 @@ ALTER TABLE task_counts ADD CONSTRAINT task_counts_forgotten_revision_is_past
 CHECK (forgotten_revision BETWEEN 0 AND revision) NOT VALID;
 
 COMMENT ON TABLE task_counts IS
-'How many tasks a user holds and how much text, for the quotas, and the latest revision. Its row is the user''s turn.';
+'How many tasks a user holds and how much text, for the quotas, and the latest revision.';
 COMMENT ON COLUMN task_counts.numbered IS
 'How many of the tasks have a revision. Null, or not as many as tasks: they have to be counted and numbered.';
 COMMENT ON COLUMN task_counts.text_bytes IS 'Of titles, notes and tags, in UTF-8.';

@@ -261,7 +261,7 @@ WITH (fillfactor='50');
 
 ALTER TABLE ONLY public.task_counts FORCE ROW LEVEL SECURITY;
 
-COMMENT ON TABLE public.task_counts IS 'How many tasks a user holds and how much text, for the quotas, and the latest revision. Its row is the user''s turn.';
+COMMENT ON TABLE public.task_counts IS 'How many tasks a user holds and how much text, for the quotas, and the latest revision.';
 
 COMMENT ON COLUMN public.task_counts.numbered IS 'How many of the tasks have a revision. Null, or not as many as tasks: they have to be counted and numbered.';
 

@@ -3,7 +3,7 @@
 -- Parameters: task_id   the task; another user's task is not found
 -- Returns:    the task as it is now, or no row
 -- Index:      tasks_pkey, task_counts_pkey
--- Locks:      as tasks/take_turn; the task's row, until commit
+-- Locks:      the user's row of task_counts, until commit; the task's row, until commit
 WITH found AS MATERIALIZED (
     SELECT
         id,
@@ -37,8 +37,8 @@ counted AS (
 completed AS (
     UPDATE tasks
     SET
-        completed_at = found.moment,
-        updated_at = found.moment,
+        completed_at = coalesce(tasks.completed_at, found.moment),
+        updated_at = CASE WHEN tasks.completed_at IS NULL THEN found.moment ELSE tasks.updated_at END,
         revision = counted.revision
     FROM found
     CROSS JOIN counted

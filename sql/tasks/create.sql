@@ -10,7 +10,7 @@
 --             max_text    how many bytes of text these may have
 -- Returns:    the new task, or no row when a quota is used up
 -- Index:      task_counts_pkey
--- Locks:      as tasks/take_turn
+-- Locks:      the user's row of task_counts, until commit
 WITH counted AS (
     UPDATE task_counts
     SET

@@ -25,7 +25,7 @@
 --             answer         null, or the task that was there, as a JSON array of the columns of tasks/get
 --             room_in        null, or seconds until there is room for a key
 -- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, tasks_pkey, deleted_tasks_pkey, task_counts_pkey
--- Locks:      as tasks/take_turn; an older deletion of the id
+-- Locks:      the user's row of task_counts, until commit; an older deletion of the id
 WITH known AS MATERIALIZED (
     SELECT
         user_id,
@@ -99,7 +99,7 @@ counted AS (
         text_bytes = text_bytes + size.bytes,
         revision = revision + 1,
         forgotten_revision = greatest(forgotten_revision, (SELECT pg_catalog.max(deletion.revision) FROM deletion)),
-        deletions = deletions - (SELECT pg_catalog.count(*)::integer FROM deletion)
+        deletions = greatest(deletions - (SELECT pg_catalog.count(*)::integer FROM deletion), 0)
     FROM (
         SELECT
             pg_catalog.octet_length(%(title)s::text)

@@ -15,7 +15,7 @@
 --             is_new      whether the task was added; if not, it was there
 --             task        its columns as in tasks/get; null with a refusal
 -- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey
--- Locks:      as tasks/take_turn; an older deletion of the id
+-- Locks:      the user's row of task_counts, until commit; an older deletion of the id
 WITH present AS MATERIALIZED (
     SELECT
         id,
@@ -54,7 +54,7 @@ counted AS (
         text_bytes = text_bytes + size.bytes,
         revision = revision + 1,
         forgotten_revision = greatest(forgotten_revision, (SELECT pg_catalog.max(deletion.revision) FROM deletion)),
-        deletions = deletions - (SELECT pg_catalog.count(*)::integer FROM deletion)
+        deletions = greatest(deletions - (SELECT pg_catalog.count(*)::integer FROM deletion), 0)
     FROM (
         SELECT
             pg_catalog.octet_length(%(title)s::text)

@@ -17,7 +17,7 @@
 --                            no such task
 --             task           its columns as in tasks/get, as it is now
 -- Index:      tasks_pkey, task_counts_pkey
--- Locks:      as tasks/take_turn; the task's row, until commit
+-- Locks:      the user's row of task_counts, until commit; the task's row, until commit
 WITH found AS MATERIALIZED (
     SELECT
         id,

@@ -10,7 +10,6 @@ from todo_api.database.shipped import shipped
 USER = "%s"
 _PLACEHOLDER = re.compile(r"%s|%\((\w+)\)s")
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b")
-_LOCKS = re.compile(r"\bFOR (NO KEY )?UPDATE\b")
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
 
@@ -65,7 +64,7 @@ def compile_statement(name: str, source: str) -> Statement:
         name=name,
         text=text,
         parameters=tuple(numbers),
-        reads_only=(body.startswith("SELECT") and not _LOCKS.search(body))
+        reads_only=body.startswith("SELECT")
         or (body.startswith("WITH") and not _WRITES.search(body)),
         id=name.encode(),
         query=text.encode(),

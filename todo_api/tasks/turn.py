@@ -28,7 +28,7 @@ def in_turn(database: Database, who: SignedIn, *calls: Call) -> list[Any]:
     """
     for _ in range(MOST_TRIES):
         turn, *found = database.as_user(who, _TURN, *calls)
-        if turn == [(True,)]:
+        if turn and turn[0][0]:
             return found
         # They have changed nothing. Once for each user: the tasks are older than revisions are.
         number_tasks(database, who.user_id)

@@ -208,7 +208,8 @@ def _checksum(
     ids = [person.user_id for person in people]
     rows = connection.execute(
         " UNION ALL ".join(
-            f"SELECT '{table}', {_KEPT.get(table, 't') if swept else 't'}::text FROM {table} AS t WHERE user_id = ANY($1::uuid[])"
+            f"SELECT '{table}', {_KEPT.get(table, 't') if swept else 't'}::text FROM {table} AS t"
+            " WHERE user_id = ANY($1::uuid[])"
             f" AND {_LIVES.get(table, True) if swept else True}"
             for table, has_user in TABLES.items()
             if has_user
