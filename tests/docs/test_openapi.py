@@ -118,7 +118,7 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
         expected |= {400, 415, 422}
     if in_query(operation):
         expected.add(422)
-    if operation.id in ("signup", "createTask"):
+    if operation.id in ("signup", "createTask", "updateTask", "patchTask", "deleteTask"):
         expected.add(409)
     if operation.id in (*LIMITED, "createTask"):  # the latter by its bound of keys
         expected.add(429)
@@ -316,6 +316,11 @@ class Provoke:
             return self.send(operation, query_string={"limit": 1})
         return self.send(operation)
 
+    def there(self, operation: Operation) -> TestResponse:
+        body = operation.body_examples[0] | {"id": self.task["id"]}
+        self.send(operation, json=body, headers={"Idempotency-Key": "k"})
+        return self.send(operation, json=body, headers={"Idempotency-Key": "k"})
+
     def invalid(self, operation: Operation) -> TestResponse:
         if in_query(operation):
             return self.send(operation, query_string=dict.fromkeys(in_query(operation), "x"))
@@ -332,6 +337,10 @@ class Provoke:
         return self.send(operation, ids={"task_id": str(uuid.uuid4()), "path": "nowhere.css"})
 
     def conflict(self, operation: Operation) -> TestResponse:
+        if operation.id in ("updateTask", "patchTask"):
+            return self.send(operation, json={"title": "x", "if_revision": 9})
+        if operation.id == "deleteTask":
+            return self.send(operation, query_string={"if_revision": 9})
         self.send(operation)
         return self.send(operation)
 
@@ -369,7 +378,7 @@ class Provoke:
     def answer(self, operation: Operation, status: int) -> TestResponse:
         send = self.send
         ways: dict[int, Callable[[Operation], TestResponse]] = {
-            200: self.success,
+            200: self.there if operation.id == "createTask" else self.success,
             201: self.success,
             204: self.success,
             302: self.success,

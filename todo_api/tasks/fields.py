@@ -13,16 +13,18 @@ TAG_MAX = 50
 TAGS_MAX = 20
 FIRST_YEAR = 1970
 UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-# RFC 3339, 5.6, where T and Z may be in lower case
-MOMENT = (
-    rf"{DATE}[Tt][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]+)?"
-    r"([Zz]|[+\-]([01][0-9]|2[0-3]):[0-5][0-9])"
-)
+# As published in the document; the functions below say what else is wrong.
+DATE = "(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
+MOMENT = rf"{DATE}[Tt]{_TIME}:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]{_TIME})"
 
 _UUID = re.compile(UUID)
-_DATE = re.compile(DATE)
-_MOMENT = re.compile(MOMENT)
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# RFC 3339, 5.6, where T and Z may be in lower case
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    rf"(?P<fraction>\.[0-9]+)?(?P<zone>[Zz]|[+-]{_TIME})"
+)
 # of notes: not tabs and line feeds
 _CONTROL_OF_NOTES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -74,7 +76,7 @@ def clean_moment(text: str) -> str:
         raise ValueError(
             "must be a moment in RFC 3339 with seconds and an offset, such as 2026-12-24T18:00:00+01:00"
         )
-    fraction, zone = found[1] or ".0", found[2]
+    fraction, zone = found["fraction"] or ".0", found["zone"]
     try:
         local = datetime.fromisoformat(text[:19].upper())
     except ValueError:
