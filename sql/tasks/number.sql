@@ -6,13 +6,20 @@
 -- Returns:    is_done   whether no task was left. No row: there was nothing to do, or there is no counter
 -- Index:      task_counts_pkey; tasks_pkey, over all tasks of the user
 -- Locks:      the numbered tasks, until commit
-WITH unnumbered AS MATERIALIZED (
+WITH all_unnumbered AS MATERIALIZED (
     SELECT
         id,
-        pg_catalog.row_number() OVER (ORDER BY created_at, id) AS place
+        created_at
     FROM tasks
     WHERE user_id = %s
         AND revision = 0
+),
+
+unnumbered AS MATERIALIZED (
+    SELECT
+        id,
+        pg_catalog.row_number() OVER (ORDER BY created_at, id) AS place
+    FROM all_unnumbered
     ORDER BY created_at, id
     LIMIT %(most)s::integer
 ),

@@ -3,7 +3,7 @@
 --
 -- Parameters: none beyond the user
 -- Returns:    nothing
--- Index:      users_pkey, task_counts_pkey; tasks_pkey
+-- Index:      users_pkey, task_counts_pkey, tasks_pkey
 -- Locks:      the new row, until commit
 INSERT INTO task_counts (user_id, tasks, numbered)
 SELECT

@@ -5,7 +5,7 @@
 --             created_at   when the account was made
 --             tasks        how many tasks the user has
 --             text_bytes   how many bytes their texts are in UTF-8
--- Index:      users_pkey, task_counts_pkey; tasks_pkey, over all tasks of the user, where they are not counted
+-- Index:      users_pkey, task_counts_pkey; where the tasks are not counted yet, all of the user are read
 -- Locks:      none
 WITH held AS MATERIALIZED (
     SELECT
