@@ -31,7 +31,7 @@ from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
 
 pytestmark = pytest.mark.citus
-DISTRIBUTED = ["idempotency_keys", "sessions", "task_counts", "tasks"]
+DISTRIBUTED = ["deleted_tasks", "idempotency_keys", "sessions", "task_counts", "tasks"]
 ON_WORKERS = [*DISTRIBUTED, "users"]
 GUARDED = ["auth_events", *ON_WORKERS]
 OWN = "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"

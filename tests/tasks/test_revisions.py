@@ -71,9 +71,7 @@ def test_a_stale_if_revision_is_409_with_the_task_as_it_is(ann):
     assert ann.delete(f"{path}?if_revision=2").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "raw", ["-1", "1.5", "true", '"1"', "null", "1" + "0" * 18, "9" * 400]
-)
+@pytest.mark.parametrize("raw", ["-1", "1.5", "true", '"1"', "null", "1" + "0" * 18, "9" * 400])
 def test_an_if_revision_is_a_whole_number(ann, raw):
     path = ann.path_of(ann.add())
     body = '{"if_revision": %s}' % raw  # noqa: UP031

@@ -32,6 +32,10 @@ EXPIRED = {
         "INSERT INTO idempotency_keys SELECT user_id, 'old-' || one, sha256(''), gen_random_uuid(),"
         " now() - interval '24 hours 1 second' FROM users, generate_series(1, {n}) AS one"
     ),
+    "deleted_tasks": (
+        "INSERT INTO deleted_tasks SELECT user_id, gen_random_uuid(), one,"
+        " now() - interval '30 days 1 second' FROM users, generate_series(1, {n}) AS one"
+    ),
     "rate_limits": (
         "INSERT INTO rate_limits SELECT 'old-' || one, '{{}}', now() - interval '1 second'"
         " FROM generate_series(1, {n}) AS one"
@@ -50,6 +54,10 @@ LIVING = {
     "idempotency_keys": (
         "INSERT INTO idempotency_keys SELECT user_id, 'good', sha256(''), gen_random_uuid(),"
         " now() - interval '23 hours' FROM users"
+    ),
+    "deleted_tasks": (
+        "INSERT INTO deleted_tasks SELECT user_id, gen_random_uuid(), 1,"
+        " now() - interval '29 days' FROM users"
     ),
     "rate_limits": "INSERT INTO rate_limits VALUES ('good', '{}', now() + interval '1 hour')",
     "auth_events": (
@@ -235,7 +243,8 @@ def test_what_was_removed_is_logged(
     let_expire(superuser, 2, "rate_limits")
     with caplog.at_level(logging.INFO):
         Housekeeper(database, 90).look()
-    said = "housekeeping removed sessions: 0, idempotency_keys: 0, rate_limits: 2, auth_events: 0"
+    said = "housekeeping removed sessions: 0, idempotency_keys: 0, deleted_tasks: 0,"
+        " rate_limits: 2, auth_events: 0"
     assert caplog.messages == [said]
 
 
@@ -277,13 +286,15 @@ def test_the_command_removes_at_once_and_says_what(
     for number, kind in enumerate(KINDS):
         let_expire(superuser, 1500 + number, kind)
     assert command("--events-days", "0") == 0
-    assert rows() == left | {"auth_events": left["auth_events"] + 1503}
+    assert rows() == left | {"auth_events": left["auth_events"] + 1504}
     assert command() == 0
     assert rows() == left
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
-        "removed sessions: 1500, idempotency_keys: 1501, rate_limits: 1502, auth_events: 0",
-        "removed sessions: 0, idempotency_keys: 0, rate_limits: 0, auth_events: 1503",
+        "removed sessions: 1500, idempotency_keys: 1501, deleted_tasks: 1502,"
+        " rate_limits: 1503, auth_events: 0",
+        "removed sessions: 0, idempotency_keys: 0, deleted_tasks: 0, rate_limits: 0,"
+        " auth_events: 1504",
     ]
 
 
@@ -391,3 +402,26 @@ def test_the_functions_owner_can_neither_read_nor_change_them(
     superuser.execute("SET ROLE todo_auth")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         superuser.execute(sql.encode())
+
+
+def test_a_swept_deletion_is_remembered_by_its_revision(
+    database: Database, superuser: Superuser
+) -> None:
+    ann, bob = sign_up(database), sign_up(database)
+    superuser.execute("UPDATE task_counts SET revision = 9, deletions = 3")
+    for who in (ann, bob):
+        superuser.execute(
+            "INSERT INTO deleted_tasks SELECT %s, gen_random_uuid(), one, now() - one * interval '10 days'"
+            " FROM generate_series(2, 4) AS one",
+            [who.user_id],
+        )
+    superuser.execute(
+        "UPDATE deleted_tasks SET deleted_at = now() WHERE user_id = %s", [bob.user_id]
+    )
+    assert Housekeeper(database, 90).look()
+    found = superuser.execute(
+        "SELECT user_id::text, forgotten_revision, deletions FROM task_counts"
+    ).fetchall()
+    assert set(found) == {(ann.user_id, 4, 1), (bob.user_id, 0, 3)}
+    kept = "SELECT revision FROM deleted_tasks WHERE user_id = %s"
+    assert superuser.execute(kept, [ann.user_id]).fetchall() == [(2,)]

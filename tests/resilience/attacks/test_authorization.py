@@ -47,7 +47,7 @@ WHO = {
     "health.live": OPEN,
     "health.ready": OPEN,
 }
-TABLES = ("users", "sessions", "tasks", "task_counts", "idempotency_keys")
+TABLES = ("users", "sessions", "tasks", "task_counts", "deleted_tasks", "idempotency_keys")
 
 
 def rules(app: Flask) -> list[tuple[str, str, set[str]]]:
