@@ -159,7 +159,7 @@ BEGIN
     ) AS oldest;
     UPDATE public.task_counts AS c
     SET
-        forgotten_revision = greatest(c.forgotten_revision, of_user.revision),
+        forgotten_revision = greatest(c.forgotten_revision, least(of_user.revision, c.revision)),
         deletions = greatest(c.deletions - of_user.number, 0)
     FROM (
         SELECT d.user_id, max(d.revision) AS revision, count(*)::integer AS number

@@ -327,13 +327,15 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
             values |= {
                 "notes": "x",
                 "due_date": "2026-12-24",
-                "due_at": "2026-12-24 18:00:00+00",
+                "due_at": None,
                 "tags": "x",
             }
             values |= {"sets_notes": True, "sets_due_date": True, "sets_due_at": False}
             values |= {USER: who.user_id, "last_created_at": "infinity", "page_size": 10}
             bound = [values.get(one, str(uuid.uuid4())) for one in statement.parameters]
-            given = ", ".join(psycopg.sql.quote(value) for value in bound)
+            given = ", ".join(
+                "NULL" if value is None else psycopg.sql.quote(value) for value in bound
+            )
             with connection.transaction(force_rollback=True):
                 connection.execute(f"SET LOCAL plan_cache_mode = {mode}".encode())
                 connection.execute(f"PREPARE explained AS {statement.text}".encode())
@@ -367,4 +369,5 @@ def test_a_statement_meets_one_partition_of_each_table(
     met = {part for line in scans for part in re.findall(r" on (\w+)_\d\d\b", line)}
     parts = {part for line in scans for part in re.findall(r" on (\w+_\d\d)\b", line)}
     assert len(parts) == len(met), plan
-    assert met, plan
+    # what only inserts is sent to its partition
+    assert met or name == "sessions/create", plan

@@ -243,8 +243,10 @@ def test_what_was_removed_is_logged(
     let_expire(superuser, 2, "rate_limits")
     with caplog.at_level(logging.INFO):
         Housekeeper(database, 90).look()
-    said = "housekeeping removed sessions: 0, idempotency_keys: 0, deleted_tasks: 0,"
-        " rate_limits: 2, auth_events: 0"
+    said = (
+        "housekeeping removed sessions: 0, idempotency_keys: 0, deleted_tasks: 0, rate_limits: 2,"
+        " auth_events: 0"
+    )
     assert caplog.messages == [said]
 
 
@@ -291,10 +293,14 @@ def test_the_command_removes_at_once_and_says_what(
     assert rows() == left
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
-        "removed sessions: 1500, idempotency_keys: 1501, deleted_tasks: 1502,"
-        " rate_limits: 1503, auth_events: 0",
-        "removed sessions: 0, idempotency_keys: 0, deleted_tasks: 0, rate_limits: 0,"
-        " auth_events: 1504",
+        (
+            "removed sessions: 1500, idempotency_keys: 1501, deleted_tasks: 1502, rate_limits: 1503,"
+            " auth_events: 0"
+        ),
+        (
+            "removed sessions: 0, idempotency_keys: 0, deleted_tasks: 0, rate_limits: 0,"
+            " auth_events: 1504"
+        ),
     ]
 
 
