@@ -35,6 +35,7 @@ from support.watched import watching
 from todo_api.app import create_app
 from todo_api.auth.schemas import EMAIL_MAX
 from todo_api.settings.config import Config
+from todo_api.tasks.fields import TAG_MAX
 from todo_api.web.text import VISIBLE
 
 pytestmark = [pytest.mark.contract, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -117,6 +118,8 @@ def _aim(case: schemathesis.Case) -> bool:
         return False
     if isinstance(case.body, dict):
         case.body |= {name: _as_described(text) for name, text in case.body.items()}
+        if case.body.get("due_date") is not None and case.body.get("due_at") is not None:
+            case.body["due_at"] = None  # of two, which generators don't know to be too many
     if "cursor" in case.query and not case.meta.is_negative_at(ParameterLocation.QUERY):
         case.query |= {"limit": case.query.get("limit", 1), "cursor": CURSORS[case.operation.path]}
     if "Idempotency-Key" in case.headers and not case.meta.is_negative_at(ParameterLocation.HEADER):
@@ -130,6 +133,13 @@ def _aim(case: schemathesis.Case) -> bool:
 
 def _as_described(value: Any) -> Any:
     """A text that is too long or good by its description too, and not only by the schema."""
+    if isinstance(value, list):
+        return [
+            "x" * len(item)
+            if isinstance(item, str) and len(item) > TAG_MAX
+            else _as_described(item)
+            for item in value
+        ]
     if not isinstance(value, str):
         return value
     if len(value) > EMAIL_MAX:  # white space around it does not count
