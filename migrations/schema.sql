@@ -663,6 +663,7 @@ CREATE FUNCTION public.delete_account() RETURNS void
 DECLARE
     own CONSTANT uuid := nullif(current_setting('app.user_id', true), '')::uuid;
 BEGIN
+    UPDATE public.users SET password_version = password_version + 1 WHERE user_id = own;
     DELETE FROM public.sessions WHERE user_id = own;
     DELETE FROM public.task_counts WHERE user_id = own;
     DELETE FROM public.users WHERE user_id = own;

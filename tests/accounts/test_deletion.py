@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from support.at_once import at_once
+from support.postgres import citus_cluster
 from support.rules.user_rule import TABLES
 
 PASSWORD = "correct horse battery"
@@ -90,6 +91,8 @@ def test_of_parallel_deletions_one_is_recorded(app, ann, superuser):
 
 
 ALLOWED = {200, 201, 204, 401, 404}
+if citus_cluster.URL:  # Citus locks whole shards too; a deadlock over these ends one of the writers
+    ALLOWED.add(503)
 
 
 @pytest.mark.slow

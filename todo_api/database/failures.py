@@ -89,8 +89,9 @@ def _meaning(error: psycopg.Error, calls: Sequence[Call]) -> Exception:
         return SessionEnded()
     if error.sqlstate == _PASSWORD_CHANGED:
         return PasswordChanged()
+    # what Citus passes on from a worker has the constraint in its message only
     if isinstance(error, errors.ForeignKeyViolation) and _OF_ITS_USER in (
-        error.diag.constraint_name or ""
+        error.diag.constraint_name or error.diag.message_primary or ""
     ):
         return SessionEnded()  # the user was deleted while the statement ran
     if error.sqlstate == _CODE_SPENT:
