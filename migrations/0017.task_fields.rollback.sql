@@ -1,6 +1,6 @@
 -- Notes, due dates, priorities, tags and revisions of all tasks are lost, and what was deleted.
 --
--- Locks: ACCESS EXCLUSIVE on idempotency_keys, task_counts, tasks, users
+-- Locks: ACCESS EXCLUSIVE on deleted_tasks, idempotency_keys, task_counts, tasks, users
 --        Nobody reads or writes them meanwhile; users for the foreign key.
 -- Time:  a moment, whatever the tables hold
 -- squawk-ignore-file ban-drop-column, ban-drop-table, ban-drop-function

@@ -27,7 +27,8 @@ SELECT set_config('todo.partitions', '16', FALSE);
 -- If row security would hide rows, the copy fails instead of leaving them out.
 SET LOCAL row_security = off;
 
-LOCK TABLE users, sessions, tasks, task_counts, deleted_tasks, idempotency_keys, sign_in_networks IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE users, sessions, tasks, task_counts, deleted_tasks, idempotency_keys, sign_in_networks
+IN ACCESS EXCLUSIVE MODE;
 
 -- Foreign keys are checked as the owner. The lock keeps others out of users until this is undone, below.
 ALTER TABLE users NO FORCE ROW LEVEL SECURITY;

@@ -363,7 +363,10 @@ def test_a_role_that_may_not_create_roles_is_told_what_a_dba_runs_once(
     check_role(url)
     with closing(Database(url, connections=1)) as database:
         database.before_sign_in(
-            Call("before_sign_in/find_account", {"email": "ann@example.com"}),
+            Call(
+                "before_sign_in/find_account_from",
+                {"email": "ann@example.com", "network": "192.0.2.1"},
+            ),
             Call("before_sign_in/applied_migrations"),
         )
     assert rollback(url) == IDS[::-1]

@@ -25,6 +25,7 @@ KEYS = {
     "api_tokens": "id",
     "users": "user_id",
     "task_counts": "user_id",
+    "deleted_tasks": "id",
     "idempotency_keys": "key",
     "sign_in_networks": "network",
 }
@@ -197,7 +198,13 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
         "UPDATE tasks SET user_id = user_id",
         "UPDATE tasks SET id = gen_random_uuid()",
         "UPDATE tasks SET created_at = now()",
-        "INSERT INTO tasks (user_id, id, title) VALUES ('{a}', gen_random_uuid(), 'x')",
+        "INSERT INTO tasks (user_id, title, created_at) VALUES ('{a}', 'x', now())",
+        "UPDATE deleted_tasks SET user_id = user_id",
+        "UPDATE deleted_tasks SET id = gen_random_uuid()",
+        (
+            "INSERT INTO deleted_tasks (user_id, id, revision, deleted_at)"
+            " VALUES ('{a}', gen_random_uuid(), 1, now())"
+        ),
         "UPDATE task_counts SET user_id = user_id",
         "DELETE FROM task_counts",
         "UPDATE api_tokens SET user_id = user_id",
@@ -368,11 +375,12 @@ def test_all_that_a_user_has_leaves_with_the_user(
     superuser.execute(
         "INSERT INTO reset_codes SELECT user_id, sha256(''), now() + interval '1 hour' FROM users"
     )
+    superuser.execute("INSERT INTO deleted_tasks SELECT user_id, gen_random_uuid(), 1 FROM users")
     tables = guarded_tables(superuser)
-    for expected in (1, 0):
+    for is_there in (True, False):
         for table in tables:
-            count = superuser.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
-            assert count == (expected,), table
+            found = superuser.execute(f"SELECT FROM {table} LIMIT 1".encode()).fetchall()
+            assert (table, bool(found)) == (table, is_there)
         superuser.execute("DELETE FROM users")
 
 

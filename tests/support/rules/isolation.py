@@ -379,6 +379,7 @@ def _values(ids: Person) -> dict[str, Any]:
         "keys": "{k}",
         "allowed": "{5}",
         "window": 60,
+        "seconds": 5,
         "until_commit": True,
         "id": "0000.none",
         "checksum": "0" * 64,
