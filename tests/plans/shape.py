@@ -113,6 +113,7 @@ _ALL_OF_A_USER = {"before_sign_in/delete_user", "before_sign_in/forget_events"}
 # The new version of a row can't be beside the old one: the column that changes is indexed, or the page is
 # full of accounts, which hardly ever change.
 _MOVES = {
+    "before_sign_in/delete_account",
     "before_sign_in/make_reset_code",
     "before_sign_in/disable_user",
     "before_sign_in/enable_user",
