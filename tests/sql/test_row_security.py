@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from support.signed_up import HASH, create_once, event, sign_up, with_token
+from support.signed_up import HASH, TURN, create, create_once, delete, event, sign_up, with_token
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -98,11 +98,13 @@ def b(database: Database) -> SignedIn:
 
 
 def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
-    """A new user with a session, an API token, a known network, events, and a task created with a key."""
+    """A new user with a row in each table: one of the two tasks was created with a key, the other is deleted."""
     signed_up = Call("auth_events/record", event(event="signup", bounded=False))
     network = Call("sign_in_networks/see", {"network": "192.0.2.1"})
     who = sign_up(database, signed_up, network, create_once("k", title, max_tasks=10)[-1])
     with_token(database, who)
+    _, [gone] = database.as_user(who, TURN, create(max_tasks=10))
+    database.as_user(who, TURN, delete(gone.id))
     return who
 
 
@@ -375,7 +377,6 @@ def test_all_that_a_user_has_leaves_with_the_user(
     superuser.execute(
         "INSERT INTO reset_codes SELECT user_id, sha256(''), now() + interval '1 hour' FROM users"
     )
-    superuser.execute("INSERT INTO deleted_tasks SELECT user_id, gen_random_uuid(), 1 FROM users")
     tables = guarded_tables(superuser)
     for is_there in (True, False):
         for table in tables:

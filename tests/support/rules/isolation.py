@@ -380,6 +380,7 @@ def _values(ids: Person) -> dict[str, Any]:
         "allowed": "{5}",
         "window": 60,
         "seconds": 5,
+        "statement": "",
         "until_commit": True,
         "id": "0000.none",
         "checksum": "0" * 64,
