@@ -12,7 +12,7 @@ SELECT
         FROM housekeeping AS latest
     ) AS sweep_s,
     (
-        SELECT extract(EPOCH FROM pg_catalog.clock_timestamp() - done.applied_at)::float8
+        SELECT extract(EPOCH FROM pg_catalog.clock_timestamp() - pg_catalog.max(done.applied_at))::float8
         FROM applied_migrations AS done
         WHERE done.id = '0011.housekeeping'
     ) AS since_s

@@ -98,7 +98,7 @@ def b(database: Database) -> SignedIn:
 
 
 def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
-    """A new user with a row in each table: one of the two tasks was created with a key, the other is deleted."""
+    """A new user with a row in each table: one task was created with a key, another is deleted."""
     signed_up = Call("auth_events/record", event(event="signup", bounded=False))
     network = Call("sign_in_networks/see", {"network": "192.0.2.1"})
     who = sign_up(database, signed_up, network, create_once("k", title, max_tasks=10)[-1])
@@ -597,6 +597,6 @@ def test_after_a_transaction_nothing_of_the_user_is_left(
             assert [task.user_id for task in tasks] == [who.user_id]
             database.before_sign_in()
     found = superuser.execute("SELECT pid, role, coalesce(who, ''), timeout FROM found").fetchall()
-    assert len(found) == 16
+    assert len(found) == 20
     assert len({pid for pid, *_ in found}) == 1
     assert {rest for _, *rest in map(tuple, found) for rest in [tuple(rest)]} == {("todo", "", "0")}
