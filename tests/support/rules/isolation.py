@@ -32,6 +32,8 @@ ANSWERS_FOR_ANYBODY = (
     "before_sign_in/count_guess",
     "before_sign_in/find_reset_code",
 )
+# Without its WHERE it asks for what only Citus has. It reads the catalogues, no row of a user.
+ASKS_CITUS = "before_sign_in/table_sizes"
 # Removing what has expired, of whoever, is these statements' purpose.
 SWEEPS = "before_sign_in/sweep_"
 _LIVES = {
@@ -183,6 +185,8 @@ def _statements_and_attacks() -> Iterator[tuple[str, str, tuple[str, ...]]]:
         if opens_or_ends(statement.text):
             continue
         yield statement.name, statement.text, statement.parameters
+        if statement.name == ASKS_CITUS:
+            continue
         yield (
             f"{statement.name} without WHERE",
             *_without_where(statement.text, statement.parameters),
