@@ -403,6 +403,7 @@ def test_delete_removes_every_row_and_leaves_others_theirs(
     for user in (ann, bob):
         user.add()
         user.post(user.tasks, json={"title": "x"}, headers={"Idempotency-Key": "k"})
+        user.post(f"/api/{user.id}/tokens", json={"name": "x", "scope": "read"})
         told("reset-password", user.email)
     tables = [
         name

@@ -32,7 +32,9 @@ from support.accounts import Account
 from support.credentials import PASSWORD, SECRET
 from support.openapi_document import Document, current_document
 from support.watched import watching
+from todo_api.accounts.api_token_schemas import NAME_MAX
 from todo_api.app import create_app
+from todo_api.auth.new_passwords import is_common
 from todo_api.auth.schemas import EMAIL_MAX
 from todo_api.settings.config import Config
 from todo_api.tasks.fields import TAG_MAX
@@ -117,7 +119,7 @@ def _aim(case: schemathesis.Case) -> bool:
     if case.meta is None:
         return False
     if isinstance(case.body, dict):
-        case.body |= {name: _as_described(text) for name, text in case.body.items()}
+        case.body |= {name: _as_described(name, text) for name, text in case.body.items()}
         if case.body.get("due_date") is not None and case.body.get("due_at") is not None:
             case.body["due_at"] = None  # of two, which generators don't know to be too many
     if "cursor" in case.query and not case.meta.is_negative_at(ParameterLocation.QUERY):
@@ -131,19 +133,23 @@ def _aim(case: schemathesis.Case) -> bool:
     return True
 
 
-def _as_described(value: Any) -> Any:
+def _as_described(name: str, value: Any) -> Any:
     """A text that is too long or good by its description too, and not only by the schema."""
     if isinstance(value, list):
         return [
             "x" * len(item)
             if isinstance(item, str) and len(item) > TAG_MAX
-            else _as_described(item)
+            else _as_described(name, item)
             for item in value
         ]
     if not isinstance(value, str):
         return value
-    if len(value) > EMAIL_MAX:  # white space around it does not count
+    if len(value) > (
+        NAME_MAX if name == "name" else EMAIL_MAX
+    ):  # white space around it does not count
         return "x" * len(value)
+    if name.endswith("password") and is_common(value.casefold()):
+        return f"{value} x7"
     return value if VISIBLE.search(value) or not re.search(r"\S", value) else f"{value}x"
 
 

@@ -143,7 +143,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
                 )
             )
         elif "bounded" in statement.parameters:
-            found.append(_case(statement, filled.typical, {"bounded": True}, "bounded"))
+            found.append(_case(statement, filled.typical, instead | {"bounded": True}, "bounded"))
         elif name == "before_sign_in/count_guess":
             first = {"elsewhere": "new", "here": "newer"}
             found.append(_case(statement, filled.typical, first, "first guess"))

@@ -96,6 +96,9 @@ _MORE_BLOCKS |= {
     "before_sign_in/make_reset_code": 20,
     # 16: each of five sessions on a page of its own, found and removed
     "sessions/end_all": 24,
+    # 14: the same for four API tokens
+    "api_tokens/end_all": 20,
+    "before_sign_in/end_api_tokens": 20,
     # 29: ten rows by the index over the times, found again and removed
     "before_sign_in/sweep_reset_codes": 48,
     "before_sign_in/sweep_invites": 48,

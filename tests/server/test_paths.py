@@ -43,7 +43,6 @@ OTHER_SPELLINGS = [
     "/api/auth/login%3F",
     "/api/auth/login%23",
     "/api%2Fauth/login",
-    "/api/auth%2flogin",
     "%2Fapi/auth/login",
     "/%2Fapi/auth/login",
     "/api/auth/%6Cogin",
@@ -62,6 +61,8 @@ OTHER_SPELLINGS = [
     "http://todo.example/api/auth/%6Cogin",
     "http://todo.example/API/auth/login",
 ]
+# By these a user of that name is asked for, who has no such call.
+OF_A_USER = ["/api/auth%2flogin"]
 NO_TARGETS = [
     "/api/auth/log\u0131n",
     "/api/auth/\uff4cogin",
@@ -117,6 +118,15 @@ def status_of(app: Flask, request: Any) -> int:
         app(environ, lambda status, *_: statuses.append(int(status[:3])))  # type: ignore[arg-type]
     ):
         return statuses[0]
+
+
+@pytest.mark.parametrize("target", OF_A_USER)
+def test_a_spelling_that_reads_as_a_user_hashes_nothing(
+    app: Flask, entrance: Entrance, target: str
+) -> None:
+    request = parsed(target)
+    assert entrance.place_of("192.0.2.1", request).kind == OTHER
+    assert status_of(app, request) == 405
 
 
 @pytest.mark.parametrize("target", OTHER_SPELLINGS)

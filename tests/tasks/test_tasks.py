@@ -99,9 +99,14 @@ def test_the_list_of_nobodys_tasks_is_empty(ann):
     assert ann.get(ann.tasks).json["meta"]["count"] == 0
 
 
-def test_unknown_query_parameters_are_ignored(ann):
-    task = ann.add()
-    assert ann.get(f"{ann.tasks}?colour=blue&user_id={MISSING}").json["data"] == [task]
+def test_query_parameters_are_ignored_where_none_are_taken(ann):
+    path = ann.path_of(ann.add())
+    assert ann.get(f"{path}?colour=blue&user_id={MISSING}").status_code == 200
+
+
+def test_an_unknown_query_parameter_of_the_list_is_refused(ann):
+    answer = ann.get(f"{ann.tasks}?colour=blue")
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "colour")
 
 
 def test_get_answers_the_task(ann):
