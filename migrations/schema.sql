@@ -206,6 +206,21 @@ CREATE TABLE public.tasks (
     completed_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    notes text,
+    due_date date,
+    due_at timestamp with time zone,
+    priority smallint DEFAULT 0 NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT tasks_due_at_range CHECK (((due_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT tasks_due_date_range CHECK (((due_date >= '1970-01-01'::date) AND (due_date <= '9999-12-31'::date))),
+    CONSTRAINT tasks_due_once CHECK (((due_date IS NULL) OR (due_at IS NULL))),
+    CONSTRAINT tasks_notes_have_no_control_characters CHECK ((notes !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F]'::text)),
+    CONSTRAINT tasks_notes_length CHECK (((char_length(notes) >= 1) AND (char_length(notes) <= 4000))),
+    CONSTRAINT tasks_priority_range CHECK (((priority >= 0) AND (priority <= 3))),
+    CONSTRAINT tasks_revision_not_negative CHECK ((revision >= 0)),
+    CONSTRAINT tasks_tags_form CHECK (((tags = '{}'::text[]) OR ((((','::text || array_to_string(tags, ','::text)) || ','::text) !~ ',,|, | ,|[^,]{51}|[\u0001-\u001F\u007F-\u009F]'::text) AND (string_to_array(array_to_string(tags, ','::text), ','::text) = tags)))),
+    CONSTRAINT tasks_tags_number CHECK ((cardinality(tags) <= 20)),
     CONSTRAINT tasks_title_has_no_control_characters CHECK ((title !~ '[\u0001-\u001F\u007F-\u009F]'::text)),
     CONSTRAINT tasks_title_length CHECK (((char_length(title) >= 1) AND (char_length(title) <= 500))),
     CONSTRAINT tasks_title_trimmed CHECK ((title = btrim(title)))
@@ -217,6 +232,10 @@ ALTER TABLE ONLY public.tasks FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE public.tasks IS 'Tasks, each of them its user''s and nobody else''s.';
 
 COMMENT ON COLUMN public.tasks.completed_at IS 'Null: still open.';
+
+COMMENT ON COLUMN public.tasks.due_date IS 'A day of the calendar, in no time zone.';
+
+COMMENT ON COLUMN public.tasks.revision IS 'Of the latest change. 0: not numbered yet.';
 
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (user_id, id);
@@ -232,20 +251,38 @@ CREATE POLICY tasks_own ON public.tasks TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT, DELETE, INSERT (user_id, title), UPDATE (title, completed_at, updated_at) ON TABLE public.tasks TO todo_app;
+GRANT SELECT, DELETE, INSERT (user_id, id, title, notes, due_date, due_at, priority, tags, revision), UPDATE (title, completed_at, updated_at, notes, due_date, due_at, priority, tags, revision) ON TABLE public.tasks TO todo_app;
 
 -- --- task_counts ---
 
 CREATE TABLE public.task_counts (
     user_id uuid NOT NULL,
     tasks integer NOT NULL,
-    CONSTRAINT task_counts_not_negative CHECK ((tasks >= 0))
+    numbered integer,
+    text_bytes bigint DEFAULT 0 NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
+    forgotten_revision bigint DEFAULT 0 NOT NULL,
+    deletions integer DEFAULT 0 NOT NULL,
+    CONSTRAINT task_counts_deletions_not_negative CHECK ((deletions >= 0)),
+    CONSTRAINT task_counts_forgotten_revision_is_past CHECK (((forgotten_revision >= 0) AND (forgotten_revision <= revision))),
+    CONSTRAINT task_counts_not_negative CHECK ((tasks >= 0)),
+    CONSTRAINT task_counts_text_bytes_not_negative CHECK ((text_bytes >= 0))
 )
 WITH (fillfactor='50');
 
 ALTER TABLE ONLY public.task_counts FORCE ROW LEVEL SECURITY;
 
-COMMENT ON TABLE public.task_counts IS 'How many tasks a user holds, for the quota. Kept by tasks/create and tasks/delete.';
+COMMENT ON TABLE public.task_counts IS 'How many tasks a user holds and how much text, for the quotas, and the latest revision.';
+
+COMMENT ON COLUMN public.task_counts.numbered IS 'How many of the tasks have a revision. Null, or not as many as tasks: they have to be counted and numbered.';
+
+COMMENT ON COLUMN public.task_counts.text_bytes IS 'Of titles, notes and tags, in UTF-8.';
+
+COMMENT ON COLUMN public.task_counts.revision IS 'Of the user''s latest change.';
+
+COMMENT ON COLUMN public.task_counts.forgotten_revision IS 'What was deleted up to this revision is no longer known in full: a client that asks from before it starts over.';
+
+COMMENT ON COLUMN public.task_counts.deletions IS 'How many rows deleted_tasks has of the user.';
 
 ALTER TABLE ONLY public.task_counts
     ADD CONSTRAINT task_counts_pkey PRIMARY KEY (user_id);
@@ -266,8 +303,11 @@ CREATE POLICY task_counts_own ON public.task_counts TO todo_app
     USING ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))
     WITH CHECK ((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")));
 
-GRANT SELECT, INSERT (user_id, tasks), UPDATE (tasks) ON TABLE public.task_counts TO todo_app;
-GRANT DELETE, SELECT (user_id, tasks) ON TABLE public.task_counts TO todo_auth;
+CREATE POLICY task_counts_sweep ON public.task_counts FOR UPDATE TO todo_auth
+    USING (true);
+
+GRANT SELECT, INSERT (user_id, tasks, numbered), UPDATE (tasks, numbered, text_bytes, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_app;
+GRANT DELETE, SELECT (user_id, tasks, revision, forgotten_revision, deletions), UPDATE (forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 
@@ -402,6 +442,8 @@ CREATE TABLE public.idempotency_keys (
     request_hash bytea NOT NULL,
     task_id uuid NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    revision bigint,
+    answer text,
     CONSTRAINT idempotency_keys_key_is_visible_ascii CHECK ((key !~ '[^\u0021-\u007E]'::text)),
     CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
     CONSTRAINT idempotency_keys_request_hash_is_sha256 CHECK ((octet_length(request_hash) = 32))
@@ -414,6 +456,10 @@ COMMENT ON TABLE public.idempotency_keys IS 'What a user''s create was answered,
 COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
 
 COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were: the task''s own created_at.';
+
+COMMENT ON COLUMN public.idempotency_keys.revision IS 'The new task''s. Null: made by a version that had none.';
+
+COMMENT ON COLUMN public.idempotency_keys.answer IS 'Null: it can be made again from the other columns and the same body.';
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, key);
@@ -437,7 +483,7 @@ CREATE POLICY idempotency_keys_own ON public.idempotency_keys TO todo_app
 CREATE POLICY idempotency_keys_sweep ON public.idempotency_keys FOR DELETE TO todo_auth
     USING ((created_at <= (now() - '24:00:00'::interval)));
 
-GRANT SELECT, DELETE, INSERT (user_id, key, request_hash, task_id, created_at) ON TABLE public.idempotency_keys TO todo_app;
+GRANT SELECT, DELETE, INSERT (user_id, key, request_hash, task_id, created_at, revision, answer) ON TABLE public.idempotency_keys TO todo_app;
 GRANT DELETE, SELECT (task_id, created_at) ON TABLE public.idempotency_keys TO todo_auth;
 
 -- --- housekeeping ---
@@ -1082,3 +1128,87 @@ COMMENT ON FUNCTION public.sweep_sign_in_networks(most integer) IS 'Removes so m
 
 REVOKE ALL ON FUNCTION public.sweep_sign_in_networks(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_sign_in_networks(most integer) TO todo_app;
+
+-- --- deleted_tasks ---
+
+CREATE TABLE public.deleted_tasks (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    revision bigint NOT NULL,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deleted_tasks_revision_positive CHECK ((revision > 0))
+);
+
+ALTER TABLE ONLY public.deleted_tasks FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.deleted_tasks IS 'Which tasks a user deleted in the last 30 days, for clients that keep a copy. Nothing of what was in them.';
+
+ALTER TABLE ONLY public.deleted_tasks
+    ADD CONSTRAINT deleted_tasks_pkey PRIMARY KEY (user_id, id);
+
+CREATE INDEX deleted_tasks_by_revision ON public.deleted_tasks USING btree (user_id, revision);
+
+CREATE INDEX deleted_tasks_by_time ON public.deleted_tasks USING btree (deleted_at);
+
+ALTER TABLE ONLY public.deleted_tasks
+    ADD CONSTRAINT deleted_tasks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.deleted_tasks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY deleted_tasks_find_old ON public.deleted_tasks FOR SELECT TO todo_auth
+    USING ((deleted_at <= (now() - '30 days'::interval)));
+
+CREATE POLICY deleted_tasks_own ON public.deleted_tasks TO todo_app
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY deleted_tasks_sweep ON public.deleted_tasks FOR DELETE TO todo_auth
+    USING ((deleted_at <= (now() - '30 days'::interval)));
+
+GRANT SELECT, DELETE, INSERT (user_id, id, revision), UPDATE (revision, deleted_at) ON TABLE public.deleted_tasks TO todo_app;
+GRANT SELECT, DELETE ON TABLE public.deleted_tasks TO todo_auth;
+
+-- --- sweep_deleted_tasks ---
+
+CREATE FUNCTION public.sweep_deleted_tasks(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    expired CONSTANT timestamptz := now() - interval '30 days';
+    border  timestamptz;
+    gone    uuid[];
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.deleted_at), array_agg(oldest.id) INTO border, gone
+    FROM (
+        SELECT d.id, d.deleted_at
+        FROM public.deleted_tasks AS d
+        WHERE d.deleted_at <= expired
+        ORDER BY d.deleted_at
+        LIMIT most
+    ) AS oldest;
+    UPDATE public.task_counts AS c
+    SET
+        forgotten_revision = greatest(c.forgotten_revision, least(of_user.revision, c.revision)),
+        deletions = greatest(c.deletions - of_user.number, 0)
+    FROM (
+        SELECT d.user_id, max(d.revision) AS revision, count(*)::integer AS number
+        FROM public.deleted_tasks AS d
+        WHERE d.deleted_at <= border AND d.id = ANY (gone)
+        GROUP BY d.user_id
+    ) AS of_user
+    WHERE c.user_id = of_user.user_id;
+    DELETE FROM public.deleted_tasks WHERE deleted_at <= border AND id = ANY (gone);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_deleted_tasks(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_deleted_tasks(most integer) IS 'Removes so many of the deletions of all users that are older than 30 days, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_deleted_tasks(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_deleted_tasks(most integer) TO todo_app;

@@ -1,49 +1,78 @@
--- Complete a task. Completing it again changes nothing, and writes nothing.
+-- Complete a task. Completing it again changes nothing, and writes nothing. Only after tasks/take_turn.
 --
 -- Parameters: task_id   the task; another user's task is not found
 -- Returns:    the task as it is now, or no row
--- Index:      tasks_pkey
--- Locks:      the task's row, until commit; none when it was complete already. If another transaction
---             completed the task since this statement began, the task keeps that time
+-- Index:      tasks_pkey, task_counts_pkey
+-- Locks:      the user's row of task_counts, until commit; the task's row, until commit
 WITH found AS MATERIALIZED (
     SELECT
         id,
         user_id,
         title,
+        notes,
+        due_date,
+        due_at,
+        priority,
+        tags,
         completed_at,
         created_at,
-        updated_at
+        updated_at,
+        revision,
+        greatest(now(), updated_at) AS moment
     FROM tasks
     WHERE user_id = %s
         AND id = %(task_id)s::uuid
 ),
 
+counted AS (
+    UPDATE task_counts
+    SET revision = task_counts.revision + 1
+    FROM found
+    WHERE task_counts.user_id = %s
+        AND numbered = tasks
+        AND found.completed_at IS NULL
+    RETURNING task_counts.revision
+),
+
 completed AS (
     UPDATE tasks
     SET
-        completed_at = coalesce(completed_at, moment),
-        updated_at = CASE WHEN completed_at IS NULL THEN moment ELSE updated_at END
-    FROM now() AS moment
-    WHERE user_id = %s
-        AND id = %(task_id)s::uuid
-        AND EXISTS (SELECT FROM found WHERE completed_at IS NULL)
+        completed_at = coalesce(tasks.completed_at, found.moment),
+        updated_at = CASE WHEN tasks.completed_at IS NULL THEN found.moment ELSE tasks.updated_at END,
+        revision = counted.revision
+    FROM found
+    CROSS JOIN counted
+    WHERE tasks.user_id = %s
+        AND tasks.id = found.id
     RETURNING
-        id,
-        user_id,
-        title,
-        completed_at,
-        created_at,
-        updated_at
+        tasks.id,
+        tasks.user_id,
+        tasks.title,
+        tasks.notes,
+        tasks.due_date,
+        tasks.due_at,
+        tasks.priority,
+        tasks.tags,
+        tasks.completed_at,
+        tasks.created_at,
+        tasks.updated_at,
+        tasks.revision
 )
 
 SELECT
     id,
     user_id,
     title,
-    TRUE AS is_completed,
+    notes,
+    due_date,
+    due_at,
+    priority,
+    pg_catalog.array_to_string(tags, ',') AS tags,
+    completed_at IS NOT NULL AS is_completed,
     completed_at,
     created_at,
-    updated_at
+    updated_at,
+    revision
 FROM found
 WHERE user_id = %s
     AND completed_at IS NOT NULL
@@ -52,9 +81,15 @@ SELECT
     id,
     user_id,
     title,
-    TRUE AS is_completed,
+    notes,
+    due_date,
+    due_at,
+    priority,
+    pg_catalog.array_to_string(tags, ',') AS tags,
+    completed_at IS NOT NULL AS is_completed,
     completed_at,
     created_at,
-    updated_at
+    updated_at,
+    revision
 FROM completed
 WHERE user_id = %s

@@ -11,7 +11,7 @@ import pytest
 from support.accounts import Account
 from support.at_once import at_once
 from support.postgres.proxy import Proxy
-from support.signed_up import create, create_once, event, session, sign_up
+from support.signed_up import TURN, create, create_once, delete, event, session, sign_up, update
 from support.waiting import until
 from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
@@ -49,8 +49,8 @@ def test_parallel_creates_with_one_key_make_one_task_even_for_the_last_place(
         calls = create_once("k", max_tasks=1)
         outcomes = at_once(20, lambda number: pools[number % 2].as_user(who, *calls)[-1])
     rows = [row for [row] in outcomes]
-    assert sorted(is_replay for is_replay, *_ in rows) == [False] + [True] * 19
-    assert len({tuple(made) for _, *made in rows}) == 1
+    assert sorted(is_replay for _, is_replay, *_ in rows) == [False] + [True] * 19
+    assert len({tuple(made) for _, _, *made in rows}) == 1
     assert superuser.execute("SELECT id::text FROM tasks").fetchall() == [(rows[0][2],)]
     assert superuser.execute("SELECT tasks FROM task_counts").fetchall() == [(1,)]
 
@@ -64,8 +64,9 @@ def test_a_create_waits_for_another_with_its_key_and_is_answered_alike(
     with psycopg.connect(database_url) as holder, ThreadPoolExecutor(2) as threads:
         holder.execute("SELECT FROM task_counts FOR UPDATE")
         body = TaskCreate("Buy bread")
+        quotas = {"MAX_TASKS_PER_USER": 2, "MAX_TEXT_PER_USER": 1000}
         working = [
-            threads.submit(idempotency.create, database, who, "k", body, 2) for _ in range(2)
+            threads.submit(idempotency.create, database, who, "k", body, quotas) for _ in range(2)
         ]
         until(lambda: superuser.execute(waiting).fetchone() == (2,))
         holder.rollback()
@@ -83,7 +84,7 @@ def test_parallel_creates_with_keys_that_are_no_longer_good_are_all_done(
         database.as_user(who, *create_once(f"k{number}"))
     superuser.execute("UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'")
     outcomes = at_once(40, lambda number: database.as_user(who, *create_once(f"k{number % 20}")))
-    assert sorted(is_replay for *_, [(is_replay, *_)] in outcomes) == [False] * 20 + [True] * 20
+    assert sorted(is_replay for *_, [(_, is_replay, *_)] in outcomes) == [False] * 20 + [True] * 20
     assert superuser.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (20,)
     assert superuser.execute("SELECT count(*) FROM tasks").fetchone() == (40,)
 
@@ -151,7 +152,7 @@ def test_a_task_and_its_key_are_there_together_or_not_at_all(
     who = sign_up(single)
     with pytest.raises(StatementFailed):
         single.as_user(who, *create_once("k"), create(""))
-    assert single.as_user(who, *create_once("full", max_tasks=0))[-1] != []  # the first is free
+    assert single.as_user(who, *create_once("full", max_tasks=1))[-1] != []
     assert single.as_user(who, *create_once("k", max_tasks=1))[-1] == []
     assert superuser.execute("SELECT key FROM idempotency_keys").fetchall() == [("full",)]
     # the answer is lost; that the task was made is found by its key
@@ -159,8 +160,8 @@ def test_a_task_and_its_key_are_there_together_or_not_at_all(
     with pytest.raises(Unavailable):
         single.as_user(who, *create_once("lost"))
     until(lambda: superuser.execute("SELECT FROM idempotency_keys WHERE key = 'lost'").fetchall())
-    [(is_replay, is_same, task_id, *_)] = single.as_user(who, *create_once("lost"))[-1]
-    assert (is_replay, is_same) == (True, True)
+    [(refusal, is_replay, task_id, *_)] = single.as_user(who, *create_once("lost"))[-1]
+    assert (refusal, is_replay) == (None, True)
     assert superuser.execute("SELECT count(*) FROM tasks WHERE id = %s", (task_id,)).fetchone() == (
         1,
     )
@@ -177,7 +178,7 @@ def test_a_replay_leaves_nothing_to_be_written(
     )
     before = superuser.execute(next_number).fetchone()
     for _ in range(5):
-        assert database.as_user(who, *create_once("k"))[-1][0][0]
+        assert database.as_user(who, *create_once("k"))[-1][0][1]
     assert superuser.execute(next_number).fetchone() == before
 
 
@@ -190,12 +191,12 @@ def test_a_deleted_task_makes_room_under_parallel_creates_and_deletes(
 
     def one(number: int) -> Any:
         if number < 10:
-            return database.as_user(who, Call("tasks/delete", {"task_id": held[number].id}))
-        return database.as_user(who, create(max_tasks=10))
+            return database.as_user(who, TURN, delete(held[number].id))
+        return database.as_user(who, TURN, create(max_tasks=10))
 
     outcomes = at_once(20, one)
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    created = sum(len(rows) for [rows] in outcomes[10:])
+    created = sum(len(rows) for _, rows in outcomes[10:])
     assert superuser.execute("SELECT count(*) FROM tasks").fetchone() == (created,)
     assert superuser.execute("SELECT tasks FROM task_counts").fetchone() == (created,)
 
@@ -205,8 +206,7 @@ def test_racing_deletes_have_one_winner(
 ) -> None:
     who = sign_up(database)
     [[kept]], [[task]] = database.as_user(who, create("kept")), database.as_user(who, create())
-    call = Call("tasks/delete", {"task_id": task.id})
-    outcomes = at_once(20, lambda _: database.as_user(who, call)[0])
+    outcomes = at_once(20, lambda _: database.as_user(who, TURN, delete(task.id))[1])
     assert sorted(len(rows) for rows in outcomes) == [0] * 19 + [1]
     assert superuser.execute("SELECT id::text FROM tasks").fetchall() == [(kept.id,)]
     assert superuser.execute("SELECT tasks FROM task_counts").fetchall() == [(1,)]
@@ -216,7 +216,7 @@ def test_racing_completions_agree(database: Database) -> None:
     who = sign_up(database)
     [[task]] = database.as_user(who, create())
     call = Call("tasks/complete", {"task_id": task.id}, as_task)
-    outcomes = at_once(20, lambda _: database.as_user(who, call)[0][0])
+    outcomes = at_once(20, lambda _: database.as_user(who, TURN, call)[1][0])
     assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
     assert outcomes[0].completed_at == outcomes[0].updated_at > task.created_at
 
@@ -258,14 +258,13 @@ def test_a_completion_that_waited_for_another_one_keeps_its_moment(
 def test_racing_completions_updates_and_deletes_raise_nothing(database: Database) -> None:
     who = sign_up(database)
     [[task]] = database.as_user(who, create())
-    update = {"task_id": task.id, "title": "Changed", "is_completed": True}
     calls = (
         Call("tasks/complete", {"task_id": task.id}, as_task),
-        Call("tasks/update", update, as_task),
-        Call("tasks/update", {**update, "is_completed": None}, as_task),
-        Call("tasks/delete", {"task_id": task.id}),
+        update(task.id, title="Changed", is_completed=True),
+        update(task.id, title="Changed"),
+        delete(task.id),
     )
-    outcomes = at_once(20, lambda number: database.as_user(who, calls[number % 4])[0])
+    outcomes = at_once(20, lambda number: database.as_user(who, TURN, calls[number % 4])[1])
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert sum(len(rows) for rows in outcomes[3::4]) == 1
     assert database.as_user(who, LIST) == [[]]

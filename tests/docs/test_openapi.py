@@ -124,7 +124,15 @@ def test_a_call_documents_each_status_that_it_can_give(operation):
         expected |= {400, 415, 422}
     if in_query(operation):
         expected.add(422)
-    if operation.id in ("signup", "changeEmail", "createTask", "createToken"):
+    if operation.id in (
+        "signup",
+        "changeEmail",
+        "createToken",
+        "createTask",
+        "updateTask",
+        "patchTask",
+        "deleteTask",
+    ):
         expected.add(409)
     if operation.id in (*LIMITED, "createTask"):  # the latter by its bound of keys
         expected.add(429)
@@ -347,6 +355,11 @@ class Provoke:
             [self.account.id, code_hash(code)],
         )
 
+    def there(self, operation: Operation) -> TestResponse:
+        body = operation.body_examples[0] | {"id": self.task["id"]}
+        self.send(operation, json=body, headers={"Idempotency-Key": "k"})
+        return self.send(operation, json=body, headers={"Idempotency-Key": "k"})
+
     def invalid(self, operation: Operation) -> TestResponse:
         if in_query(operation):
             return self.send(operation, query_string=dict.fromkeys(in_query(operation), "x"))
@@ -381,6 +394,10 @@ class Provoke:
         self.monkeypatch.setattr("todo_api.accounts.api_tokens.MAX_TOKENS", 2)
         if operation.id == "changeEmail":
             Account(self.client, operation.body_examples[0]["email"], PASSWORD)
+        if operation.id in ("updateTask", "patchTask"):
+            return self.send(operation, json={"title": "x", "if_revision": 9})
+        if operation.id == "deleteTask":
+            return self.send(operation, query_string={"if_revision": 9})
         self.send(operation)
         return self.send(operation)
 
@@ -419,7 +436,7 @@ class Provoke:
     def answer(self, operation: Operation, status: int) -> TestResponse:
         send = self.send
         ways: dict[int, Callable[[Operation], TestResponse]] = {
-            200: self.success,
+            200: self.there if operation.id == "createTask" else self.success,
             201: self.success,
             204: self.success,
             302: self.success,

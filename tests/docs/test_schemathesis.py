@@ -37,6 +37,7 @@ from todo_api.app import create_app
 from todo_api.auth.new_passwords import is_common
 from todo_api.auth.schemas import EMAIL_MAX
 from todo_api.settings.config import Config
+from todo_api.tasks.fields import TAG_MAX
 from todo_api.web.text import INVISIBLE_CHARACTER, VISIBLE
 
 pytestmark = [pytest.mark.contract, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -119,6 +120,8 @@ def _aim(case: schemathesis.Case) -> bool:
         return False
     if isinstance(case.body, dict):
         case.body |= {name: _as_described(name, text) for name, text in case.body.items()}
+        if case.body.get("due_date") is not None and case.body.get("due_at") is not None:
+            case.body["due_at"] = None  # of two, which generators don't know to be too many
     if "cursor" in case.query and not case.meta.is_negative_at(ParameterLocation.QUERY):
         case.query |= {"limit": case.query.get("limit", 1), "cursor": CURSORS[case.operation.path]}
     if "Idempotency-Key" in case.headers and not case.meta.is_negative_at(ParameterLocation.HEADER):
@@ -134,6 +137,13 @@ def _as_described(name: str, value: Any) -> Any:
     """A text that is too long or good by its description too, and not only by the schema."""
     if isinstance(value, float) and value.is_integer():  # 27.0 is an integer to JSON Schema
         return int(value)
+    if isinstance(value, list):
+        return [
+            "x" * len(item)
+            if isinstance(item, str) and len(item) > TAG_MAX
+            else _as_described(name, item)
+            for item in value
+        ]
     if not isinstance(value, str):
         return value
     if name == "email":

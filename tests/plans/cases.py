@@ -18,6 +18,18 @@ _TYPICAL = {
     "title": "Buy oat milk",
     "is_completed": True,
     "max_tasks": 20_000,
+    "max_text": 10_485_760,
+    "max_deletions": 100_000,
+    "new_id": "00000000-0000-4000-8000-000000000001",
+    "if_revision": None,
+    "sets_notes": True,
+    "notes": "The one in the blue carton",
+    "sets_due_date": False,
+    "due_date": None,
+    "sets_due_at": False,
+    "due_at": None,
+    "priority": 1,
+    "tags": "shopping",
     "other_keys": 20_000,
     "kept": 3,
     "most": 10,
@@ -121,7 +133,7 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
             # of somebody with little: what a page had all of it visible has to be looked at afterwards
             instead = {"user_id": user_id(filled.users - 1)}
         found.append(_case(statement, user, instead))
-        if name in ("tasks/list", "tasks/list_state", "tasks/page"):
+        if name in ("tasks/list", "tasks/number", "tasks/page"):
             found.append(
                 _case(
                     statement,

@@ -174,17 +174,19 @@ _ROWS = (
     """,
     # --- the tasks of all users over two years, in the order in which they were made ---
     f"""
-    INSERT INTO tasks (user_id, id, title, completed_at, created_at, updated_at)
+    INSERT INTO tasks (user_id, id, title, completed_at, created_at, updated_at, revision)
     SELECT
         user_id,
         id,
         btrim(left('Water the plants, call the dentist, buy oat milk and take the books back', length)),
         CASE WHEN length % 5 > 1 THEN created_at + interval '2 days' END,
         created_at,
-        CASE WHEN length % 5 > 1 THEN created_at + interval '2 days' ELSE created_at END
+        CASE WHEN length % 5 > 1 THEN created_at + interval '2 days' ELSE created_at END,
+        task
     FROM (
         SELECT
             user_id,
+            task,
             md5('task ' || number || ' ' || task)::uuid AS id,
             12 + (60 * {_CHANCE.format("number::bigint * 100000 + task", 1)})::integer AS length,
             now() - interval '730 days' * {_CHANCE.format("number::bigint * 100000 + task", 2)} AS created_at
@@ -193,7 +195,24 @@ _ROWS = (
     ) AS made
     ORDER BY made.created_at
     """,
-    "INSERT INTO task_counts (user_id, tasks) SELECT user_id, tasks FROM plan ORDER BY user_id",
+    """
+    INSERT INTO task_counts (user_id, tasks, numbered, text_bytes, revision, deletions)
+    SELECT user_id, tasks, tasks, tasks * 50::bigint, tasks * 2::bigint, tasks / 5
+    FROM plan
+    ORDER BY user_id
+    """,
+    # --- a deletion for every five tasks, over 30 days and a few hours more ---
+    f"""
+    INSERT INTO deleted_tasks (user_id, id, revision, deleted_at)
+    SELECT
+        user_id,
+        md5('deleted ' || number || ' ' || gone)::uuid,
+        gone,
+        now() - interval '30.1 days' * {_CHANCE.format("number::bigint * 100000 + gone", 6)}
+    FROM plan
+    CROSS JOIN generate_series(1, tasks / 5) AS gone
+    ORDER BY {_CHANCE.format("number::bigint * 100000 + gone", 6)} DESC
+    """,
     # --- a key for every five tasks, of which half are no longer good ---
     f"""
     INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)

@@ -9,13 +9,18 @@ BLOCKS = 10
 # What needs more, as it was counted. Each figure leaves room for a level more, a page that is full, or an
 # index page that has to be split.
 _MORE_BLOCKS = {
-    # 12: the task by tasks_pkey 3 and its deletion 3; the counter by task_counts_pkey 2, its new version 4
-    "tasks/delete": 16,
-    # 11: an open task is looked at 4 before it is found as above; a completed one is looked at, no more
-    "tasks/complete": 14,
-    # 22: the task 2 and its entries in two indexes 6; users_pkey and users 4 for the statement, 4 for the
-    # foreign key; the counter by task_counts_pkey 2, its new version 4. A full last page makes it 10 more.
+    # 30: the task, looked at and found again by tasks_pkey 8 and its deletion 3; the counter by
+    # task_counts_pkey 2, its new version 4; what is remembered of the task 1, its entries in three indexes 8,
+    # and 4 for the foreign key
+    "tasks/delete": 48,
+    # 17: the task is looked at 4, found again 4, and its new version 3; the counter as above
+    "tasks/complete": 24,
+    "tasks/update": 24,
+    # 18: the task 2 and its entries in two indexes 6; users_pkey and users 4 for the foreign key; the counter
+    # by task_counts_pkey 2, its new version 4. A full last page makes it 10 more.
     "tasks/create": 32,
+    # the same, and the id is looked for by tasks_pkey and deleted_tasks_pkey 6
+    "tasks/create_with_id": 40,
     # 50 or so: a task as above; its key, looked for by idempotency_keys_pkey 2, is added 2 with entries in
     # three indexes 9 and, for the foreign key, users_pkey and users 4; the user's keys of the last day are
     # counted by idempotency_keys_oldest_first 12. Full pages as above.
@@ -59,6 +64,8 @@ _MORE_BLOCKS = {
     # removed 20
     "before_sign_in/sweep_sessions": 64,
     "before_sign_in/sweep_api_tokens": 64,
+    # 97: the same, and the counters of ten users, each with its new version
+    "before_sign_in/sweep_deleted_tasks": 140,
     "before_sign_in/sweep_idempotency_keys": 64,
     "before_sign_in/sweep_sign_in_networks": 64,
     "before_sign_in/sweep_auth_events": 64,
@@ -123,7 +130,7 @@ _EVERY_ROW = {
     "before_sign_in/fullest_users",
 }
 # At most 50 sign-ins, 64 sessions of one and 100 networks are sorted; and the events of one moment. That is
-# not worth an index.
+# not worth an index. And once all tasks of a user.
 _FEW_ROWS = {
     "api_tokens/list",
     "sessions/list",
@@ -132,6 +139,7 @@ _FEW_ROWS = {
     "sign_in_networks/make_room",
     "auth_events/newest",
     "auth_events/page",
+    "tasks/number",
 }
 _OUT_OF_PLACE = {"sessions/end_soon"}  # it changes what an index has
 # Entries that former runs left, which were rolled back
@@ -167,6 +175,7 @@ _FILTERS = {
     "api_tokens/delete": ("(expires_at > now())",),
     "api_tokens/delete_expired": ("(expires_at <= now())",),
     "api_tokens/list": ("(expires_at > now())",),
+    "tasks/number": ("(revision = 0)",),
     "auth_events/record": ("auth_event_room(",),
 }
 
@@ -179,13 +188,10 @@ def most_blocks(measured: Measured) -> int | None:
     if name in ("tasks/list", "tasks/page"):
         # each task may stand on a page of its own, and 100 entries of the index on one
         return BLOCKS + measured.rows + measured.rows // 100
-    if name == "tasks/list_state":
-        # the same, and all of it becomes one row
+    if name == "tasks/number":
+        # the same twice: for those without a revision, of which there are none here, and to count all
         tasks = measured.case.user.rows["tasks"]
-        return BLOCKS + tasks + tasks // 100
-    if name == "users/get_account":
-        # the same: tasks are counted by tasks_pkey, then read for their texts
-        return 2 * BLOCKS + measured.case.user.rows["tasks"] * 102 // 100
+        return 2 * (BLOCKS + tasks + tasks // 100)
     return _MORE_BLOCKS.get(name, BLOCKS)
 
 
@@ -216,7 +222,11 @@ def _indexes(measured: Measured) -> list[str]:
         if index not in measured.touched
         and not (index in measured.relations and _is_small(measured, index))
     ]
-    used = {node["Index Name"] for node in measured.nodes if "Index Name" in node}
+    used = {
+        node["Index Name"]
+        for node in measured.nodes
+        if "Index Name" in node and node.get("Actual Loops", 1)
+    }
     found += [
         f"{index} carries the statement, but its header does not name it"
         for index in sorted(used - set(named))
@@ -262,6 +272,8 @@ def _other_users_rows(measured: Measured) -> list[str]:
     for node in measured.nodes:
         text = node.get("Filter", "")
         allowed = _FILTERS.get(measured.case.statement.name, ())
+        if node.get("Relation Name") == "task_counts":  # one row a user
+            continue
         if "Relation Name" in node and text and not any(one in text for one in allowed):
             found.append(f"rows of {node['Relation Name']} are read first and judged later: {text}")
     judged = [line for line in measured.text.splitlines() if "current_setting" in line]

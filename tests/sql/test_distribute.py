@@ -57,7 +57,7 @@ def test_its_policies_are_those_of_the_migrations_without_the_sub_select(
     connection: psycopg.Connection[Any],
 ) -> None:
     before = policies(connection)
-    assert len(before) == 9
+    assert len(before) == 10
     connection.execute(PREPARATION.encode())
     assert policies(connection) == before
     raw = connection.execute(
@@ -83,7 +83,7 @@ def test_it_grants_nothing_but_the_columns_with_a_default(
 ) -> None:
     # as later migrations would: columns that the service may set, that PostgreSQL makes, that nobody may set
     for change in (
-        "ALTER TABLE tasks ADD COLUMN priority integer NOT NULL DEFAULT 0",
+        "ALTER TABLE tasks ADD COLUMN urgency integer NOT NULL DEFAULT 0",
         "ALTER TABLE tasks ADD COLUMN words text GENERATED ALWAYS AS (lower(title)) STORED",
         "CREATE TABLE codes (user_id uuid PRIMARY KEY REFERENCES users, code text DEFAULT 'x')",
         "CREATE TABLE hidden (user_id uuid PRIMARY KEY REFERENCES users, code text DEFAULT 'x')",
@@ -104,5 +104,5 @@ def test_it_grants_nothing_but_the_columns_with_a_default(
         " AND table_name NOT IN ('auth_events', 'hidden')"
         " AND NOT (SELECT relispartition FROM pg_class WHERE oid = table_name::regclass)"
     ).fetchall()
-    assert added == {(column, "INSERT") for (column,) in defaults}
-    assert {("tasks.priority", "INSERT"), ("codes.code", "INSERT")} <= added
+    assert added == {(column, "INSERT") for (column,) in defaults} - before
+    assert {("tasks.urgency", "INSERT"), ("codes.code", "INSERT")} <= added

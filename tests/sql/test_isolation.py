@@ -17,6 +17,7 @@ TABLES = (
     "api_tokens",
     "tasks",
     "task_counts",
+    "deleted_tasks",
     "idempotency_keys",
     "sign_in_networks",
     "auth_events",

@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from support.signed_up import HASH, create_once, event, sign_up, with_token
+from support.signed_up import HASH, TURN, create, create_once, delete, event, sign_up, with_token
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -25,6 +25,7 @@ KEYS = {
     "api_tokens": "id",
     "users": "user_id",
     "task_counts": "user_id",
+    "deleted_tasks": "id",
     "idempotency_keys": "key",
     "sign_in_networks": "network",
 }
@@ -97,11 +98,13 @@ def b(database: Database) -> SignedIn:
 
 
 def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
-    """A new user with a session, an API token, a known network, events, and a task created with a key."""
+    """A new user with a row in each table: one task was created with a key, another is deleted."""
     signed_up = Call("auth_events/record", event(event="signup", bounded=False))
     network = Call("sign_in_networks/see", {"network": "192.0.2.1"})
     who = sign_up(database, signed_up, network, create_once("k", title, max_tasks=10)[-1])
     with_token(database, who)
+    _, [gone] = database.as_user(who, TURN, create(max_tasks=10))
+    database.as_user(who, TURN, delete(gone.id))
     return who
 
 
@@ -197,7 +200,13 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
         "UPDATE tasks SET user_id = user_id",
         "UPDATE tasks SET id = gen_random_uuid()",
         "UPDATE tasks SET created_at = now()",
-        "INSERT INTO tasks (user_id, id, title) VALUES ('{a}', gen_random_uuid(), 'x')",
+        "INSERT INTO tasks (user_id, title, created_at) VALUES ('{a}', 'x', now())",
+        "UPDATE deleted_tasks SET user_id = user_id",
+        "UPDATE deleted_tasks SET id = gen_random_uuid()",
+        (
+            "INSERT INTO deleted_tasks (user_id, id, revision, deleted_at)"
+            " VALUES ('{a}', gen_random_uuid(), 1, now())"
+        ),
         "UPDATE task_counts SET user_id = user_id",
         "DELETE FROM task_counts",
         "UPDATE api_tokens SET user_id = user_id",

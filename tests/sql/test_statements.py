@@ -19,8 +19,9 @@ from support.source_files import PACKAGE, sources, tree
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.database.statements import USER, compile_statement, load_statements
+from todo_api.tasks.parameters import of_change
 from todo_api.tasks.rows import as_task
-from todo_api.tasks.schemas import Task
+from todo_api.tasks.schemas import Task, TaskChange
 
 pytestmark = pytest.mark.partitioned
 FOLDER = PACKAGE.parent / "sql"
@@ -245,11 +246,17 @@ def test_postgresql_accepts_it_and_returns_what_the_header_says(
     assert described.nparams == len(statement.parameters)
     columns = [(described.fname(number) or b"").decode() for number in range(described.nfields)]
     lines = sections(source_of(name))["Returns"]
-    if "task" in lines[0] and name.startswith("tasks/") and name != "tasks/delete":
+    is_list = re.match(r"\w+ {2}", lines[0])
+    if "task" in lines[0] and name.startswith("tasks/") and not is_list:
         assert columns == list(Task.__struct_fields__)
-    elif len(lines) > 1 or re.match(r"\w+ {3}", lines[0]):
-        # one line a column, its name first
-        assert columns == first_words(lines)
+    elif is_list:
+        # one line a column, its name first; `task` stands for all of its columns
+        expected = [
+            column
+            for word in first_words(lines)
+            for column in (Task.__struct_fields__ if word == "task" else [word])
+        ]
+        assert columns == expected
     elif lines == ["nothing"]:
         assert columns == []
     else:
@@ -268,23 +275,35 @@ def test_what_the_task_statements_return_is_a_task(
         }
         database.before_sign_in(
             Call("before_sign_in/create_user", account),
+            Call("tasks/open_counter"),
             session(who.session_id),
             user_id=who.user_id,
         )
-        [[made]] = database.as_user(
-            who, Call("tasks/create", {"title": "Buy oat milk", "max_tasks": 1}, as_task)
-        )
+        new = {
+            "title": "Buy oat milk",
+            "notes": None,
+            "due_date": "2026-12-24",
+            "due_at": None,
+            "priority": 1,
+            "tags": "a,b",
+            "max_tasks": 1,
+            "max_text": 100,
+        }
+        turn = Call("tasks/take_turn")
+        _, [made] = database.as_user(who, turn, Call("tasks/create", new, as_task))
         task = {"task_id": made.id}
         assert isinstance(made, Task)
         assert database.as_user(
             who, Call("tasks/get", task, as_task), Call("tasks/list", row=as_task)
         ) == [[made], [made]]
-        [[done], [same]] = database.as_user(
+        _, [done], [(refusal, *same)] = database.as_user(
             who,
+            turn,
             Call("tasks/complete", task, as_task),
-            Call("tasks/update", task | {"title": None, "is_completed": None}, as_task),
+            Call("tasks/update", task | of_change(TaskChange(), {"MAX_TEXT_PER_USER": 100})),
         )
-    assert done == same
+    assert refusal is None
+    assert done == as_task(*same)
     assert (done.id, done.title, done.created_at) == (made.id, made.title, made.created_at)
     assert (made.is_completed, made.completed_at) == (False, None)
     assert done.is_completed

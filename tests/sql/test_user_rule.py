@@ -105,6 +105,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "server_process",
             "sweep_api_tokens",
             "sweep_auth_events",
+            "sweep_deleted_tasks",
             "sweep_idempotency_keys",
             "sweep_rate_limits",
             "settle_guess",

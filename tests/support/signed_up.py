@@ -6,7 +6,9 @@ from typing import Any
 from todo_api.auth import api_tokens
 from todo_api.database.calls import ApiClient, Call, SignedIn
 from todo_api.database.data import Database
+from todo_api.tasks.parameters import of_change, of_new_task
 from todo_api.tasks.rows import as_task
+from todo_api.tasks.schemas import Task, TaskChange, TaskCreate
 
 HASH = "$2b$04$" + "a" * 53
 
@@ -21,11 +23,15 @@ def sign_up(database: Database, *more: Call) -> SignedIn:
     }
     database.before_sign_in(
         Call("before_sign_in/create_user", account),
+        Call("tasks/open_counter"),
         session(who.session_id, lifetime=3600),
         *more,
         user_id=who.user_id,
     )
     return who
+
+
+TURN = Call("tasks/take_turn")
 
 
 def session(session_id: str, *, lifetime: int = 60) -> Call:
@@ -34,23 +40,41 @@ def session(session_id: str, *, lifetime: int = 60) -> Call:
     return Call("sessions/create", values | {"address": "192.0.2.1", "user_agent": None})
 
 
+def _new(title: str, max_tasks: int) -> dict[str, Any]:
+    quotas = {"MAX_TASKS_PER_USER": max_tasks, "MAX_TEXT_PER_USER": 1_000_000}
+    return of_new_task(TaskCreate(title), quotas)
+
+
 def create(title: str = "Buy oat milk", max_tasks: int = 100) -> Call:
-    return Call("tasks/create", {"title": title, "max_tasks": max_tasks}, as_task)
+    return Call("tasks/create", _new(title, max_tasks), as_task)
+
+
+def update(task_id: str, **changed: Any) -> Call:
+    values = of_change(TaskChange(**changed), {"MAX_TEXT_PER_USER": 1_000_000})
+    return Call("tasks/update", values | {"task_id": task_id}, _task_after_refusal)
+
+
+def delete(task_id: str) -> Call:
+    return Call("tasks/delete", {"task_id": task_id, "if_revision": None, "max_deletions": 100})
+
+
+def _task_after_refusal(refusal: str | None, *columns: Any) -> Task:
+    assert refusal is None
+    return as_task(*columns)
 
 
 def create_once(
     key: str, title: str = "Buy oat milk", max_tasks: int = 100, max_keys: int = 100
 ) -> tuple[Call, ...]:
     """What a create with a key is."""
-    values = {
+    values = _new(title, max_tasks) | {
         "key": key,
         "request_hash": "00" * 32,
-        "title": title,
-        "max_tasks": max_tasks,
+        "new_id": None,
         "other_keys": max_keys - 1,
     }
     return (
-        Call("users/take_turn"),
+        Call("tasks/take_turn"),
         Call("idempotency_keys/delete_expired", {"key": key}),
         Call("tasks/create_once", values),
     )

@@ -49,7 +49,13 @@ def test_a_page_has_the_newest_tasks_and_says_what_follows(ann, fill):
     tasks = fill(ann, 5)
     answer = ann.get(f"{ann.tasks}?limit=2")
     assert answer.json["data"] == tasks[:2]
-    assert answer.json["meta"].keys() == {"timestamp", "request_id", "count", "next_cursor"}
+    assert answer.json["meta"].keys() == {
+        "timestamp",
+        "request_id",
+        "count",
+        "revision",
+        "next_cursor",
+    }
     assert answer.json["meta"]["count"] == 2
     path, limit, cursor = LINK.fullmatch(answer.headers["Link"]).groups()
     assert (path.partition("?")[0], limit) == (ann.tasks, "2")
@@ -90,7 +96,7 @@ def test_the_list_without_a_limit_is_whole_and_has_nothing_of_a_page(ann, fill):
     tasks = fill(ann, 1200)
     answer = ann.get(ann.tasks)
     assert answer.json["data"] == tasks
-    assert answer.json["meta"].keys() == {"timestamp", "request_id", "count"}
+    assert answer.json["meta"].keys() == {"timestamp", "request_id", "count", "revision"}
     assert "Link" not in answer.headers
 
 

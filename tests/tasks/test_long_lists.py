@@ -18,8 +18,8 @@ def fill(request, ann, superuser):
 
     def fill(count):
         superuser.execute(
-            "INSERT INTO tasks (user_id, title, created_at)"
-            " SELECT user_id, %s, now() - number * interval '1 second'"
+            "INSERT INTO tasks (user_id, title, created_at, revision)"
+            " SELECT user_id, %s, now() - number * interval '1 second', number"
             " FROM users, generate_series(1, %s) AS number",
             (request.param, count),
         )

@@ -1,5 +1,6 @@
 """The calls on tasks: API.md, Tasks."""
 
+import json
 import re
 import threading
 from functools import partial
@@ -7,7 +8,10 @@ from functools import partial
 import pytest
 
 pytestmark = pytest.mark.contract
-FIELDS = {"id", "user_id", "title", "is_completed", "completed_at", "created_at", "updated_at"}
+FIELDS = [
+    "id", "user_id", "title", "notes", "due_date", "due_at", "priority", "tags", "is_completed",
+    "completed_at", "created_at", "updated_at", "revision",
+]  # fmt: skip
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 MISSING = "3a1c7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
 
@@ -18,7 +22,9 @@ def test_create_answers_201_with_the_task_and_where_it_is(ann):
     assert answer.json.keys() == {"data", "meta"}
     assert answer.json["meta"].keys() == {"timestamp", "request_id"}
     task = answer.json["data"]
-    assert task.keys() == FIELDS
+    assert list(json.loads(answer.text)["data"]) == FIELDS
+    assert task["notes"] is task["due_date"] is task["due_at"] is None
+    assert (task["priority"], task["tags"], task["revision"]) == (0, [], 1)
     assert (task["user_id"], task["title"]) == (ann.id, "Buy oat milk")
     assert (task["is_completed"], task["completed_at"]) == (False, None)
     assert task["created_at"] == task["updated_at"]
@@ -80,9 +86,9 @@ def test_the_list_has_every_task_newest_first_and_counts_them(ann, superuser):
     answer = ann.get(ann.tasks)
     tasks = answer.json["data"]
     assert answer.status_code == 200
-    assert answer.json["meta"].keys() == {"timestamp", "request_id", "count"}
+    assert answer.json["meta"].keys() == {"timestamp", "request_id", "count", "revision"}
     assert answer.json["meta"]["count"] == len(tasks) == 1200
-    assert all(task.keys() == FIELDS for task in tasks)
+    assert all(task.keys() == set(FIELDS) for task in tasks)
     order = [(task["created_at"], task["id"]) for task in tasks]
     assert order == sorted(order, reverse=True)
     assert len({task["created_at"] for task in tasks}) < 1200  # so the ids had to decide
@@ -120,7 +126,8 @@ def test_an_update_keeps_what_is_absent(ann, method):
     update = partial(ann.call, method, ann.path_of(task))
     renamed = update(json={"title": "Buy bread"}).json["data"]
     assert renamed["updated_at"] > task["updated_at"]
-    assert renamed == task | {"title": "Buy bread", "updated_at": renamed["updated_at"]}
+    moved = {"updated_at": renamed["updated_at"], "revision": task["revision"] + 1}
+    assert renamed == task | {"title": "Buy bread"} | moved
     done = update(json={"is_completed": True}).json["data"]
     assert done["title"] == "Buy bread"
     assert done["is_completed"] is True

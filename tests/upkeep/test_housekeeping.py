@@ -41,6 +41,10 @@ EXPIRED = {
         "INSERT INTO sign_in_networks SELECT user_id, '10.0.0.0'::inet + one,"
         " (now() AT TIME ZONE 'UTC')::date - 91 FROM users, generate_series(1, {n}) AS one"
     ),
+    "deleted_tasks": (
+        "INSERT INTO deleted_tasks SELECT user_id, gen_random_uuid(), one,"
+        " now() - interval '30 days 1 second' FROM users, generate_series(1, {n}) AS one"
+    ),
     "rate_limits": (
         "INSERT INTO rate_limits SELECT 'old-' || one, '{{}}', now() - interval '1 second'"
         " FROM generate_series(1, {n}) AS one"
@@ -78,6 +82,10 @@ LIVING = {
     "sign_in_networks": (
         "INSERT INTO sign_in_networks"
         " SELECT user_id, '10.9.9.9', (now() AT TIME ZONE 'UTC')::date - 90 FROM users"
+    ),
+    "deleted_tasks": (
+        "INSERT INTO deleted_tasks SELECT user_id, gen_random_uuid(), 1,"
+        " now() - interval '29 days' FROM users"
     ),
     "rate_limits": "INSERT INTO rate_limits VALUES ('good', '{}', now() + interval '1 hour')",
     "auth_events": (
@@ -267,7 +275,7 @@ def test_what_was_removed_is_logged(
         Housekeeper(database, 90).look()
     said = (
         "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, sign_in_networks: 0, "
-        "rate_limits: 2, auth_events: 0, reset_codes: 0, invites: 0"
+        "deleted_tasks: 0, rate_limits: 2, auth_events: 0, reset_codes: 0, invites: 0"
     )
     assert caplog.messages == [said]
 
@@ -310,18 +318,18 @@ def test_the_command_removes_at_once_and_says_what(
     for number, kind in enumerate(KINDS):
         let_expire(superuser, 1500 + number, kind)
     assert command("--events-days", "0") == 0
-    assert rows() == left | {"auth_events": left["auth_events"] + 1505}
+    assert rows() == left | {"auth_events": left["auth_events"] + 1506}
     assert command() == 0
     assert rows() == left
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
         (
             "removed sessions: 1500, api_tokens: 1501, idempotency_keys: 1502, sign_in_networks: 1503, "
-            "rate_limits: 1504, auth_events: 0, reset_codes: 1506, invites: 1507"
+            "deleted_tasks: 1504, rate_limits: 1505, auth_events: 0, reset_codes: 1507, invites: 1508"
         ),
         (
-            "removed sessions: 0, api_tokens: 0, idempotency_keys: 0, sign_in_networks: 0, rate_limits: 0, "
-            "auth_events: 1505, reset_codes: 0, invites: 0"
+            "removed sessions: 0, api_tokens: 0, idempotency_keys: 0, sign_in_networks: 0, "
+            "deleted_tasks: 0, rate_limits: 0, auth_events: 1506, reset_codes: 0, invites: 0"
         ),
     ]
 
@@ -429,3 +437,26 @@ def test_the_functions_owner_can_neither_read_nor_change_them(
     superuser.execute("SET ROLE todo_auth")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         superuser.execute(sql.encode())
+
+
+def test_a_swept_deletion_is_remembered_by_its_revision(
+    database: Database, superuser: Superuser
+) -> None:
+    ann, bob = sign_up(database), sign_up(database)
+    superuser.execute("UPDATE task_counts SET revision = 9, deletions = 3")
+    for who in (ann, bob):
+        superuser.execute(
+            "INSERT INTO deleted_tasks SELECT %s, gen_random_uuid(), one, now() - one * interval '10 days'"
+            " FROM generate_series(2, 4) AS one",
+            [who.user_id],
+        )
+    superuser.execute(
+        "UPDATE deleted_tasks SET deleted_at = now() WHERE user_id = %s", [bob.user_id]
+    )
+    assert Housekeeper(database, 90).look()
+    found = superuser.execute(
+        "SELECT user_id::text, forgotten_revision, deletions FROM task_counts"
+    ).fetchall()
+    assert set(found) == {(ann.user_id, 4, 1), (bob.user_id, 0, 3)}
+    kept = "SELECT revision FROM deleted_tasks WHERE user_id = %s"
+    assert superuser.execute(kept, [ann.user_id]).fetchall() == [(2,)]

@@ -45,6 +45,7 @@ def signup() -> Response:
         database().before_sign_in(
             *invite,
             Call("before_sign_in/create_user", account),
+            Call("tasks/open_counter"),
             sign_ins.new_session(who),
             events.event("signup"),
             *guesses.remember_network(),

@@ -19,13 +19,24 @@ def one_task(
 
 
 def task_list(
-    content: Content, headers: dict[str, str], *, next_cursor: str | UnsetType | None = UNSET
+    content: Content,
+    headers: dict[str, str],
+    revision: int,
+    *,
+    next_cursor: str | UnsetType | None = UNSET,
 ) -> Response:
     """Tasks and their number, as TaskListAnswer; for a page also the cursor of the next page."""
     meta = ListMeta(
         timestamp=answers.timestamp(),
         request_id=current_request().id,
         count=content.count,
+        revision=revision,
         next_cursor=next_cursor,
     )
     return answers.content_answer(content, meta, headers)
+
+
+def path() -> str:
+    """The request's path as its client sees it."""
+    request = current_request()
+    return f"{request.script_root}{request.path}"

@@ -1,31 +1,31 @@
 """The calls on a user's tasks, always for the token's own user."""
 
-from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 from flask import Blueprint, Response, current_app
 
 from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
 from todo_api.database.calls import Call
-from todo_api.tasks import etags, idempotency, pages
-from todo_api.tasks.answers import one_task, task_list
-from todo_api.tasks.contents import ListTaker, PageTaker
-from todo_api.tasks.making import Makers
-from todo_api.tasks.pages import Page
+from todo_api.tasks import etags, idempotency, lists, pages
+from todo_api.tasks.answers import one_task, path
+from todo_api.tasks.judging import Judged, accepted, create_with_id, no_such_task
+from todo_api.tasks.parameters import DELETE_QUERY, of_change, of_new_task
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task, TaskChange, TaskCreate
+from todo_api.tasks.turn import in_turn, number_tasks
 from todo_api.web.answers import no_content, not_modified
 from todo_api.web.bodies import JSON, MERGE_PATCH, read_body
-from todo_api.web.conditions import has_condition, is_held
-from todo_api.web.current import database, unsent
+from todo_api.web.conditions import is_held
+from todo_api.web.current import database
 from todo_api.web.problems import Problem
+from todo_api.web.query import read_query
 from todo_api.web.request import current_request
-from todo_api.web.schemas import is_id, unset_as_none
-from todo_api.web.unsent import InTheMaking
+from todo_api.web.schemas import is_id
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
+
+# that are remembered of a user; as many as the user may have tasks, where that is more
+MOST_DELETIONS = 100_000
 
 tasks.before_request(admit)
 
@@ -37,34 +37,41 @@ def list_tasks() -> Response:
     with session_first:
         page = pages.requested_page()
     if page:
-        return _page(page)
-    return _whole_list()
+        return lists.page(page)
+    return lists.whole_list()
 
 
 @tasks.post("")
 @for_api_tokens
 def create_task() -> Response:
-    """Add a task; with an Idempotency-Key only once."""
-    max_tasks, headers = current_app.config["MAX_TASKS_PER_USER"], {}
+    """Add a task; with an Idempotency-Key only once, and only one with an id."""
     # From the environ: request.headers would cost every create 3 µs for a key that few send.
     sent = current_request().environ.get(idempotency.ENVIRON)
     with session_first:
         key = None if sent is None else idempotency.key_of(sent)
         body = read_body(TaskCreate)
-    if key is None:
-        parameters = {"title": body.title, "max_tasks": max_tasks}
-        [created] = database().as_user(signed_in(), Call("tasks/create", parameters, as_task))
-        if not created:
-            with session_first:  # of a user who was deleted meanwhile nothing is counted either
-                raise Problem("task-quota-exceeded")
-        [task] = created
-    else:
-        with session_first:
-            task, is_replay = idempotency.create(database(), signed_in(), key, body, max_tasks)
+    headers, is_new = {}, True
+    if key is not None:
+        with session_first:  # as below
+            task, is_new, is_replay = idempotency.create(
+                database(), signed_in(), key, body, current_app.config
+            )
         if is_replay:
             headers["Idempotent-Replayed"] = "true"
+    elif body.id:
+        with session_first:
+            task, is_new = create_with_id(body)
+    else:
+        call = Call("tasks/create", of_new_task(body, current_app.config), as_task)
+        [created] = in_turn(database(), signed_in(), call)
+        with session_first:  # of a user who was deleted meanwhile nothing is counted either
+            if not created:
+                raise Problem("task-quota-exceeded")
+        [task] = created
+    if not is_new:
+        return one_task(task, headers=headers)
     # The path of the request plus the id: url_for would take 20 µs.
-    headers["Location"] = f"{_path()}/{task.id}"
+    headers["Location"] = f"{path()}/{task.id}"
     return one_task(task, HTTPStatus.CREATED, headers)
 
 
@@ -72,11 +79,14 @@ def create_task() -> Response:
 @for_api_tokens
 def get_task(task_id: str) -> Response:
     """One task."""
-    task = _one("tasks/get", task_id)
-    tag = etags.of_task(task)
+    task = _one(task_id)
+    if not task.revision:
+        number_tasks(database(), signed_in().user_id)
+        task = _one(task_id)
+    headers = etags.headers(tag := etags.of(task.revision))
     if is_held(tag):
-        return not_modified(etags.headers(tag))
-    return one_task(task, headers=etags.headers(tag))
+        return not_modified(headers)
+    return one_task(task, headers=headers)
 
 
 @tasks.put("/<task_id>")
@@ -97,63 +107,42 @@ def patch_task(task_id: str) -> Response:
 @for_api_tokens
 def complete_task(task_id: str) -> Response:
     """Complete a task; completing it again changes nothing."""
-    return one_task(_one("tasks/complete", task_id))
+    call = Call("tasks/complete", {"task_id": _uuid(task_id)}, as_task)
+    [found] = in_turn(database(), signed_in(), call)
+    if not found:
+        raise no_such_task()
+    return one_task(found[0])
 
 
 @tasks.delete("/<task_id>")
 @for_api_tokens
 def delete_task(task_id: str) -> Response:
     """Delete a task for good."""
-    [deleted] = database().as_user(signed_in(), Call("tasks/delete", {"task_id": _uuid(task_id)}))
-    if not deleted:
-        raise _no_such_task()
+    with session_first:
+        query = read_query(DELETE_QUERY)
+    parameters = {
+        "task_id": _uuid(task_id),
+        "if_revision": query.get("if_revision"),
+        "max_deletions": max(MOST_DELETIONS, current_app.config["MAX_TASKS_PER_USER"]),
+    }
+    [found] = in_turn(database(), signed_in(), Call("tasks/delete", parameters, Judged.of))
+    accepted(found)
     return no_content()
-
-
-def _whole_list() -> Response:
-    user_id, held = signed_in().user_id, unsent()
-    while True:
-        # Nobody takes a user's turn to make a list who has not been found to be that user.
-        if has_condition() or held.has_some_of(user_id) or current_request().is_unproven:
-            [[(state,)]] = database().as_user(signed_in(), Call("tasks/list_state"))
-            tag = etags.of_list(state)
-            if is_held(tag):
-                return not_modified(etags.headers(tag))
-            if content := held.find(user_id, tag):
-                return task_list(content, etags.headers(tag))
-        with suppress(InTheMaking), _makers().turn(user_id):
-            call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
-            [taker] = database().as_user(signed_in(), call)
-            tag = etags.of_list(taker.state())
-            return task_list(held.complete(taker.content, tag), etags.headers(tag))
-
-
-def _page(page: Page) -> Response:
-    position = {"last_created_at": page.after.created_at, "last_id": page.after.id}
-    taker = partial(PageTaker, unsent(), signed_in().user_id, page.limit)
-    call = Call("tasks/page", position | {"page_size": page.limit}, taker=taker)
-    [found] = database().as_user(signed_in(), call)
-    cursor = pages.cursor(found.last) if found.has_next else None
-    tag = etags.of_page(found.marks, cursor)
-    headers = etags.headers(tag)
-    if is_held(tag):
-        return not_modified(headers)
-    if cursor:
-        headers["Link"] = f'<{_path()}?limit={page.limit}&cursor={cursor}>; rel="next"'
-    return task_list(unsent().complete(found.content, tag), headers, next_cursor=cursor)
 
 
 def _update(task_id: str, *media_types: str) -> Response:
     with session_first:
         change = read_body(TaskChange, media_types)
-    return one_task(_one("tasks/update", task_id, **unset_as_none(change)))
+    parameters = of_change(change, current_app.config) | {"task_id": _uuid(task_id)}
+    [found] = in_turn(database(), signed_in(), Call("tasks/update", parameters, Judged.of))
+    return one_task(accepted(found))
 
 
-def _one(statement: str, task_id: str, **parameters: Any) -> Task:
-    call = Call(statement, {"task_id": _uuid(task_id), **parameters}, as_task)
+def _one(task_id: str) -> Task:
+    call = Call("tasks/get", {"task_id": _uuid(task_id)}, as_task)
     [found] = database().as_user(signed_in(), call)
     if not found:
-        raise _no_such_task()
+        raise no_such_task()
     return found[0]  # type: ignore[no-any-return]
 
 
@@ -161,19 +150,5 @@ def _uuid(text: str) -> str:
     """A task's id. A text that is not a UUID gets 404 without a search, but after the check for 401."""
     with session_first:
         if not is_id(text):
-            raise _no_such_task()
+            raise no_such_task()
     return text
-
-
-def _no_such_task() -> Problem:
-    return Problem("not-found", "There is no such task.")
-
-
-def _makers() -> Makers:
-    return current_app.extensions["makers"]  # type: ignore[no-any-return]
-
-
-def _path() -> str:
-    """The request's path as its client sees it."""
-    request = current_request()
-    return f"{request.script_root}{request.path}"

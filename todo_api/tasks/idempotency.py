@@ -2,14 +2,17 @@
 
 import hashlib
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
 from todo_api.database.calls import Call, Caller
 from todo_api.database.data import Database
+from todo_api.tasks.parameters import of_new_task
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task, TaskCreate
+from todo_api.tasks.turn import in_turn
 from todo_api.web.problems import Problem
 from todo_api.web.schemas import FieldError
 
@@ -25,9 +28,10 @@ _NO_ROOM = (
 
 
 class Outcome(NamedTuple):
-    """The task as it was first answered, and whether this answer repeats an earlier one."""
+    """The task as it was first answered, whether it was created then, and whether that is repeated now."""
 
     task: Task
+    is_new: bool
     is_replay: bool
 
 
@@ -41,30 +45,51 @@ def key_of(sent: str) -> str:
     return sent
 
 
-def create(database: Database, who: Caller, key: str, body: TaskCreate, max_tasks: int) -> Outcome:
-    """Add a task, unless the key has made one already. Raises Problem."""
+def create(
+    database: Database, who: Caller, key: str, body: TaskCreate, quotas: Mapping[str, Any]
+) -> Outcome:
+    """Add a task, unless the key has been used already. Raises Problem."""
     # of the parsed body: other white space or escapes in the JSON don't make it another body
     request_hash = hashlib.sha256(msgspec.json.encode(body)).hexdigest()
-    values = {
+    new = of_new_task(body, quotas)
+    values = new | {
         "key": key,
         "request_hash": request_hash,
-        "title": body.title,
-        "max_tasks": max_tasks,
-        "other_keys": max(KEYS_PER_DAY, max_tasks) - 1,
+        "new_id": body.id or None,
+        "other_keys": max(KEYS_PER_DAY, new["max_tasks"]) - 1,
     }
-    _, _, found = database.as_user(
+    _, found = in_turn(
+        database,
         who,
-        Call("users/take_turn"),
         Call("idempotency_keys/delete_expired", {"key": key}),
         Call("tasks/create_once", values),
     )
     if not found:
         raise Problem("task-quota-exceeded")
-    [(is_replay, is_same, task_id, created_at, room_in)] = found
-    if room_in is not None:
-        raise Problem("rate-limited", _NO_ROOM, headers={"Retry-After": str(room_in)})
-    if not is_same:
+    [(refusal, is_replay, task_id, created_at, revision, answer, room_in)] = found
+    if refusal == "rate-limited":
+        raise Problem(refusal, _NO_ROOM, headers={"Retry-After": str(room_in)})
+    if refusal == "idempotency-key-reused":
         error = FieldError(field="Idempotency-Key", message="was sent with another body before")
-        raise Problem("idempotency-key-reused", errors=[error])
-    task = as_task(task_id, who.user_id, body.title, False, None, created_at, created_at)
-    return Outcome(task, is_replay)
+        raise Problem(refusal, errors=[error])
+    if refusal:
+        raise Problem(refusal)
+    if answer is not None:
+        return Outcome(as_task(*msgspec.json.decode(answer)), is_new=False, is_replay=is_replay)
+    task = as_task(
+        task_id,
+        who.user_id,
+        body.title,
+        new["notes"],
+        new["due_date"],
+        None,
+        new["priority"],
+        new["tags"],
+        False,
+        None,
+        created_at,
+        created_at,
+        revision,
+    )
+    task.due_at = new["due_at"]  # as it is answered already
+    return Outcome(task, is_new=True, is_replay=is_replay)

@@ -20,6 +20,7 @@ from todo_api.docs.vocabulary import (
 )
 from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
 from todo_api.tasks.pages import QUERY
+from todo_api.tasks.parameters import DELETE_QUERY
 from todo_api.tasks.schemas import TaskAnswer, TaskChange, TaskCreate, TaskListAnswer
 from todo_api.web.bodies import MERGE_PATCH
 
@@ -28,13 +29,19 @@ _TASK = {
     "id": _EXAMPLE_TASK_ID,
     "user_id": EXAMPLE_USER_ID,
     "title": "Buy oat milk",
+    "notes": "The one in the blue carton",
+    "due_date": "2026-12-24",
+    "due_at": None,
+    "priority": 1,
+    "tags": ["shopping"],
     "is_completed": False,
     "completed_at": None,
     "created_at": EXAMPLE_MOMENT,
     "updated_at": EXAMPLE_MOMENT,
+    "revision": 7,
 }
-_RENAMED = _TASK | {"title": "Buy two cartons of oat milk"}
-_DONE = _TASK | {"is_completed": True, "completed_at": EXAMPLE_MOMENT}
+_RENAMED = _TASK | {"title": "Buy two cartons of oat milk", "revision": 8}
+_DONE = _TASK | {"is_completed": True, "completed_at": EXAMPLE_MOMENT, "revision": 8}
 
 _TASK_ID = Parameter(
     name="task_id",
@@ -67,8 +74,10 @@ def _task(description: str, task: dict[str, Any], *headers: str) -> dict[int, An
 
 _UPDATE = Operation(
     summary="Change a task",
-    description="What is absent keeps its value. `is_completed: true` sets `completed_at` once, "
-    "`false` clears it.",
+    description="What is absent keeps its value. Null clears `notes`, `due_date` and `due_at`, and sets "
+    "`priority` and `tags` to their defaults. A value for one of `due_date` and `due_at` clears the other. "
+    "`is_completed: true` sets `completed_at` once, `false` clears it. What changes nothing moves neither "
+    "`updated_at` nor `revision`. With `if_revision` the change is made only if the task has this revision.",
     needs_token=True,
     takes_api_tokens=True,
     parameters=_ONE_TASK,
@@ -76,9 +85,17 @@ _UPDATE = Operation(
     body_examples={
         "rename": {"title": "Buy two cartons of oat milk"},
         "complete": {"is_completed": True},
+        "clear": {"notes": None, "due_date": None, "if_revision": 7},
     },
     answers=_task("The task as it is now.", _RENAMED),
-    problems=(*TOKEN_PROBLEMS, *BODY_PROBLEMS, "not-found", "unavailable"),
+    problems=(
+        *TOKEN_PROBLEMS,
+        *BODY_PROBLEMS,
+        "not-found",
+        "revision-conflict",
+        "task-quota-exceeded",
+        "unavailable",
+    ),
 )
 
 OPERATIONS = {
@@ -98,7 +115,7 @@ OPERATIONS = {
                 body=TaskListAnswer,
                 media_types=(JSON,),
                 headers=("ETag", "Link"),
-                example={"data": [_TASK], "meta": EXAMPLE_META | {"count": 1}},
+                example={"data": [_TASK], "meta": EXAMPLE_META | {"count": 1, "revision": 7}},
             ),
             304: NOT_MODIFIED,
         },
@@ -106,7 +123,9 @@ OPERATIONS = {
     ),
     "tasks.create_task": Operation(
         summary="Add a task",
-        description="With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
+        description="With an `id` of the client's choosing or an `Idempotency-Key`, it can be sent again "
+        "and creates one task at most. An `id` belongs to its user; another user may have the same. "
+        "With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
         "hours the same key with the same body is answered as the first time, whatever became of the task "
         "since, and creates nothing. With another body it is 422. A user may create 10 000 tasks with a "
         "key in 24 hours, or as many as a user may have if that is more. One more is 429 and creates "
@@ -115,8 +134,24 @@ OPERATIONS = {
         takes_api_tokens=True,
         parameters=(USER_ID, _KEY),
         body=TaskCreate,
-        body_examples={"milk": {"title": "Buy oat milk"}},
+        body_examples={
+            "milk": {"title": "Buy oat milk"},
+            "everything": {
+                "title": "Buy oat milk",
+                "notes": "The one in the blue carton",
+                "due_date": "2026-12-24",
+                "priority": 1,
+                "tags": ["shopping"],
+            },
+        },
         answers={
+            200: Answer(
+                description="The task with the `id` of the body, as it is: nothing was created.",
+                body=TaskAnswer,
+                media_types=(JSON,),
+                headers=("Idempotent-Replayed",),
+                example={"data": _TASK, "meta": EXAMPLE_META},
+            ),
             201: Answer(
                 description="The new task.",
                 body=TaskAnswer,
@@ -129,12 +164,13 @@ OPERATIONS = {
                     "tasks.complete_task",
                     "tasks.delete_task",
                 ),
-            )
+            ),
         },
         problems=(
             *TOKEN_PROBLEMS,
             *BODY_PROBLEMS,
             "idempotency-key-reused",
+            "task-deleted",
             "task-quota-exceeded",
             "rate-limited",
             "unavailable",
@@ -166,11 +202,17 @@ OPERATIONS = {
     ),
     "tasks.delete_task": Operation(
         summary="Delete a task",
-        description="For good. A second call finds nothing.",
+        description="For good. A second call finds nothing. For 30 days no task can be created with its id.",
         needs_token=True,
         takes_api_tokens=True,
-        parameters=_ONE_TASK,
+        parameters=(*_ONE_TASK, *of_query(DELETE_QUERY)),
         answers={204: Answer(description="The task is gone.")},
-        problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
+        problems=(
+            *TOKEN_PROBLEMS,
+            "not-found",
+            "revision-conflict",
+            "validation-error",
+            "unavailable",
+        ),
     ),
 }

@@ -22,6 +22,7 @@ SWEEPS = {
     "api_tokens": "before_sign_in/sweep_api_tokens",
     "idempotency_keys": "before_sign_in/sweep_idempotency_keys",
     "sign_in_networks": "before_sign_in/sweep_sign_in_networks",
+    "deleted_tasks": "before_sign_in/sweep_deleted_tasks",
     "rate_limits": "before_sign_in/sweep_rate_limits",
     "auth_events": "before_sign_in/sweep_auth_events",
     "reset_codes": "before_sign_in/sweep_reset_codes",

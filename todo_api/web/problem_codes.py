@@ -96,8 +96,22 @@ CODES = {
     "task-quota-exceeded": Code(
         409,
         "Task quota exceeded",
-        "You hold as many tasks as this service allows.",
-        "Delete tasks that are done with, or ask the operator to raise MAX_TASKS_PER_USER.",
+        "You hold as many tasks, or as much text in them, as this service allows.",
+        "Delete tasks that are done with, shorten notes, or ask the operator to raise MAX_TASKS_PER_USER or "
+        "MAX_TEXT_PER_USER. GET /api/{user_id} says how much there is.",
+    ),
+    "revision-conflict": Code(
+        409,
+        "Revision conflict",
+        "The task has changed since the revision that the request names.",
+        "The member current is the task as it is now. Decide what to keep, and send the change again with "
+        "its revision as if_revision.",
+    ),
+    "task-deleted": Code(
+        409,
+        "Task deleted",
+        "A task with this id was deleted in the last 30 days.",
+        "Take it out of your copy, or create it again under another id.",
     ),
     "token-limit-reached": Code(
         409,

@@ -23,7 +23,10 @@ _ALL_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"  # each of some pa
 
 
 class Problem(Exception):
-    """A failure that the client is told about; `detail` replaces the code's usual one."""
+    """A failure that the client is told about; `detail` replaces the code's usual one.
+
+    `current` is what is there instead of what the client expected.
+    """
 
     def __init__(
         self,
@@ -32,12 +35,14 @@ class Problem(Exception):
         *,
         errors: list[FieldError] | None = None,
         headers: dict[str, str] | None = None,
+        current: msgspec.Struct | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.current = current
 
 
 def answer(problem: Problem) -> Response:
@@ -68,6 +73,7 @@ def document(problem: Problem, instance: str, request_id: str, root: str = "") -
             code=problem.code,
             request_id=request_id,
             errors=problem.errors or msgspec.UNSET,
+            current=problem.current or msgspec.UNSET,
         )
     )
 

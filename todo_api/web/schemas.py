@@ -68,6 +68,13 @@ class ProblemAnswer(Struct, omit_defaults=True):
     errors: (
         Annotated[list[FieldError], Meta(description="With 422: one for each problem.")] | UnsetType
     ) = UNSET
+    current: Annotated[
+        Any,
+        Meta(
+            description="With `revision-conflict`: the task as it is.",
+            extra_json_schema={"type": "object"},
+        ),
+    ] = UNSET
 
 
 def is_id(text: str) -> bool:

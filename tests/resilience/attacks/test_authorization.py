@@ -70,6 +70,7 @@ TABLES = (
     "api_tokens",
     "tasks",
     "task_counts",
+    "deleted_tasks",
     "idempotency_keys",
     "reset_codes",
     "sign_in_networks",

@@ -13,6 +13,7 @@ import psycopg
 OWN = "(user_id = (NULLIF(current_setting('app.user_id', true), ''))::uuid)"
 OWN_OR_NOBODYS = f"((user_id IS NULL) OR {OWN})"
 OLD_KEY = "(created_at <= (now() - '24:00:00'::interval))"
+OLD_DELETION = "(deleted_at <= (now() - '30 days'::interval))"
 # (table, policy): for whom, for what, USING, WITH CHECK
 POLICIES = {
     ("users", "users_own"): ("todo_app", "ALL", OWN, OWN),
@@ -32,6 +33,10 @@ POLICIES = {
     ("tasks", "tasks_own"): ("todo_app", "ALL", OWN, OWN),
     ("task_counts", "task_counts_own"): ("todo_app", "ALL", OWN, OWN),
     ("task_counts", "task_counts_forget"): ("todo_auth", "ALL", OWN, OWN),
+    ("task_counts", "task_counts_sweep"): ("todo_auth", "UPDATE", "true", None),
+    ("deleted_tasks", "deleted_tasks_own"): ("todo_app", "ALL", OWN, OWN),
+    ("deleted_tasks", "deleted_tasks_find_old"): ("todo_auth", "SELECT", OLD_DELETION, None),
+    ("deleted_tasks", "deleted_tasks_sweep"): ("todo_auth", "DELETE", OLD_DELETION, None),
     ("idempotency_keys", "idempotency_keys_own"): ("todo_app", "ALL", OWN, OWN),
     ("idempotency_keys", "idempotency_keys_find_old"): ("todo_auth", "SELECT", OLD_KEY, None),
     ("idempotency_keys", "idempotency_keys_sweep"): ("todo_auth", "DELETE", OLD_KEY, None),
@@ -85,15 +90,31 @@ GRANTS = {
     ("todo_auth", "api_tokens", "SELECT"): "user_id id expires_at",
     ("todo_auth", "api_tokens", "DELETE"): "*",
     ("todo_app", "tasks", "SELECT"): "*",
-    ("todo_app", "tasks", "INSERT"): "user_id title",
-    ("todo_app", "tasks", "UPDATE"): "title completed_at updated_at",
+    ("todo_app", "tasks", "INSERT"): (
+        "user_id id title notes due_date due_at priority tags revision"
+    ),
+    ("todo_app", "tasks", "UPDATE"): (
+        "title notes due_date due_at priority tags completed_at updated_at revision"
+    ),
     ("todo_app", "tasks", "DELETE"): "*",
     ("todo_app", "task_counts", "SELECT"): "*",
-    ("todo_app", "task_counts", "INSERT"): "user_id tasks",
-    ("todo_app", "task_counts", "UPDATE"): "tasks",
+    ("todo_app", "task_counts", "INSERT"): "user_id tasks numbered",
+    ("todo_app", "task_counts", "UPDATE"): (
+        "tasks numbered text_bytes revision forgotten_revision deletions"
+    ),
+    ("todo_auth", "task_counts", "SELECT"): "user_id tasks revision forgotten_revision deletions",
+    ("todo_auth", "task_counts", "UPDATE"): "forgotten_revision deletions",
     ("todo_auth", "task_counts", "DELETE"): "*",
+    ("todo_app", "deleted_tasks", "SELECT"): "*",
+    ("todo_app", "deleted_tasks", "INSERT"): "user_id id revision",
+    ("todo_app", "deleted_tasks", "UPDATE"): "revision deleted_at",
+    ("todo_app", "deleted_tasks", "DELETE"): "*",
+    ("todo_auth", "deleted_tasks", "SELECT"): "*",
+    ("todo_auth", "deleted_tasks", "DELETE"): "*",
     ("todo_app", "idempotency_keys", "SELECT"): "*",
-    ("todo_app", "idempotency_keys", "INSERT"): "user_id key request_hash task_id created_at",
+    ("todo_app", "idempotency_keys", "INSERT"): (
+        "user_id key request_hash task_id created_at revision answer"
+    ),
     ("todo_app", "idempotency_keys", "DELETE"): "*",
     ("todo_auth", "idempotency_keys", "SELECT"): "task_id created_at",
     ("todo_auth", "idempotency_keys", "DELETE"): "*",
@@ -119,7 +140,6 @@ GRANTS = {
     ("todo_auth", "invites", "SELECT"): "*",
     ("todo_auth", "invites", "INSERT"): "code_hash email expires_at",
     ("todo_auth", "invites", "DELETE"): "*",
-    ("todo_auth", "task_counts", "SELECT"): "user_id tasks",
     ("todo_app", "housekeeping", "SELECT"): "*",
     ("todo_app", "housekeeping", "INSERT"): "*",
     ("todo_app", "housekeeping", "UPDATE"): "swept_at",
@@ -141,6 +161,7 @@ GRANTS = {
     ("todo_app", "sweep_sessions(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_api_tokens(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_idempotency_keys(integer)", "EXECUTE"): "*",
+    ("todo_app", "sweep_deleted_tasks(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_auth_events(integer,integer)", "EXECUTE"): "*",
     ("todo_app", "find_reset_code(bytea)", "EXECUTE"): "*",
     ("todo_app", "use_reset_code(bytea)", "EXECUTE"): "*",
@@ -162,6 +183,7 @@ DEFINERS = {
     "sweep_sessions(integer)": "todo_auth",
     "sweep_api_tokens(integer)": "todo_auth",
     "sweep_idempotency_keys(integer)": "todo_auth",
+    "sweep_deleted_tasks(integer)": "todo_auth",
     "sweep_auth_events(integer,integer)": "todo_auth",
     "find_reset_code(bytea)": "todo_auth",
     "find_invite(bytea,text)": "todo_auth",

@@ -43,7 +43,10 @@ _LIVES = {
     "sign_in_networks": "seen_on > current_date - 90",
     "auth_events": "occurred_at > now() - interval '90 days'",
     "reset_codes": "expires_at > now()",
+    "deleted_tasks": "deleted_at > now() - interval '30 days'",
 }
+# The columns that a sweep leaves as they are, where it changes some.
+_KEPT = {"task_counts": "(t.user_id, t.tasks, t.numbered, t.text_bytes, t.revision)"}
 ATTACKS = (
     "SELECT user_id, email FROM users",
     "SELECT user_id, password_hash FROM users",
@@ -51,6 +54,8 @@ ATTACKS = (
     "SELECT user_id, id FROM sessions",
     "SELECT user_id, id, name FROM api_tokens",
     "SELECT user_id, tasks FROM task_counts",
+    "SELECT user_id, tasks FROM task_counts FOR NO KEY UPDATE",
+    "SELECT user_id, id FROM deleted_tasks",
     "SELECT user_id, task_id FROM idempotency_keys",
     "SELECT user_id, network FROM sign_in_networks",
     "SELECT user_id, address FROM auth_events",
@@ -72,6 +77,10 @@ ATTACKS = (
     "UPDATE users SET email = 'taken@example.com'",
     "UPDATE users SET password_hash = $2",
     "UPDATE task_counts SET tasks = 0",
+    "UPDATE task_counts SET revision = revision + 1, forgotten_revision = 0",
+    "UPDATE tasks SET revision = 1, notes = 'taken', tags = '{taken}'",
+    "UPDATE deleted_tasks SET revision = 1",
+    "UPDATE deleted_tasks SET user_id = $1",
     "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
     "UPDATE sign_in_networks SET seen_on = 'infinity'",
     "UPDATE auth_events SET reason = 'taken'",
@@ -80,6 +89,7 @@ ATTACKS = (
     "DELETE FROM api_tokens",
     "DELETE FROM users",
     "DELETE FROM task_counts",
+    "DELETE FROM deleted_tasks",
     "DELETE FROM idempotency_keys",
     "DELETE FROM sign_in_networks",
     "DELETE FROM auth_events",
@@ -87,6 +97,7 @@ ATTACKS = (
     "DELETE FROM invites",
     "UPDATE reset_codes SET expires_at = 'infinity'",
     "INSERT INTO tasks (user_id, title) VALUES ($1, 'planted')",
+    "INSERT INTO deleted_tasks (user_id, id, revision) VALUES ($1, gen_random_uuid(), 1)",
     "INSERT INTO sessions (user_id, id, expires_at) VALUES ($1, gen_random_uuid(), 'infinity')",
     (
         "INSERT INTO api_tokens (user_id, id, name, scope)"
@@ -233,7 +244,8 @@ def _checksum(
     ids = [person.user_id for person in people]
     rows = connection.execute(
         " UNION ALL ".join(
-            f"SELECT '{table}', t::text FROM {table} AS t WHERE user_id = ANY($1::uuid[])"
+            f"SELECT '{table}', {_KEPT.get(table, 't') if swept else 't'}::text FROM {table} AS t"
+            " WHERE user_id = ANY($1::uuid[])"
             f" AND {_LIVES.get(table, True) if swept else True}"
             for table, has_user in TABLES.items()
             if has_user
@@ -266,7 +278,16 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         "INSERT INTO tasks (user_id, id, title) VALUES ($1, $2, $3)",
         [who.user_id, who.task_id, who.title],
     )
-    connection.execute("INSERT INTO task_counts (user_id, tasks) VALUES ($1, 1)", [who.user_id])
+    connection.execute(
+        "INSERT INTO task_counts (user_id, tasks, numbered, text_bytes, revision, deletions)"
+        " VALUES ($1, 1, 1, 7, 9, 2)",
+        [who.user_id],
+    )
+    connection.execute(
+        "INSERT INTO deleted_tasks (user_id, id, revision, deleted_at)"
+        " VALUES ($1, gen_random_uuid(), 1, now() - interval '31 days'), ($1, gen_random_uuid(), 2, now())",
+        [who.user_id],
+    )
     # used today, so that its next use changes nothing; and one that the sweep would remove
     connection.execute(
         "INSERT INTO api_tokens (user_id, id, name, scope, created_at, expires_at, last_used_on)"
@@ -319,6 +340,18 @@ def _values(ids: Person) -> dict[str, Any]:
         "title": "new",
         "is_completed": True,
         "max_tasks": 10,
+        "max_text": 1000,
+        "max_deletions": 1,
+        "new_id": "00000000-0000-4000-8000-000000000001",
+        "if_revision": None,
+        "sets_notes": True,
+        "notes": "new",
+        "sets_due_date": True,
+        "due_date": "2026-12-24",
+        "sets_due_at": True,
+        "due_at": None,
+        "priority": 1,
+        "tags": "a,b",
         "other_keys": 10,
         "kept": 1,
         "most": 10,

@@ -24,6 +24,7 @@ TABLES = {
     "api_tokens": True,
     "tasks": True,
     "task_counts": True,
+    "deleted_tasks": True,
     "idempotency_keys": True,
     "sign_in_networks": True,
     "auth_events": True,

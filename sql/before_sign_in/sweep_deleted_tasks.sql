@@ -1,0 +1,11 @@
+-- Remove the oldest of the deletions that are older than 30 days, and note in the counters of their users up to which
+-- revision: a client that asks what has changed since an older one starts over.
+--
+-- Why here:   the housekeeping runs it, over the rows of all users; nobody is signed in. The function is the only
+--             way to another user's rows, and removes none but old ones.
+-- Parameters: most      how many at most
+-- Returns:    removed   how many were
+-- Index:      deleted_tasks_by_time, task_counts_pkey, inside the function
+-- Locks:      the removed rows and the users' rows of task_counts, until commit. It waits 200 ms for a lock, so that no
+--             request waits for it.
+SELECT public.sweep_deleted_tasks(%(most)s::integer) AS removed

@@ -1,0 +1,81 @@
+"""Lists of tasks: the tag of each is the user's latest revision, so one row tells whether it has changed."""
+
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from flask import Response, current_app
+
+from todo_api.auth.admission import signed_in
+from todo_api.database.calls import Call, Unavailable
+from todo_api.tasks import etags, pages
+from todo_api.tasks.answers import path, task_list
+from todo_api.tasks.contents import ListTaker, PageTaker
+from todo_api.tasks.making import Makers
+from todo_api.tasks.pages import Page
+from todo_api.tasks.turn import MOST_TRIES, STATE, ListState, number_tasks
+from todo_api.web.answers import not_modified
+from todo_api.web.conditions import has_condition, is_held
+from todo_api.web.current import database, unsent
+from todo_api.web.request import current_request
+from todo_api.web.unsent import InTheMaking
+
+
+def whole_list() -> Response:
+    """All tasks. What is large, and made or sent already, is not made again."""
+    user_id, held = signed_in().user_id, unsent()
+    while True:
+        # Nobody takes a user's turn to make a list who has not been found to be that user.
+        if has_condition() or held.has_some_of(user_id) or current_request().is_unproven:
+            [state] = _in_step()
+            headers = etags.headers(tag := etags.of(state.revision))
+            if is_held(tag):
+                return not_modified(headers)
+            if content := held.find(user_id, _key(state)):
+                return task_list(content, headers, state.revision)
+        with suppress(InTheMaking), _makers().turn(user_id):
+            call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
+            state, taker = _in_step(call)
+            content = held.complete(taker.content, _key(state))
+            return task_list(content, etags.headers(etags.of(state.revision)), state.revision)
+
+
+def page(wanted: Page) -> Response:
+    """A page of tasks."""
+    user_id = signed_in().user_id
+    position = {"last_created_at": wanted.after.created_at, "last_id": wanted.after.id}
+    taker = partial(PageTaker, unsent(), user_id, wanted.limit)
+    call = Call("tasks/page", position | {"page_size": wanted.limit}, taker=taker)
+    if has_condition():
+        [state] = _in_step()
+        if is_held(tag := etags.of(state.revision)):
+            return not_modified(etags.headers(tag))
+    state, found = _in_step(call)
+    headers = etags.headers(etags.of(state.revision))
+    cursor = pages.cursor(found.last) if found.has_next else None
+    if cursor:
+        headers["Link"] = f'<{path()}?limit={wanted.limit}&cursor={cursor}>; rel="next"'
+    content = unsent().complete(found.content, _key(state))
+    return task_list(content, headers, state.revision, next_cursor=cursor)
+
+
+def _in_step(*calls: Call) -> list[Any]:
+    """The ListState and the takers of the calls, once all of the user's tasks are counted and numbered.
+
+    In this order, what is listed is as new as the revision, or newer.
+    """
+    for _ in range(MOST_TRIES):
+        state, *found = database().as_user(signed_in(), STATE, *calls)
+        if state and state[0].is_in_step and not any(taker.has_unnumbered for taker in found):
+            return [*state, *found]
+        number_tasks(database(), signed_in().user_id)
+    raise Unavailable("tasks are added by others all the time")
+
+
+def _key(state: ListState) -> str:
+    """Under which a large content can be found by the next request for the same."""
+    return f"{state.revision}?{current_request().query_string.decode('latin-1')}"
+
+
+def _makers() -> Makers:
+    return current_app.extensions["makers"]  # type: ignore[no-any-return]

@@ -1,0 +1,53 @@
+"""The user's turn: every change of a user's tasks waits for the one before, and takes the next revision."""
+
+from typing import Any, NamedTuple
+
+from todo_api.database.calls import Call, Caller, SessionEnded, Unavailable
+from todo_api.database.data import Database
+
+_TURN = Call("tasks/take_turn")
+AT_ONCE = 5000  # tasks that one transaction numbers: a tenth of a second
+MOST_TIMES = 40
+MOST_TRIES = 3  # another version of the service may add tasks meanwhile
+
+
+class ListState(NamedTuple):
+    """The revision of the user's latest change, and whether all of the tasks are counted and numbered."""
+
+    revision: int
+    is_in_step: bool
+
+
+STATE = Call("tasks/latest_revision", row=ListState)
+
+
+def in_turn(database: Database, who: Caller, *calls: Call) -> list[Any]:
+    """Run `calls` in the user's turn, as one transaction; returns the rows of each.
+
+    Raises what as_user raises.
+    """
+    for _ in range(MOST_TRIES):
+        turn, *found = database.as_user(who, _TURN, *calls)
+        if turn and turn[0][0]:
+            return found
+        # They have changed nothing. Once for each user: the tasks are older than revisions are.
+        number_tasks(database, who.user_id)
+    raise Unavailable("tasks are added by others all the time")
+
+
+def number_tasks(database: Database, user_id: str) -> None:
+    """Count the user's tasks, and number those that have no revision, for a user whose token is good."""
+    for _ in range(MOST_TIMES):
+        # The turn comes before a new counter, as for whoever deletes the account.
+        _, _, turn, numbered = database.before_sign_in(
+            Call("users/take_turn"),
+            Call("tasks/open_counter"),
+            _TURN,
+            Call("tasks/number", {"most": AT_ONCE}),
+            user_id=user_id,
+        )
+        if not turn:
+            raise SessionEnded  # the user is gone
+        if numbered != [(False,)]:
+            return
+    raise Unavailable("numbering tasks takes longer")
