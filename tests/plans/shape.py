@@ -28,6 +28,8 @@ _MORE_BLOCKS = {
     # 47: ten keys by idempotency_keys_oldest_first 2, each on a page of its own: found 10, found again and
     # removed 30; the one that is asked for by idempotency_keys_pkey 2
     "idempotency_keys/delete_expired": 64,
+    # 12: users_pkey and users 4, tasks_pkey and tasks 5, the counter that is there already 3
+    "tasks/open_counter": 16,
     # 13: the session 3 and its entry 2; users_pkey and users 4 for the statement, 4 for the foreign key
     "sessions/create": 16,
     # 17: sessions_pkey 2 and each of five sessions on a page of its own 5, twice: for the newest, and for the

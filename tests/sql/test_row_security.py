@@ -597,6 +597,6 @@ def test_after_a_transaction_nothing_of_the_user_is_left(
             assert [task.user_id for task in tasks] == [who.user_id]
             database.before_sign_in()
     found = superuser.execute("SELECT pid, role, coalesce(who, ''), timeout FROM found").fetchall()
-    assert len(found) == 2 * 2 + 6 * 2  # of each user two, and of each round two
+    assert len(found) == 2 * 4 + 6 * 2  # of each user four, and of each round two
     assert len({pid for pid, *_ in found}) == 1
     assert {rest for _, *rest in map(tuple, found) for rest in [tuple(rest)]} == {("todo", "", "0")}

@@ -13,6 +13,7 @@ from todo_api.auth.admission import admit, own_session
 from todo_api.database.calls import Call, SessionEnded
 from todo_api.tasks.contents import Items, add_tasks
 from todo_api.tasks.rows import as_task
+from todo_api.tasks.turn import number_tasks
 from todo_api.web import answers
 from todo_api.web.current import database, unsent
 from todo_api.web.unsent import Content, InTheMaking
@@ -44,6 +45,10 @@ def export_account() -> Response:
             )
             if not account:  # deleted after its session was looked at
                 raise SessionEnded
+            if made.has_unnumbered:
+                unsent().forget(made.content)
+                number_tasks(database(), who.user_id)
+                continue
             made.end(account=account[0], sessions=sign_ins, api_tokens=tokens)
             # A tag of its own: nobody else is sent this content.
             content = unsent().complete(made.content, f"export {uuid.uuid4()}")
@@ -60,16 +65,22 @@ class _Export:
 
     def _begin(self) -> None:
         self.content = Content(unsent(), self._owner, is_whole_list=True)
+        self.has_unnumbered = False  # whether a task has no revision yet
         self._begun: list[str] = []
 
     def tasks(self) -> "_List":
         """What takes the first list. It is asked for once more when the rows have to be."""
         self._begin()
-        return _List(self, "tasks", _add_tasks)
+        return _List(self, "tasks", self._add_tasks)
 
     def events(self) -> "_List":
         """What takes the second list."""
         return _List(self, "events", _add_events)
+
+    def _add_tasks(self, items: Items, rows: list[tuple[Any, ...]]) -> None:
+        tasks = [as_task(*row) for row in rows]
+        self.has_unnumbered |= 0 in [task.revision for task in tasks]
+        add_tasks(items, tasks)
 
     def add(self, name: str, items: bytes, count: int) -> None:
         """Add items to a list. Raises Problem when there is no room for them."""
@@ -105,10 +116,6 @@ class _List:
         """Add the JSON of `count` more items."""
         self._export.add(self._name, piece, count)
         self.count += count
-
-
-def _add_tasks(items: Items, rows: list[tuple[Any, ...]]) -> None:
-    add_tasks(items, [as_task(*row) for row in rows])
 
 
 def _add_events(items: Items, rows: list[tuple[Any, ...]]) -> None:

@@ -215,8 +215,6 @@ def _expected(kind: Any) -> Iterator[str]:
 
 
 def _read_field(value: Any, field: _Field) -> Any:
-    if type(value) is float and value.is_integer() and abs(value) < 10**INTEGER_DIGITS:
-        value = int(value)  # to JSON Schema 1.0 is an integer, as 1 is
     try:
         converted = msgspec.convert(value, field.kind)
     except msgspec.ValidationError:
