@@ -12,7 +12,7 @@ DROP FUNCTION sweep_deleted_tasks(integer);
 DROP TABLE deleted_tasks;
 
 DROP POLICY task_counts_sweep ON task_counts;
-REVOKE SELECT (revision, forgotten_revision, deletions),
+REVOKE SELECT (text_bytes, revision, forgotten_revision, deletions),
 UPDATE (forgotten_revision, deletions) ON task_counts FROM todo_auth;
 REVOKE INSERT (id) ON tasks FROM todo_app;
 

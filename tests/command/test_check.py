@@ -830,17 +830,21 @@ def test_the_users_who_hold_most_are_told_by_id_alone_and_a_quota_that_is_nearly
     users = [user for (user,) in some_users(deployment, 6)]
     for number, user in enumerate(users):
         deployment.run(
-            "INSERT INTO task_counts (user_id, tasks) VALUES (%s, %s)", user, number * 10
+            "INSERT INTO task_counts (user_id, tasks, text_bytes) VALUES (%s, %s, %s)",
+            *(user, number * 10, number * 1024),
         )
     report = check(**deployment.both)
     assert report.wrong == {}
-    told = [f"{user} {number * 10}" for number, user in enumerate(users)][:1:-1]
-    assert report.well["quotas"] == (
-        f"tasks of the users who hold most, of 10000: {', '.join(told)}"
-    )
-    report = check(**deployment.both, MAX_TASKS_PER_USER="55")
-    assert report.wrong.keys() == {"quotas"}
-    assert f"MAX_TASKS_PER_USER, which is 55: {told[0]}" in report.wrong["quotas"]
+    told = [f"{user} {number * 10}, {number} KB" for number, user in enumerate(users)][:1:-1]
+    limits = "10000 tasks and 10 MB of text"
+    assert report.well["quotas"] == f"who holds most, of {limits}: {', '.join(told)}"
+    for full, limits in (
+        ({"MAX_TASKS_PER_USER": "55"}, "55 tasks and 10 MB of text"),
+        ({"MAX_TEXT_PER_USER": "5500"}, "10000 tasks and 5 KB of text"),
+    ):
+        report = check(**deployment.both, **full)
+        assert report.wrong.keys() == {"quotas"}
+        assert f"near their quotas, which are {limits}: {told[0]}" in report.wrong["quotas"]
     assert "@" not in report.text
 
 

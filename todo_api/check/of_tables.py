@@ -90,16 +90,18 @@ def overdue(probe: Probe, config: Config) -> Iterator[Finding]:
 
 
 def quotas(probe: Probe, config: Config) -> Iterator[Finding]:
-    """Who holds the most tasks, by id alone: what a check says gets into logs and mails."""
-    most = config.max_tasks_per_user
-    users = probe.ask("fullest_users", as_todo_auth=True, most=_NAMED)
-    told = ", ".join(f"{user} {tasks}" for user, tasks in users)
-    full = [user for user, tasks in users if tasks >= _FULL * most]
-    if full:
+    """Whose quotas are the fullest, by id alone: what a check says gets into logs and mails."""
+    tasks, text = config.max_tasks_per_user, config.max_text_per_user
+    users = probe.ask(
+        "fullest_users", as_todo_auth=True, most=_NAMED, max_tasks=tasks, max_text=text
+    )
+    told = ", ".join(f"{user} {held}, {in_bytes(size)}" for user, held, size, _ in users)
+    limits = f"{tasks} tasks and {in_bytes(text)} of text"
+    if any(share >= _FULL for *_, share in users):
         yield warning(
             "quotas",
-            f"users are near MAX_TASKS_PER_USER, which is {most}: {told}",
-            "raise MAX_TASKS_PER_USER if they are in the right",
+            f"users are near their quotas, which are {limits}: {told}",
+            "raise MAX_TASKS_PER_USER or MAX_TEXT_PER_USER if they are in the right",
         )
     else:
-        yield ok("quotas", f"tasks of the users who hold most, of {most}: {told or 'none'}")
+        yield ok("quotas", f"who holds most, of {limits}: {told or 'nobody'}")

@@ -142,7 +142,7 @@ class Config:
         "tasks that a user may hold", readers.whole_number(1, 2_000_000_000), 10_000
     )
     max_text_per_user: int = _setting(
-        "bytes of text that a user's tasks may hold; shown, nothing is refused yet",
+        "bytes of text that a user's tasks may hold",
         readers.whole_number(1, 2_000_000_000),
         10_485_760,
     )

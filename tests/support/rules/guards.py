@@ -102,7 +102,11 @@ GRANTS = {
     ("todo_app", "task_counts", "UPDATE"): (
         "tasks numbered text_bytes revision forgotten_revision deletions"
     ),
-    ("todo_auth", "task_counts", "SELECT"): "user_id tasks revision forgotten_revision deletions",
+    (
+        "todo_auth",
+        "task_counts",
+        "SELECT",
+    ): "user_id tasks text_bytes revision forgotten_revision deletions",
     ("todo_auth", "task_counts", "UPDATE"): "forgotten_revision deletions",
     ("todo_auth", "task_counts", "DELETE"): "*",
     ("todo_app", "deleted_tasks", "SELECT"): "*",

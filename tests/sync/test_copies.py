@@ -1,0 +1,134 @@
+"""Copies kept by `changes` beside many writers of one user: nothing is missed, and nothing comes twice.
+
+The same writers and readers find each way that is known to break it.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from support.accounts import Account
+from support.copies import Answer, Ask, Crowd, contradictions
+from todo_api.database import data
+from todo_api.database.statements import Statement, load_statements
+
+pytestmark = pytest.mark.slow
+WRITERS, READERS = 6, 3
+ENOUGH = 400  # changes that were answered
+ROUNDS = 8  # in each of which a break may be found
+
+# A commit takes its time now and then, so that transactions overlap however few processors there are.
+_SLOW_COMMITS = """
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.pg_sleep(random() * 0.004); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT OR UPDATE OR DELETE ON tasks
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()
+"""
+
+
+def asking(app: Flask, user: Account) -> Ask:
+    """What asks through a test client of its own."""
+    client = app.test_client()
+
+    def ask(
+        method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer | None:
+        sent = {"Authorization": f"Bearer {user.token}", **(headers or {})}
+        answer = client.open(f"/api/{user.id}{path}", method=method, json=body, headers=sent)
+        if answer.status_code == 503:
+            return None
+        return Answer(answer.status_code, answer.json)
+
+    return ask
+
+
+@pytest.fixture
+def run(
+    make_app: Callable[..., Flask], superuser: psycopg.Connection[Any], database_url: str
+) -> Callable[..., list[str]]:
+    """Lets writers and readers work until enough was changed; returns what is not as it has to be."""
+    superuser.execute(_SLOW_COMMITS)
+
+    def run(
+        seed: int = 0, around: Callable[[Ask], Ask] = lambda ask: ask, sweeps: bool = False
+    ) -> list[str]:
+        app = make_app(threads=WRITERS + READERS + 2)
+        email = f"user-{seed}@example.com"
+        user = Account(app.test_client(), email, "correct horse battery")
+        asks = [around(asking(app, user)) for _ in range(WRITERS + READERS)]
+        with Crowd(asks, writers=WRITERS, seed=seed) as crowd:
+            while len(crowd.log.taken) + crowd.log.deleted < ENOUGH and crowd.is_alive():
+                if sweeps:
+                    _sweep(database_url, superuser)
+                threading.Event().wait(0.01)
+        crowd.read_to_the_end()
+        listed = user.get(user.tasks).json["data"]
+        return contradictions(crowd.log, crowd.readers, superuser, user.id, listed)
+
+    return run
+
+
+def _sweep(database_url: str, superuser: psycopg.Connection[Any]) -> None:
+    """Forget what is deleted, as if that were long ago."""
+    superuser.execute(
+        "UPDATE deleted_tasks SET deleted_at ="
+        " (deleted_at AT TIME ZONE 'UTC' - interval '31 days') AT TIME ZONE 'UTC'"
+        " WHERE deleted_at > (now() AT TIME ZONE 'UTC' - interval '30 days') AT TIME ZONE 'UTC'"
+    )
+    superuser.execute("SELECT sweep_deleted_tasks(5)")
+
+
+def test_every_copy_equals_the_table_and_no_revision_is_missed_or_comes_twice(
+    run: Callable[..., list[str]],
+) -> None:
+    assert run() == []
+
+
+def test_so_it_is_while_deletions_are_forgotten(run: Callable[..., list[str]]) -> None:
+    """Readers who come too late are told so, and start over: in small pages, too."""
+    assert run(sweeps=True) == []
+
+
+# --- what is known to break it is found ---
+
+
+def break_statement(monkeypatch: pytest.MonkeyPatch, name: str, *changes: tuple[str, str]) -> None:
+    """Let the service run another text of a statement; each change has to meet something."""
+
+    def load() -> dict[str, Statement]:
+        statements = load_statements()
+        text = statements[name].text
+        for old, new in changes:
+            assert old in text, f"{name} has no {old!r}"
+            text = text.replace(old, new)
+        statements[name] = replace(statements[name], text=text, query=text.encode())
+        return statements
+
+    monkeypatch.setattr(data, "load_statements", load)
+
+
+def found(run: Callable[..., list[str]], **more: Any) -> bool:
+    return any(run(seed, **more) for seed in range(1, ROUNDS + 1))
+
+
+def test_without_the_turn_it_is_found_out(
+    run: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = "pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(user_id::text, 0::bigint))"
+    break_statement(monkeypatch, "tasks/take_turn", (lock, "NULL"))
+    assert found(run)
+
+
+def test_a_deletion_without_its_mark_is_found_out(
+    run: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = "INSERT INTO deleted_tasks (user_id, id, revision)\n    SELECT\n        user_id,\n"
+    break_statement(
+        monkeypatch, "tasks/delete", (mark, mark.replace("        user_id,", "        NULL::uuid,"))
+    )
+    assert found(run)
