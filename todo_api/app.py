@@ -10,6 +10,7 @@ import todo_api.accounts.operations
 import todo_api.accounts.sign_in_operations
 import todo_api.auth.operations
 import todo_api.docs.operations
+import todo_api.lists.operations
 import todo_api.observability.operations
 import todo_api.tasks.operations
 from todo_api.accounts.api_tokens import tokens as api_tokens
@@ -23,6 +24,8 @@ from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
 from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
+from todo_api.lists.blueprint import lists
+from todo_api.lists.making import Makers
 from todo_api.observability import logs
 from todo_api.observability.health import health
 from todo_api.processes.heartbeat import LONGEST_SECONDS
@@ -31,7 +34,6 @@ from todo_api.server.entrance import Entrance
 from todo_api.server.forwarded import Forwarded
 from todo_api.settings.config import Config
 from todo_api.tasks.blueprint import tasks
-from todo_api.tasks.making import Makers
 from todo_api.web import headers, problems
 from todo_api.web.bodies import MAX_BODY_BYTES
 from todo_api.web.flask_app import Application
@@ -41,12 +43,13 @@ from todo_api.web.unsent import Unsent
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
 
-BLUEPRINTS = (auth, accounts, sessions, events, export, api_tokens, tasks, health, docs)
+BLUEPRINTS = (auth, accounts, sessions, events, export, api_tokens, lists, tasks, health, docs)
 OPERATIONS = {
     **todo_api.auth.operations.OPERATIONS,
     **todo_api.accounts.operations.OPERATIONS,
     **todo_api.accounts.sign_in_operations.OPERATIONS,
     **todo_api.accounts.api_token_operations.OPERATIONS,
+    **todo_api.lists.operations.OPERATIONS,
     **todo_api.tasks.operations.OPERATIONS,
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,

@@ -22,9 +22,10 @@ from todo_api.auth import tokens
 from todo_api.auth.token_cache import TokenCache
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
+from todo_api.lists.answers import task_list
+from todo_api.lists.contents import add_tasks
 from todo_api.observability import logs
-from todo_api.tasks.answers import one_task, task_list
-from todo_api.tasks.contents import add_tasks
+from todo_api.tasks.answers import one_task
 from todo_api.tasks.schemas import Task
 from todo_api.web.unsent import Content
 

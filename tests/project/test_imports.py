@@ -12,11 +12,12 @@ FACE = "(face)"
 # Which wings a wing may import, beside itself. The face starts and wires everything.
 MAY_IMPORT = {
     FACE: {
-        "accounts", "attempts", "auth", "check", "database", "docs", "embedded", "observability", "operator",
-        "processes", "server", "settings", "tasks", "upkeep", "web",
+        "accounts", "attempts", "auth", "check", "database", "docs", "embedded", "lists", "observability",
+        "operator", "processes", "server", "settings", "tasks", "upkeep", "web",
     },
     "check": {"auth", "embedded", "settings", "upkeep"},
-    "accounts": {"attempts", "auth", "database", "docs", "tasks", "web"},
+    "accounts": {"attempts", "auth", "database", "docs", "lists", "tasks", "web"},
+    "lists": {"auth", "database", "docs", "tasks", "web"},
     "tasks": {"auth", "database", "docs", "web"},
     "server": {"observability", "processes", "web"},
     "processes": {"observability"},
@@ -41,6 +42,7 @@ BLUEPRINTS = {
         "accounts.sessions",
         "auth.blueprint",
         "docs.blueprint",
+        "lists.blueprint",
         "observability.health",
         "tasks.blueprint",
     )

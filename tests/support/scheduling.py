@@ -24,6 +24,7 @@ APART = (
     "tests/command/test_command_line.py",
     "tests/command/test_own_database.py",
     "tests/docs/test_openapi.py",
+    "tests/lists/",
     "tests/processes/",
     "tests/server/",
     "tests/sql/test_isolation.py",

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app
 from todo_api.accounts.rows import as_account, as_event, as_sign_in, as_token
 from todo_api.auth.admission import admit, own_session
 from todo_api.database.calls import Call, SessionEnded
-from todo_api.tasks.contents import Items, add_tasks
+from todo_api.lists.contents import Items, add_tasks
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.turn import number_tasks
 from todo_api.web import answers

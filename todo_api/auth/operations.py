@@ -33,7 +33,7 @@ def _session(status: int, description: str) -> dict[int, Answer]:
             body=SessionAnswer,
             media_types=(JSON,),
             example=_SESSION,
-            links=("tasks.list_tasks", "tasks.create_task"),
+            links=("lists.list_tasks", "tasks.create_task"),
         )
     }
 

@@ -32,7 +32,7 @@ class Route:
 
     @property
     def tag(self) -> str:
-        return self.endpoint.partition(".")[0]
+        return self.operation.tag or self.endpoint.partition(".")[0]
 
 
 def routes_of(url_map: Map, operations: Mapping[str, Operation]) -> dict[str, Route]:

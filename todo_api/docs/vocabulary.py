@@ -45,11 +45,13 @@ class Answer:
 class Operation:
     """A call. Its method, path, id and tag come from the URL map, by the call's endpoint.
 
-    `problems` are the codes that the call can fail with, in addition to those of every call.
+    `tag` is for calls that clients know under another tag than their blueprint's. `problems` are the codes
+    that the call can fail with, in addition to those of every call.
     """
 
     summary: str
     description: str
+    tag: str = ""
     needs_token: bool = False
     takes_api_tokens: bool = False  # as its view: a test compares them
     limited: bool = False

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, current_app
 
 from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
 from todo_api.database.calls import Call
-from todo_api.tasks import etags, idempotency, lists, pages
+from todo_api.tasks import etags, idempotency
 from todo_api.tasks.answers import one_task, path
 from todo_api.tasks.judging import Judged, accepted, create_with_id, no_such_task
 from todo_api.tasks.parameters import DELETE_QUERY, of_change, of_new_task
@@ -28,17 +28,6 @@ tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 MOST_DELETIONS = 100_000
 
 tasks.before_request(admit)
-
-
-@tasks.get("")
-@for_api_tokens
-def list_tasks() -> Response:
-    """All tasks, newest first; with a limit, a page of them."""
-    with session_first:
-        page = pages.requested_page()
-    if page:
-        return lists.page(page)
-    return lists.whole_list()
 
 
 @tasks.post("")

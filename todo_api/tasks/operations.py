@@ -19,13 +19,12 @@ from todo_api.docs.vocabulary import (
     Parameter,
 )
 from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
-from todo_api.tasks.pages import QUERY
 from todo_api.tasks.parameters import DELETE_QUERY
-from todo_api.tasks.schemas import TaskAnswer, TaskChange, TaskCreate, TaskListAnswer
+from todo_api.tasks.schemas import TaskAnswer, TaskChange, TaskCreate
 from todo_api.web.bodies import MERGE_PATCH
 
 _EXAMPLE_TASK_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
-_TASK = {
+EXAMPLE_TASK = {
     "id": _EXAMPLE_TASK_ID,
     "user_id": EXAMPLE_USER_ID,
     "title": "Buy oat milk",
@@ -40,8 +39,8 @@ _TASK = {
     "updated_at": EXAMPLE_MOMENT,
     "revision": 7,
 }
-_RENAMED = _TASK | {"title": "Buy two cartons of oat milk", "revision": 8}
-_DONE = _TASK | {"is_completed": True, "completed_at": EXAMPLE_MOMENT, "revision": 8}
+_RENAMED = EXAMPLE_TASK | {"title": "Buy two cartons of oat milk", "revision": 8}
+_DONE = EXAMPLE_TASK | {"is_completed": True, "completed_at": EXAMPLE_MOMENT, "revision": 8}
 
 _TASK_ID = Parameter(
     name="task_id",
@@ -99,28 +98,6 @@ _UPDATE = Operation(
 )
 
 OPERATIONS = {
-    "tasks.list_tasks": Operation(
-        summary="All tasks, newest first",
-        description="The whole list or, with a `limit`, a page of it. A page's `meta` has `next_cursor`, "
-        "and the header `Link` where that leads. Going through the pages finds each task that was there all "
-        "along once. A `limit` or `cursor` of another form, and a `cursor` without `limit`, are 422. Of "
-        "lists and pages above 64 KiB, a user may leave few that differ unread at the same time: more are "
-        "503. A client that reads less than 16 KiB/s on average is cut off. Short pages are always served.",
-        needs_token=True,
-        takes_api_tokens=True,
-        parameters=(USER_ID, *of_query(QUERY), IF_NONE_MATCH),
-        answers={
-            200: Answer(
-                description="Every task of the user, or a page of them.",
-                body=TaskListAnswer,
-                media_types=(JSON,),
-                headers=("ETag", "Link"),
-                example={"data": [_TASK], "meta": EXAMPLE_META | {"count": 1, "revision": 7}},
-            ),
-            304: NOT_MODIFIED,
-        },
-        problems=(*TOKEN_PROBLEMS, "validation-error", "unavailable"),
-    ),
     "tasks.create_task": Operation(
         summary="Add a task",
         description="With an `id` of the client's choosing or an `Idempotency-Key`, it can be sent again "
@@ -150,14 +127,14 @@ OPERATIONS = {
                 body=TaskAnswer,
                 media_types=(JSON,),
                 headers=("Idempotent-Replayed",),
-                example={"data": _TASK, "meta": EXAMPLE_META},
+                example={"data": EXAMPLE_TASK, "meta": EXAMPLE_META},
             ),
             201: Answer(
                 description="The new task.",
                 body=TaskAnswer,
                 media_types=(JSON,),
                 headers=("Location", "Idempotent-Replayed"),
-                example={"data": _TASK, "meta": EXAMPLE_META},
+                example={"data": EXAMPLE_TASK, "meta": EXAMPLE_META},
                 links=(
                     "tasks.get_task",
                     "tasks.update_task",
@@ -182,7 +159,7 @@ OPERATIONS = {
         needs_token=True,
         takes_api_tokens=True,
         parameters=(*_ONE_TASK, IF_NONE_MATCH),
-        answers={**_task("The task.", _TASK, "ETag"), 304: NOT_MODIFIED},
+        answers={**_task("The task.", EXAMPLE_TASK, "ETag"), 304: NOT_MODIFIED},
         problems=(*TOKEN_PROBLEMS, "not-found", "unavailable"),
     ),
     "tasks.update_task": _UPDATE,

@@ -48,7 +48,7 @@ WHO = {
     "tokens.list_tokens": OWN,
     "tokens.create_token": OWN,
     "tokens.delete_token": OWN,
-    "tasks.list_tasks": PROGRAMS,
+    "lists.list_tasks": PROGRAMS,
     "tasks.create_task": PROGRAMS,
     "tasks.get_task": PROGRAMS,
     "tasks.update_task": PROGRAMS,

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from todo_api.database.pipeline import PART_ROWS
-from todo_api.tasks.contents import ListTaker
+from todo_api.lists.contents import ListTaker
 
 LONG_TITLE = "\U0001f95b" * 500
 COUNTS = [PART_ROWS, PART_ROWS + 1, 2 * PART_ROWS + 7]

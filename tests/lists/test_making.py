@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from support.waiting import until
-from todo_api.tasks import making
-from todo_api.tasks.making import Makers
+from todo_api.lists import making
+from todo_api.lists.making import Makers
 from todo_api.web.problems import Problem
 from todo_api.web.unsent import MIB, Content, InTheMaking, Unsent
 

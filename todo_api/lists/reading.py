@@ -8,11 +8,13 @@ from flask import Response, current_app
 
 from todo_api.auth.admission import signed_in
 from todo_api.database.calls import Call, Unavailable
-from todo_api.tasks import etags, pages
-from todo_api.tasks.answers import path, task_list
-from todo_api.tasks.contents import ListTaker, PageTaker
-from todo_api.tasks.making import Makers
-from todo_api.tasks.pages import Page
+from todo_api.lists import pages
+from todo_api.lists.answers import task_list
+from todo_api.lists.contents import ListTaker, PageTaker
+from todo_api.lists.making import Makers
+from todo_api.lists.pages import Page
+from todo_api.tasks import etags
+from todo_api.tasks.answers import path
 from todo_api.tasks.turn import MOST_TRIES, STATE, ListState, number_tasks
 from todo_api.web.answers import not_modified
 from todo_api.web.conditions import has_condition, is_held
