@@ -12,6 +12,7 @@ import todo_api.auth.operations
 import todo_api.docs.operations
 import todo_api.lists.operations
 import todo_api.observability.operations
+import todo_api.sync.operations
 import todo_api.tasks.operations
 from todo_api.accounts.api_tokens import tokens as api_tokens
 from todo_api.accounts.blueprint import accounts
@@ -33,6 +34,7 @@ from todo_api.processes.machine import hash_in_background, return_memory
 from todo_api.server.entrance import Entrance
 from todo_api.server.forwarded import Forwarded
 from todo_api.settings.config import Config
+from todo_api.sync.blueprint import sync
 from todo_api.tasks.blueprint import tasks
 from todo_api.web import headers, problems
 from todo_api.web.bodies import MAX_BODY_BYTES
@@ -43,7 +45,19 @@ from todo_api.web.unsent import Unsent
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
 
-BLUEPRINTS = (auth, accounts, sessions, events, export, api_tokens, lists, tasks, health, docs)
+BLUEPRINTS = (
+    auth,
+    accounts,
+    sessions,
+    events,
+    export,
+    api_tokens,
+    lists,
+    tasks,
+    sync,
+    health,
+    docs,
+)
 OPERATIONS = {
     **todo_api.auth.operations.OPERATIONS,
     **todo_api.accounts.operations.OPERATIONS,
@@ -51,6 +65,7 @@ OPERATIONS = {
     **todo_api.accounts.api_token_operations.OPERATIONS,
     **todo_api.lists.operations.OPERATIONS,
     **todo_api.tasks.operations.OPERATIONS,
+    **todo_api.sync.operations.OPERATIONS,
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }

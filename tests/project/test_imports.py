@@ -13,11 +13,12 @@ FACE = "(face)"
 MAY_IMPORT = {
     FACE: {
         "accounts", "attempts", "auth", "check", "database", "docs", "embedded", "lists", "observability",
-        "operator", "processes", "server", "settings", "tasks", "upkeep", "web",
+        "operator", "processes", "server", "settings", "sync", "tasks", "upkeep", "web",
     },
     "check": {"auth", "embedded", "settings", "upkeep"},
     "accounts": {"attempts", "auth", "database", "docs", "lists", "tasks", "web"},
     "lists": {"auth", "database", "docs", "tasks", "web"},
+    "sync": {"auth", "database", "docs", "lists", "tasks", "web"},
     "tasks": {"auth", "database", "docs", "web"},
     "server": {"observability", "processes", "web"},
     "processes": {"observability"},
@@ -44,6 +45,7 @@ BLUEPRINTS = {
         "docs.blueprint",
         "lists.blueprint",
         "observability.health",
+        "sync.blueprint",
         "tasks.blueprint",
     )
 }

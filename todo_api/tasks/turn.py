@@ -12,9 +12,13 @@ MOST_TRIES = 3  # another version of the service may add tasks meanwhile
 
 
 class ListState(NamedTuple):
-    """The revision of the user's latest change, and whether all of the tasks are counted and numbered."""
+    """The revision of the user's latest change, and whether all of the tasks are counted and numbered.
+
+    Deletions up to the forgotten revision are no longer known in full.
+    """
 
     revision: int
+    forgotten_revision: int
     is_in_step: bool
 
 

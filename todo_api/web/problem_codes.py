@@ -119,6 +119,13 @@ CODES = {
         "You have as many API tokens as this service allows.",
         "End tokens that are not needed any more: GET …/tokens says when each was last used.",
     ),
+    "sync-expired": Code(
+        410,
+        "Sync expired",
+        "What was deleted since then is no longer known.",
+        "Forget the copy, but not the changes that wait to be sent, and ask for changes without “since”. "
+        "Deletions are remembered for 30 days.",
+    ),
     "payload-too-large": Code(
         413,
         "Payload too large",

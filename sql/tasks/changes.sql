@@ -1,0 +1,92 @@
+-- What has changed after a revision, the oldest change first: tasks as they are now, and ids of deleted tasks. All of
+-- it is of one snapshot. In the order of revisions, which is the order of commits (tasks/take_turn), nothing that
+-- commits later can come before what has been read already; so reading on after the last revision misses nothing.
+--
+-- Parameters: since       the revision; 0: every task, and no deletion
+--             page_size   how many changes to return
+-- Returns:    latest               the revision of the user's latest change
+--             forgotten_revision   up to which deletions are no longer known in full
+--             is_in_step           whether all of the user's tasks are counted and numbered; if not, tasks/number has
+--                                  to come first. No row: the user has no counter
+--             is_deletion          whether this change is one: then only id and revision are not null. This and all
+--                                  that follows is null when nothing has changed
+--             task                 its columns as in tasks/get
+--             One row for each change, and one more than page_size when there are more.
+-- Index:      task_counts_pkey; tasks_pkey, over all tasks of the user, unless nothing has changed; they have no index
+--             by revision, which would make each update of a task write to all of its indexes.
+--             deleted_tasks_by_revision
+-- Locks:      none
+WITH state AS MATERIALIZED (
+    SELECT
+        user_id,
+        revision,
+        forgotten_revision,
+        coalesce(numbered = tasks, FALSE) AS is_in_step
+    FROM task_counts
+    WHERE user_id = %s
+),
+
+changed AS MATERIALIZED (
+    SELECT
+        FALSE AS is_deletion,
+        id,
+        user_id,
+        title,
+        notes,
+        due_date,
+        due_at,
+        priority,
+        tags,
+        completed_at,
+        created_at,
+        updated_at,
+        revision
+    FROM tasks
+    WHERE user_id = %s
+        AND (revision > %(since)s::bigint OR revision = 0)
+        AND (SELECT state.revision FROM state) > %(since)s::bigint
+    UNION ALL
+    SELECT
+        TRUE AS is_deletion,
+        id,
+        user_id,
+        NULL::text AS title,
+        NULL::text AS notes,
+        NULL::date AS due_date,
+        NULL::timestamptz AS due_at,
+        NULL::smallint AS priority,
+        NULL::text[] AS tags,
+        NULL::timestamptz AS completed_at,
+        NULL::timestamptz AS created_at,
+        NULL::timestamptz AS updated_at,
+        revision
+    FROM deleted_tasks
+    WHERE user_id = %s
+        AND revision > %(since)s::bigint
+        AND %(since)s::bigint > 0
+    ORDER BY revision ASC
+    LIMIT %(page_size)s::integer + 1
+)
+
+SELECT
+    state.revision AS latest,
+    state.forgotten_revision,
+    state.is_in_step,
+    changed.is_deletion,
+    changed.id,
+    changed.user_id,
+    changed.title,
+    changed.notes,
+    changed.due_date,
+    changed.due_at,
+    changed.priority,
+    pg_catalog.array_to_string(changed.tags, ',') AS tags,
+    changed.completed_at IS NOT NULL AS is_completed,
+    changed.completed_at,
+    changed.created_at,
+    changed.updated_at,
+    changed.revision
+FROM state
+LEFT JOIN changed ON changed.user_id = %s
+WHERE state.user_id = %s
+ORDER BY changed.revision ASC

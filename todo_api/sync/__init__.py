@@ -1,0 +1,1 @@
+"""How does a client's copy of the tasks stay right? What has changed since a revision."""

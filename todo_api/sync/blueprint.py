@@ -1,0 +1,87 @@
+"""The call for what has changed, always for the token's own user."""
+
+from functools import partial
+
+from flask import Blueprint, Response
+
+from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
+from todo_api.database.calls import Call, Unavailable
+from todo_api.sync.changes import ChangesTaker
+from todo_api.sync.marks import Since
+from todo_api.sync.schemas import ChangesMeta
+from todo_api.tasks import etags
+from todo_api.tasks.schemas import LAST_REVISION
+from todo_api.tasks.turn import MOST_TRIES, STATE, number_tasks
+from todo_api.web import answers
+from todo_api.web.conditions import has_condition, is_held
+from todo_api.web.current import database, unsent
+from todo_api.web.problems import Problem
+from todo_api.web.query import read_query, whole_number
+from todo_api.web.request import current_request
+
+LIMIT, LIMIT_MAX = 500, 1000
+
+QUERY = (
+    whole_number(
+        "since",
+        "The `meta.revision` of the answer before. Without it, or with 0: every task, and nothing deleted.",
+        minimum=0,
+        maximum=LAST_REVISION,
+    ),
+    whole_number(
+        "limit",
+        f"How many changes to answer at most; {LIMIT} without it.",
+        minimum=1,
+        maximum=LIMIT_MAX,
+    ),
+)
+
+sync = Blueprint("sync", __name__, url_prefix="/api/<user_id>/changes")
+sync.before_request(admit)
+
+
+@sync.get("")
+@for_api_tokens
+def list_changes() -> Response:
+    """Every task that has changed after a revision, and every id that was deleted after it."""
+    with session_first:
+        query = read_query(QUERY)
+    since, limit = Since.of(query.get("since", 0)), query.get("limit", LIMIT)
+    if has_condition():
+        [state] = database().as_user(signed_in(), STATE)
+        if state and state[0].is_in_step:
+            latest, forgotten = state[0].revision, state[0].forgotten_revision
+            if since.is_expired(latest, forgotten):
+                raise Problem("sync-expired")
+            if is_held(tag := _tag(since, latest, forgotten)):
+                return answers.not_modified(etags.headers(tag))
+    found = _changes(since, limit)
+    meta = ChangesMeta(
+        timestamp=answers.timestamp(),
+        request_id=current_request().id,
+        revision=found.next_since,
+        has_more=found.has_more,
+    )
+    headers = etags.headers(_tag(since, found.latest, found.forgotten))
+    return answers.content_answer(found.content, meta, headers, around="{}")
+
+
+def _changes(since: Since, limit: int) -> ChangesTaker:
+    user_id, held = signed_in().user_id, unsent()
+    values = {"since": since.revision, "page_size": limit}
+    taker = partial(ChangesTaker, held, user_id, since, limit)
+    for _ in range(MOST_TRIES):
+        [found] = database().as_user(signed_in(), Call("tasks/changes", values, taker=taker))
+        if found.is_in_step:
+            if found.is_expired:
+                raise Problem("sync-expired")
+            found.end()
+            return found  # type: ignore[no-any-return]
+        held.forget(found.content)
+        number_tasks(database(), user_id)
+    raise Unavailable("tasks are added by others all the time")
+
+
+def _tag(since: Since, latest: int, forgotten: int) -> str:
+    """The latest revision; and what is forgotten, where an answer may have a walking mark."""
+    return etags.of(latest) + (f"-{forgotten}" if since.revision < forgotten else "")
