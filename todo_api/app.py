@@ -9,6 +9,7 @@ import todo_api.accounts.api_token_operations
 import todo_api.accounts.operations
 import todo_api.accounts.sign_in_operations
 import todo_api.auth.operations
+import todo_api.batches.operations
 import todo_api.docs.operations
 import todo_api.observability.operations
 import todo_api.tasks.operations
@@ -21,6 +22,7 @@ from todo_api.attempts import guesses, rate_limit
 from todo_api.auth import passwords, tokens
 from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
+from todo_api.batches.blueprint import batches
 from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
 from todo_api.observability import logs
@@ -41,13 +43,14 @@ from todo_api.web.unsent import Unsent
 if TYPE_CHECKING:
     from todo_api.observability.metrics import Metrics
 
-BLUEPRINTS = (auth, accounts, sessions, events, export, api_tokens, tasks, health, docs)
+BLUEPRINTS = (auth, accounts, sessions, events, export, api_tokens, tasks, batches, health, docs)
 OPERATIONS = {
     **todo_api.auth.operations.OPERATIONS,
     **todo_api.accounts.operations.OPERATIONS,
     **todo_api.accounts.sign_in_operations.OPERATIONS,
     **todo_api.accounts.api_token_operations.OPERATIONS,
     **todo_api.tasks.operations.OPERATIONS,
+    **todo_api.batches.operations.OPERATIONS,
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }

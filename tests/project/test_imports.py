@@ -12,11 +12,12 @@ FACE = "(face)"
 # Which wings a wing may import, beside itself. The face starts and wires everything.
 MAY_IMPORT = {
     FACE: {
-        "accounts", "attempts", "auth", "check", "database", "docs", "embedded", "observability", "operator",
+        "accounts", "attempts", "auth", "batches", "check", "database", "docs", "embedded", "observability", "operator",
         "processes", "server", "settings", "tasks", "upkeep", "web",
     },
     "check": {"auth", "embedded", "settings", "upkeep"},
     "accounts": {"attempts", "auth", "database", "docs", "tasks", "web"},
+    "batches": {"auth", "database", "docs", "tasks", "web"},
     "tasks": {"auth", "database", "docs", "web"},
     "server": {"observability", "processes", "web"},
     "processes": {"observability"},
@@ -40,6 +41,7 @@ BLUEPRINTS = {
         "accounts.export",
         "accounts.sessions",
         "auth.blueprint",
+        "batches.blueprint",
         "docs.blueprint",
         "observability.health",
         "tasks.blueprint",
