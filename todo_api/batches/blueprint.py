@@ -24,5 +24,9 @@ def run_batch() -> Response:
         batch = read_body(Batch, most_bytes=MAX_BATCH_BYTES)
     planned = steps(batch, current_app.config)
     found = in_turn(database(), signed_in(), *[step.call for step in planned])
-    results = [step.result(rows) for step, rows in zip(planned, found, strict=True)]
+    results = [
+        result
+        for step, rows in zip(planned, found, strict=True)
+        for result in step.results(step.places, rows)
+    ]
     return answers.json_answer(BatchAnswer(data=results, meta=answers.meta()))
