@@ -9,6 +9,7 @@ import todo_api.accounts.api_token_operations
 import todo_api.accounts.operations
 import todo_api.accounts.sign_in_operations
 import todo_api.auth.operations
+import todo_api.batches.operations
 import todo_api.docs.operations
 import todo_api.lists.operations
 import todo_api.observability.operations
@@ -23,6 +24,7 @@ from todo_api.attempts import guesses, rate_limit
 from todo_api.auth import passwords, tokens
 from todo_api.auth.blueprint import auth
 from todo_api.auth.passwords import Hasher
+from todo_api.batches.blueprint import batches
 from todo_api.database.data import Database
 from todo_api.docs.blueprint import docs, serve_document
 from todo_api.lists.blueprint import lists
@@ -54,6 +56,7 @@ BLUEPRINTS = (
     api_tokens,
     lists,
     tasks,
+    batches,
     sync,
     health,
     docs,
@@ -66,6 +69,7 @@ OPERATIONS = {
     **todo_api.lists.operations.OPERATIONS,
     **todo_api.tasks.operations.OPERATIONS,
     **todo_api.sync.operations.OPERATIONS,
+    **todo_api.batches.operations.OPERATIONS,
     **todo_api.observability.operations.OPERATIONS,
     **todo_api.docs.operations.OPERATIONS,
 }

@@ -12,11 +12,12 @@ FACE = "(face)"
 # Which wings a wing may import, beside itself. The face starts and wires everything.
 MAY_IMPORT = {
     FACE: {
-        "accounts", "attempts", "auth", "check", "database", "docs", "embedded", "lists", "observability",
-        "operator", "processes", "server", "settings", "sync", "tasks", "upkeep", "web",
+        "accounts", "attempts", "auth", "batches", "check", "database", "docs", "embedded", "lists",
+        "observability", "operator", "processes", "server", "settings", "sync", "tasks", "upkeep", "web",
     },
     "check": {"auth", "embedded", "settings", "upkeep"},
     "accounts": {"attempts", "auth", "database", "docs", "lists", "tasks", "web"},
+    "batches": {"auth", "database", "docs", "tasks", "web"},
     "lists": {"auth", "database", "docs", "tasks", "web"},
     "sync": {"auth", "database", "docs", "lists", "tasks", "web"},
     "tasks": {"auth", "database", "docs", "web"},
@@ -42,6 +43,7 @@ BLUEPRINTS = {
         "accounts.export",
         "accounts.sessions",
         "auth.blueprint",
+        "batches.blueprint",
         "docs.blueprint",
         "lists.blueprint",
         "observability.health",

@@ -63,6 +63,7 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
                 "description": "API tokens, with which programs act for their user.",
             },
             {"name": "tasks", "description": "The tasks of one user, for this user only."},
+            {"name": "batches", "description": "Many changes of tasks at once."},
             {"name": "health", "description": "For load balancers and monitoring."},
             {
                 "name": "docs",

@@ -22,8 +22,8 @@ OPERATIONS = {
         description="Every task whose latest change came after `since`, as it is now, and every id that was "
         "deleted after it, lowest revisions first over both. Nothing is missed and nothing comes twice, "
         "whatever is changed meanwhile: keep `meta.revision`, and send it as `since` the next time. "
-        "Deletions are remembered for 30 days; with an older `since`, or one that is higher than the latest revision, "
-        "the answer is 410: start over without `since`.",
+        "Deletions are remembered for 30 days; with an older `since`, or one that is higher "
+        "than the latest revision, the answer is 410: start over without `since`.",
         needs_token=True,
         takes_api_tokens=True,
         parameters=(USER_ID, *of_query(QUERY, "changes_{name}"), IF_NONE_MATCH),

@@ -3,13 +3,15 @@
 from http import HTTPStatus
 
 from flask import Blueprint, Response, current_app
+from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import BaseConverter
 
 from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
 from todo_api.database.calls import Call
 from todo_api.tasks import etags, idempotency
 from todo_api.tasks.answers import one_task, path
 from todo_api.tasks.judging import Judged, accepted, create_with_id, no_such_task
-from todo_api.tasks.parameters import DELETE_QUERY, of_change, of_new_task
+from todo_api.tasks.parameters import DELETE_QUERY, of_change, of_deletion, of_new_task
 from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task, TaskChange, TaskCreate
 from todo_api.tasks.turn import in_turn, number_tasks
@@ -24,10 +26,19 @@ from todo_api.web.schemas import is_id
 
 tasks = Blueprint("tasks", __name__, url_prefix="/api/<user_id>/tasks")
 
-# that are remembered of a user; as many as the user may have tasks, where that is more
-MOST_DELETIONS = 100_000
-
 tasks.before_request(admit)
+
+
+class _TaskId(BaseConverter):
+    """Any text but `batch`: on that path another method than POST is 405, as on all known paths."""
+
+    regex = r"(?!batch\Z)[^/]+"
+    part_isolating = True  # it has no slash
+
+
+@tasks.record_once
+def _know_task_ids(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["task"] = _TaskId
 
 
 @tasks.post("")
@@ -64,7 +75,7 @@ def create_task() -> Response:
     return one_task(task, HTTPStatus.CREATED, headers)
 
 
-@tasks.get("/<task_id>")
+@tasks.get("/<task:task_id>")
 @for_api_tokens
 def get_task(task_id: str) -> Response:
     """One task."""
@@ -78,21 +89,21 @@ def get_task(task_id: str) -> Response:
     return one_task(task, headers=headers)
 
 
-@tasks.put("/<task_id>")
+@tasks.put("/<task:task_id>")
 @for_api_tokens
 def update_task(task_id: str) -> Response:
     """Change the fields that the body has."""
     return _update(task_id, JSON)
 
 
-@tasks.patch("/<task_id>")
+@tasks.patch("/<task:task_id>")
 @for_api_tokens
 def patch_task(task_id: str) -> Response:
     """The same: absent fields keep their values with both methods, as in a merge patch (RFC 7396)."""
     return _update(task_id, JSON, MERGE_PATCH)
 
 
-@tasks.patch("/<task_id>/complete")
+@tasks.patch("/<task:task_id>/complete")
 @for_api_tokens
 def complete_task(task_id: str) -> Response:
     """Complete a task; completing it again changes nothing."""
@@ -103,17 +114,13 @@ def complete_task(task_id: str) -> Response:
     return one_task(found[0])
 
 
-@tasks.delete("/<task_id>")
+@tasks.delete("/<task:task_id>")
 @for_api_tokens
 def delete_task(task_id: str) -> Response:
     """Delete a task for good."""
     with session_first:
         query = read_query(DELETE_QUERY)
-    parameters = {
-        "task_id": _uuid(task_id),
-        "if_revision": query.get("if_revision"),
-        "max_deletions": max(MOST_DELETIONS, current_app.config["MAX_TASKS_PER_USER"]),
-    }
+    parameters = of_deletion(_uuid(task_id), query.get("if_revision"), current_app.config)
     [found] = in_turn(database(), signed_in(), Call("tasks/delete", parameters, Judged.of))
     accepted(found)
     return no_content()

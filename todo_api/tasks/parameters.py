@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from todo_api.tasks.schemas import LAST_REVISION, TaskChange, TaskCreate
 from todo_api.web.query import whole_number
+
+# that are remembered of a user; as many as the user may have tasks, where that is more
+MOST_DELETIONS = 100_000
 
 DELETE_QUERY = (
     whole_number(
@@ -49,6 +52,17 @@ def of_change(body: TaskChange, quotas: Mapping[str, Any]) -> dict[str, Any]:
         "tags": None if body.tags is UNSET else ",".join(body.tags or ()),
         "is_completed": _or_none(body.is_completed),
         "max_text": quotas["MAX_TEXT_PER_USER"],
+    }
+
+
+def of_deletion(
+    task_id: str, if_revision: int | UnsetType | None, quotas: Mapping[str, Any]
+) -> dict[str, Any]:
+    """For tasks/delete."""
+    return {
+        "task_id": task_id,
+        "if_revision": _or_none(if_revision),
+        "max_deletions": max(MOST_DELETIONS, quotas["MAX_TASKS_PER_USER"]),
     }
 
 

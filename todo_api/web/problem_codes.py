@@ -104,7 +104,7 @@ CODES = {
         409,
         "Revision conflict",
         "The task has changed since the revision that the request names.",
-        "The member current is the task as it is now. Decide what to keep, and send the change again with "
+        "The member current is the task as it is now; in the results of a batch it is not. Decide what to keep, and send the change again with "
         "its revision as if_revision.",
     ),
     "task-deleted": Code(
@@ -129,8 +129,8 @@ CODES = {
     "payload-too-large": Code(
         413,
         "Payload too large",
-        "The body is larger than 64 KiB.",
-        "Send less: no valid body comes near that size.",
+        "The body is larger than this call takes: 512 KiB for a batch, 64 KiB for all others.",
+        "Send less: no other valid body comes near that size. Part a batch in two.",
     ),
     "unsupported-media-type": Code(
         415,
