@@ -44,7 +44,7 @@ changed AS MATERIALIZED (
     FROM tasks
     WHERE user_id = %s
         AND (revision > %(since)s::bigint OR revision = 0)
-        AND (SELECT state.revision FROM state) > %(since)s::bigint
+        AND (%(since)s::bigint = 0 OR (SELECT state.revision FROM state) > %(since)s::bigint)
     UNION ALL
     SELECT
         TRUE AS is_deletion,

@@ -48,6 +48,7 @@ class Log:
     deleted: int = 0
     doubtful: int = 0  # requests without an answer
     ids: list[str] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)  # revisions by the task's id
     wrong: list[str] = field(default_factory=list)
 
 
@@ -58,7 +59,6 @@ class Writer:
         self._ask = ask
         self._log = log
         self._random = random.Random(number)
-        self._known: dict[str, int] = {}  # revisions by the task's id
         self._number = number
         self._count = 0
 
@@ -80,6 +80,8 @@ class Writer:
             call = self._insist if kind == "keyed batch" else self._ask
             more = {"key": True} if kind == "keyed batch" else {}
             self._note_batch(operations, call("POST", "/tasks/batch", body, **more))
+        elif kind == "careful":  # all at the same task, so that conditions are in each other's way
+            self._change(kind, next(iter(self._log.ids[-1:]), ""))
         elif task_id := self._any_id():
             self._change(kind, task_id)
 
@@ -94,8 +96,8 @@ class Writer:
                 self._gone(task_id)
         elif kind == "update":
             self._note(self._ask("PUT", path, self._fields()))
-        elif task_id in self._known:
-            condition = {"if_revision": self._known[task_id]}
+        elif task_id in self._log.known:
+            condition = {"if_revision": self._log.known[task_id]}
             answer = self._ask("PATCH", path, self._fields() | condition)
             if answer and answer.status == 200:
                 self._log.conditional.append((task_id, condition["if_revision"]))
@@ -127,7 +129,7 @@ class Writer:
         return {"title": f"{self._number}-{self._count}", **more}
 
     def _any_id(self) -> str | None:
-        ids = self._log.ids
+        ids = tuple(self._log.ids)  # others take some out meanwhile
         return self._random.choice(ids) if ids else None
 
     def _insist(self, method: str, path: str, body: Any, *, key: bool = False) -> Answer:
@@ -166,9 +168,9 @@ class Writer:
                 self._log.wrong.append(f"{operation}: {result}")
 
     def _took(self, task: dict[str, Any]) -> None:
-        if task["id"] not in self._known:
+        if task["id"] not in self._log.known:
             self._log.ids.append(task["id"])
-        self._known[task["id"]] = task["revision"]
+        self._log.known[task["id"]] = task["revision"]
         self._log.taken.append(Taken(task["id"], task["revision"], task["updated_at"]))
 
     def _gone(self, task_id: str) -> None:

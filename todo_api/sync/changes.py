@@ -31,13 +31,14 @@ class ChangesTaker:
 
     def take(self, rows: list[tuple[Any, ...]]) -> None:
         """Encode some rows. Raises Problem when there is no room for more."""
-        self.latest, self.forgotten, self.is_in_step, *_ = rows[0]
+        self.latest, self.forgotten, is_in_step, *_ = rows[0]
         self.is_expired = self._since.is_expired(self.latest, self.forgotten)
         if self.is_expired:
+            self.is_in_step = is_in_step
             return
         changes = [row[3:] for row in rows if row[3] is not None]
-        if self._taken == 0 and changes and changes[0][-1] == 0:
-            self.is_in_step = False  # a task that has no revision yet
+        if self._taken == 0:  # tasks without a revision come first
+            self.is_in_step = is_in_step and not (changes and changes[0][-1] == 0)
         here = changes[: self._limit - self._taken]
         self.has_more = len(here) < len(changes)
         self._taken += len(here)

@@ -122,7 +122,7 @@ CODES = {
     "sync-expired": Code(
         410,
         "Sync expired",
-        "What was deleted since then is no longer known.",
+        "It is no longer known what was deleted since then: start over without since.",
         "Forget the copy, but not the changes that wait to be sent, and ask for changes without “since”. "
         "Deletions are remembered for 30 days.",
     ),
