@@ -13,7 +13,7 @@ DROP TABLE deleted_tasks;
 
 DROP POLICY task_counts_sweep ON task_counts;
 REVOKE SELECT (text_bytes, revision, forgotten_revision, deletions),
-UPDATE (forgotten_revision, deletions) ON task_counts FROM todo_auth;
+UPDATE (revision, forgotten_revision, deletions) ON task_counts FROM todo_auth;
 REVOKE INSERT (id) ON tasks FROM todo_app;
 
 ALTER TABLE idempotency_keys

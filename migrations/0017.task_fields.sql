@@ -123,10 +123,10 @@ USING (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid)
 WITH CHECK (user_id = nullif(current_setting('app.user_id', TRUE), '')::uuid);
 
 -- todo_auth removes deletions that are older than 30 days, and says so in the user's row of task_counts, which it can
--- find by the policy that lets an operator see how much each user holds.
+-- find by the policy that lets an operator see how much each user holds. After a restore the operator lifts revisions.
 GRANT SELECT, DELETE ON deleted_tasks TO todo_auth;
 GRANT SELECT (text_bytes, revision, forgotten_revision, deletions),
-UPDATE (forgotten_revision, deletions) ON task_counts TO todo_auth;
+UPDATE (revision, forgotten_revision, deletions) ON task_counts TO todo_auth;
 
 CREATE POLICY deleted_tasks_find_old ON deleted_tasks FOR SELECT TO todo_auth
 USING (deleted_at <= now() - interval '30 days');

@@ -19,6 +19,7 @@ _COMMANDS = {
     "migrate": commands.migrate,
     "rollback": commands.rollback,
     "end-sessions": commands.end_sessions,
+    "after-restore": commands.after_restore,
     "prune": commands.prune,
     "users": commands.users,
 }

@@ -103,6 +103,10 @@ def parser() -> argparse.ArgumentParser:
     )
     end.add_argument("--user", metavar="EMAIL", help="only those of the account with this address")
     command(
+        "after-restore",
+        "after a restore from a backup: let clients that keep a copy of their tasks start over",
+    )
+    command(
         "prune",
         "remove what has expired at once, as the service does once an hour, and say how much",
     )

@@ -135,6 +135,14 @@ def end_sessions(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     return _OK
 
 
+def after_restore(config: Config, urls: Urls, given: argparse.Namespace) -> int:
+    """Let clients that keep a copy start over."""
+    from todo_api.upkeep.after_restore import after_restore
+
+    _say(f"copies that start over: those of {after_restore(urls.owner)} users", urls)
+    return _OK
+
+
 def upgrade_data(config: Config, given: argparse.Namespace) -> int:
     """Move the embedded database to the programs' version of PostgreSQL."""
     from todo_api.embedded.upgrade import upgrade

@@ -27,6 +27,7 @@ def test_the_installed_command_is_the_same_as_the_module() -> None:
         "migrate",
         "rollback",
         "end-sessions",
+        "after-restore",
         "prune",
         "check",
         "users",

@@ -33,6 +33,8 @@ _TYPICAL = {
     "other_keys": 20_000,
     "kept": 3,
     "most": 10,
+    "by": 10,
+    "since": 0,
     "days": 89,
     "page_size": PAGE_SIZE,
     "lifetime": 86_400,

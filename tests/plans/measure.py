@@ -41,6 +41,7 @@ _AS_OPERATOR = {
         "forget_events",
         "fullest_users",
         "last_sign_ins",
+        "lift_revisions",
         "list_users",
         "make_invite",
         "make_reset_code",

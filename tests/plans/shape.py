@@ -130,6 +130,7 @@ _EVERY_ROW = {
     "before_sign_in/clear_rate_limits",
     "before_sign_in/delete_account",
     "before_sign_in/fullest_users",
+    "before_sign_in/lift_revisions",
 }
 # At most 50 sign-ins, 64 sessions of one and 100 networks are sorted; and the events of one moment. That is
 # not worth an index. And once all tasks of a user.

@@ -88,6 +88,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "hit_rate_limit",
             "inherited_settings",
             "last_sweep",
+            "lift_revisions",
             "narrow_login",
             "one_shard_at_a_time",
             "own_password",

@@ -107,7 +107,7 @@ GRANTS = {
         "task_counts",
         "SELECT",
     ): "user_id tasks text_bytes revision forgotten_revision deletions",
-    ("todo_auth", "task_counts", "UPDATE"): "forgotten_revision deletions",
+    ("todo_auth", "task_counts", "UPDATE"): "revision forgotten_revision deletions",
     ("todo_auth", "task_counts", "DELETE"): "*",
     ("todo_app", "deleted_tasks", "SELECT"): "*",
     ("todo_app", "deleted_tasks", "INSERT"): "user_id id revision",

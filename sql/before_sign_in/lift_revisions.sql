@@ -1,0 +1,18 @@
+-- Lift the revisions of all users above all that clients can hold, and forget all deletions: each client that keeps a
+-- copy starts over. After a restore from a backup clients may know revisions that the database has never had.
+--
+-- Why here:   an operator's command, run as todo_auth, which keeps what is forgotten; nobody is signed in
+-- Parameters: by      how many revisions the lost time may have had for one user, at most
+-- Returns:    users   how many users there are
+-- Index:      none: every row is changed
+-- Locks:      every row of task_counts, until commit: changes of tasks wait
+WITH lifted AS (
+    UPDATE task_counts
+    SET
+        revision = revision + %(by)s::bigint,
+        forgotten_revision = revision + %(by)s::bigint
+    RETURNING user_id
+)
+
+SELECT pg_catalog.count(lifted.user_id) AS users
+FROM lifted
