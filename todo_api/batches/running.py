@@ -49,9 +49,7 @@ def steps(batch: Batch, quotas: Mapping[str, Any]) -> list[Step]:
     return planned
 
 
-def _create(
-    start: int, operations: Iterable[CreateOperation], quotas: Mapping[str, Any]
-) -> Step:
+def _create(start: int, operations: Iterable[CreateOperation], quotas: Mapping[str, Any]) -> Step:
     tasks = []
     parameters: dict[str, Any] = {}
     for place, operation in enumerate(operations, start):

@@ -51,9 +51,7 @@ Operation = CreateOperation | UpdateOperation | CompleteOperation | DeleteOperat
 class Batch(Struct, forbid_unknown_fields=True):
     """Changes of tasks, in the order in which they are made."""
 
-    operations: Annotated[
-        tuple[Operation, ...], Meta(min_length=1, max_length=MOST_OPERATIONS)
-    ]
+    operations: Annotated[tuple[Operation, ...], Meta(min_length=1, max_length=MOST_OPERATIONS)]
 
 
 class Result(Struct):
@@ -64,10 +62,11 @@ class Result(Struct):
         Meta(
             description="201 created, 200 changed or there already, 204 deleted; 404 and 409 with a `code`.",
             examples=[201],
-            extra_json_schema={"enum": [200, 201, 204, 404, 409]},
         ),
     ]
-    task: Annotated[Task, Meta(description="With 200 and 201: the task as it is then.")] | UnsetType = UNSET
+    task: (
+        Annotated[Task, Meta(description="With 200 and 201: the task as it is then.")] | UnsetType
+    ) = UNSET
     code: (
         Annotated[
             str,

@@ -194,9 +194,7 @@ def _read_items(
     return tuple(read)
 
 
-def _not_together(
-    valid: dict[str, Any], prefix: str, names: tuple[str, ...]
-) -> list[FieldError]:
+def _not_together(valid: dict[str, Any], prefix: str, names: tuple[str, ...]) -> list[FieldError]:
     """What is wrong if more than one of some fields has a value."""
     given = [name for name in names if valid.get(name) is not None]
     if len(given) < 2:
