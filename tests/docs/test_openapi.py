@@ -92,7 +92,7 @@ def test_every_body_has_an_example():
 
 def test_every_route_and_method_is_in_it_and_no_other(app: Flask):
     routes = {
-        (method, rule.rule.replace("<path:", "<").replace("<", "{").replace(">", "}"))
+        (method, rule.rule.replace("<path:", "<").replace("<task:", "<").replace("<", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
@@ -446,7 +446,7 @@ class Provoke:
             403: self.forbidden,
             404: self.not_found,
             409: self.conflict,
-            413: partial(send, data=b" " * (64 * 1024 + 1), content_type="application/json"),
+            413: partial(send, data=b" " * (512 * 1024 + 1), content_type="application/json"),
             415: partial(send, data=b"{}", content_type="text/plain"),
             421: partial(send, headers={"Host": "evil.example"}),
             422: self.invalid,

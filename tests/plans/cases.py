@@ -1,5 +1,6 @@
 """The statements of sql/ with typical parameters, and the indexes that their headers promise."""
 
+import json
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +15,21 @@ from .fill import Filled, FilledUser, user_id
 
 FOLDER = Path(todo_api.__file__).parent.parent / "sql"
 PAGE_SIZE = 20
+_CREATES = json.dumps(
+    [
+        {
+            "position": place,
+            "id": f"00000000-0000-4000-8000-{place:012}" if place % 2 else None,
+            "title": "Buy oat milk",
+            "notes": None,
+            "due_date": None,
+            "due_at": None,
+            "priority": 1,
+            "tags": "shopping",
+        }
+        for place in range(10)
+    ]
+)
 _TYPICAL = {
     "title": "Buy oat milk",
     "is_completed": True,
@@ -21,6 +37,7 @@ _TYPICAL = {
     "max_text": 10_485_760,
     "max_deletions": 100_000,
     "new_id": "00000000-0000-4000-8000-000000000001",
+    "creates": _CREATES,
     "if_revision": None,
     "sets_notes": True,
     "notes": "The one in the blue carton",

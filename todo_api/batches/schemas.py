@@ -62,7 +62,6 @@ class Result(Struct):
         Meta(
             description="201 created, 200 changed or there already, 204 deleted; 404 and 409 with a `code`.",
             examples=[201],
-            extra_json_schema={"enum": [200, 201, 204, 404, 409]},
         ),
     ]
     task: (

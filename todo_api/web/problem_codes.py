@@ -104,8 +104,8 @@ CODES = {
         409,
         "Revision conflict",
         "The task has changed since the revision that the request names.",
-        "The member current is the task as it is now; in the results of a batch it is not. Decide what to keep, and send the change again with "
-        "its revision as if_revision.",
+        "The member current is the task as it is now; the results of a batch leave it out. Decide what to "
+        "keep, and send the change again with its revision as if_revision.",
     ),
     "task-deleted": Code(
         409,

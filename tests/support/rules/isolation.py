@@ -343,6 +343,8 @@ def _values(ids: Person) -> dict[str, Any]:
         "max_text": 1000,
         "max_deletions": 1,
         "new_id": "00000000-0000-4000-8000-000000000001",
+        "creates": '[{"position": 0, "id": "00000000-0000-4000-8000-000000000002", "title": "new",'
+        ' "priority": 0, "tags": ""}, {"position": 1, "id": null, "title": "new", "priority": 0, "tags": "a,b"}]',
         "if_revision": None,
         "sets_notes": True,
         "notes": "new",
