@@ -113,6 +113,7 @@ def test_who_is_slower_is_told_and_gets_what_the_other_wrote(
     assert [(one["op"], code) for one, code in refused] == [("update", "revision-conflict")] * 2
     assert laptop.tasks() == phone.tasks() == listed(client, user)
     assert laptop.tasks()[task]["title"] == "From the phone"
+    assert laptop.tasks()[task]["notes"] is None
 
 
 def test_a_lost_answer_does_nothing_twice(

@@ -79,8 +79,9 @@ class OfflineCopy:
                     self._confirm(result["task"])
                 elif result["status"] == 204:
                     self._state["tasks"].pop(operation["id"], None)
-                else:  # revision-conflict: somebody else was faster, and the pull brings their version
-                    refused.append((operation, result["code"]))
+                else:  # such as revision-conflict: somebody was faster, and the pull brings their version
+                    later = self._take_waiting(operation["id"])
+                    refused += [(one, result["code"]) for one in (operation, *later)]
             self._state["sent"] = None
             self._save()
         return refused
@@ -115,6 +116,12 @@ class OfflineCopy:
             ids.add(waiting[0]["id"])
             batch.append(waiting.pop(0))
         return batch
+
+    def _take_waiting(self, task_id: str) -> list[dict[str, Any]]:
+        """Take out what was to follow on a change that is refused."""
+        waiting = self._state["waiting"]
+        self._state["waiting"] = [one for one in waiting if one["id"] != task_id]
+        return [one for one in waiting if one["id"] == task_id]
 
     def _confirm(self, task: dict[str, Any]) -> None:
         self._state["tasks"][task["id"]] = task
