@@ -51,6 +51,11 @@ class Log:
     known: dict[str, int] = field(default_factory=dict)  # revisions by the task's id
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def answered(self) -> int:
+        """How many changes were."""
+        return len(self.taken) + self.deleted
+
 
 class Writer:
     """Changes tasks in every way there is. What was not answered is sent again, or given up."""
@@ -269,6 +274,8 @@ def contradictions(
     """What is not as it has to be, once all have stopped and each reader has read to the end."""
     wrong = list(log.wrong)
     table = {task["id"]: task for task in listed}
+    if len({task["title"] for task in listed}) < len(listed):
+        wrong.append("something was done twice: no two changes set the same title")
     for reader in readers:
         if reader.tasks != table:
             missing = table.keys() - reader.tasks.keys()
@@ -347,6 +354,10 @@ class Crowd:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Let each end what it is at. Raises what one of them has raised."""
         self._done.set()
         for thread in self._threads:
             thread.join()
