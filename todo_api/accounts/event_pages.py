@@ -2,17 +2,20 @@
 
 from typing import NamedTuple
 
-from todo_api.web.query import (
-    QueryParameter,
-    cursor_pattern,
+from todo_api.web.cursors import (
+    MOMENT_BYTES,
+    cursor_length,
+    moment_bytes,
+    moment_of,
+    not_of_this_list,
     read_cursor,
-    read_query,
-    whole_number,
     write_cursor,
 )
+from todo_api.web.query import QueryParameter, read_query, whole_number
 
 LIMIT_MAX, LIMIT = 100, 50
 _NUMBER_BYTES = 8
+_BYTES = MOMENT_BYTES + _NUMBER_BYTES
 
 
 class Position(NamedTuple):
@@ -40,12 +43,15 @@ def requested_page() -> Page:
 
 def cursor(last: Position) -> str:
     """The cursor of the page that follows this position."""
-    return write_cursor(last.occurred_at, last.number.to_bytes(_NUMBER_BYTES, "big"))
+    return write_cursor(moment_bytes(last.occurred_at) + last.number.to_bytes(_NUMBER_BYTES, "big"))
 
 
 def _read_cursor(text: str) -> Position:
-    moment, number = read_cursor(text, _NUMBER_BYTES)
-    return Position(moment, int.from_bytes(number, "big", signed=True))
+    position = read_cursor(text, b"")
+    if len(position) != _BYTES:
+        raise not_of_this_list()
+    number = int.from_bytes(position[MOMENT_BYTES:], "big", signed=True)
+    return Position(moment_of(position), number)
 
 
 # What the list takes.
@@ -60,7 +66,7 @@ QUERY = (
         "cursor",
         "The `next_cursor` of the page before. It leads on from there whatever has happened since, with "
         "another `limit` too.",
-        {"type": "string", "pattern": f"^{cursor_pattern(_NUMBER_BYTES)}$"},
+        {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{cursor_length(_BYTES)}}}$"},
         _read_cursor,
     ),
 )
