@@ -23,8 +23,8 @@ SCHEMAS = ("pg_catalog", "public")
 # Between them, every operator that PostgreSQL itself does not have is planted.
 TYPES = (
     "uuid", "text", "name", "integer", "bigint", "smallint", "numeric", "float8", "boolean", "oid",
-    "timestamptz", "timestamptz[]", "interval", "inet", "bytea", '"char"', "text[]", "date", "timestamp", "integer[]", "uuid[]",
-    "regnamespace", "regclass",
+    "timestamptz", "timestamptz[]", "interval", "inet", "bytea", '"char"', "text[]", "integer[]", "uuid[]",
+    "regnamespace", "regclass", "date", "timestamp",
 )  # fmt: skip
 BETTER = [  # functions that fit some call better than PostgreSQL's own
     "make_interval(secs integer) RETURNS interval",
