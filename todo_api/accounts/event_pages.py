@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from todo_api.web.cursors import (
-    MOMENT_BYTES,
+from todo_api.web.moments import MOMENT_BYTES, moment_bytes, moment_of
+from todo_api.web.query import (
+    NOT_OF_THIS_LIST,
+    QueryParameter,
     cursor_length,
-    moment_bytes,
-    moment_of,
-    not_of_this_list,
     read_cursor,
+    read_query,
+    whole_number,
     write_cursor,
 )
-from todo_api.web.query import QueryParameter, read_query, whole_number
 
 LIMIT_MAX, LIMIT = 100, 50
 _NUMBER_BYTES = 8
@@ -49,9 +49,12 @@ def cursor(last: Position) -> str:
 def _read_cursor(text: str) -> Position:
     position = read_cursor(text, b"")
     if len(position) != _BYTES:
-        raise not_of_this_list()
+        raise ValueError(NOT_OF_THIS_LIST)
     number = int.from_bytes(position[MOMENT_BYTES:], "big", signed=True)
-    return Position(moment_of(position), number)
+    try:
+        return Position(moment_of(position[:MOMENT_BYTES]), number)
+    except ValueError:
+        raise ValueError(NOT_OF_THIS_LIST) from None
 
 
 # What the list takes.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from todo_api.tasks.fields import TITLE_MAX
 from todo_api.tasks.schemas import Task
-from todo_api.web.cursors import MOMENT_BYTES, moment_bytes, moment_of, not_of_this_list
+from todo_api.web.moments import MOMENT_BYTES, moment_bytes, moment_of
 from todo_api.web.text import CONTROL_CHARACTER
 
 _ID_BYTES = 16
@@ -39,15 +39,7 @@ class Order(NamedTuple):
     def after(self, position: bytes) -> dict[str, Any]:
         """The parameters of the page after a position. Raises ValueError for what is none."""
         key, task_id = position[:-_ID_BYTES], position[-_ID_BYTES:]
-        if not key:
-            raise not_of_this_list()
         return {self.name: self.read(key), "last_id": str(UUID(bytes=task_id))}
-
-
-def _read_moment(key: bytes) -> str:
-    if len(key) != MOMENT_BYTES:
-        raise not_of_this_list()
-    return moment_of(key)
 
 
 def _due(task: Task) -> bytes:
@@ -57,23 +49,21 @@ def _due(task: Task) -> bytes:
 
 
 def _read_due(key: bytes) -> str:
-    return _NOT_DUE if key == _NOT_DUE_BYTES else _read_moment(key)
+    return _NOT_DUE if key == _NOT_DUE_BYTES else moment_of(key)
 
 
 def _read_priority(key: bytes) -> int:
-    if len(key) != 1 or key[0] > 3:
-        raise not_of_this_list()
-    return key[0]
+    [priority] = key
+    if priority > 3:
+        raise ValueError("not a priority")
+    return priority
 
 
 def _read_title(key: bytes) -> str:
     # The title itself: PostgreSQL puts it in small letters, and Python need not know how.
-    try:
-        title = key.decode()
-    except UnicodeDecodeError:
-        raise not_of_this_list() from None
+    title = key.decode()
     if len(title) > TITLE_MAX or CONTROL_CHARACTER.search(title):
-        raise not_of_this_list()
+        raise ValueError("not a title")
     return title
 
 
@@ -93,14 +83,12 @@ def _title(task: Task) -> bytes:
     return task.title.encode()
 
 
-NEWEST_FIRST = Order("tasks/newest_matching", "last_created_at", "infinity", _created, _read_moment)
+NEWEST_FIRST = Order("tasks/newest_matching", "last_created_at", "infinity", _created, moment_of)
 ORDERS = {
     "-created_at": NEWEST_FIRST,
-    "created_at": Order(
-        "tasks/oldest_first", "last_created_at", "-infinity", _created, _read_moment
-    ),
+    "created_at": Order("tasks/oldest_first", "last_created_at", "-infinity", _created, moment_of),
     "-updated_at": Order(
-        "tasks/last_changed_first", "last_updated_at", "infinity", _updated, _read_moment
+        "tasks/last_changed_first", "last_updated_at", "infinity", _updated, moment_of
     ),
     "due": Order("tasks/soonest_due_first", "last_due", "-infinity", _due, _read_due),
     "-priority": Order(

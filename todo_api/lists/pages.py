@@ -7,14 +7,18 @@ from todo_api.lists import filters
 from todo_api.lists.orders import FEWEST_BYTES, MOST_BYTES, NEWEST_FIRST, ORDERS, Order
 from todo_api.tasks.answers import path
 from todo_api.tasks.schemas import Task
-from todo_api.web.cursors import (
+from todo_api.web.query import (
+    NOT_OF_THIS_LIST,
+    QueryParameter,
     cursor_length,
+    judged_query,
     list_key,
-    not_of_this_list,
+    one_of,
     read_cursor,
+    refused,
+    whole_number,
     write_cursor,
 )
-from todo_api.web.query import QueryParameter, judged_query, one_of, refused, whole_number
 from todo_api.web.request import current_request
 from todo_api.web.schemas import FieldError
 
@@ -66,8 +70,8 @@ def asked_of(user_id: str) -> Asked:
         if not wrong - {"limit"}:  # otherwise it is unknown which list it has to be of
             try:
                 asked = asked._replace(after=_after(asked, query["cursor"]))
-            except ValueError as error:
-                errors.append(FieldError(field="cursor", message=str(error)))
+            except ValueError:
+                errors.append(FieldError(field="cursor", message=NOT_OF_THIS_LIST))
     if errors:
         raise refused(*errors)
     return asked
@@ -91,7 +95,7 @@ def _after(asked: Asked, cursor: str) -> dict[str, Any]:
 def _read_cursor(text: str) -> str:
     # whose it is can be told when filters and order are known
     if not _SHORTEST <= len(text) <= _LONGEST:
-        raise not_of_this_list()
+        raise ValueError(NOT_OF_THIS_LIST)
     return text
 
 

@@ -1,5 +1,7 @@
 """Reads a request's query by a table of what a call takes; the OpenAPI document has the same table."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -8,6 +10,9 @@ from urllib.parse import unquote_to_bytes
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import FieldError
+
+NOT_OF_THIS_LIST = "must be a next_cursor of this list"
+_CHECK_BYTES = 3  # of a cursor; or up to two more, so that base64 needs no padding
 
 
 class QueryParameter(NamedTuple):
@@ -108,3 +113,33 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def write_cursor(position: bytes, key: bytes = b"") -> str:
+    """The cursor of a position in the list that `key` stands for."""
+    # Not a secret: a position reveals nothing, and the statements only find the user's own rows. The checksum
+    # detects a cursor that was cut or changed on its way, which would silently skip some.
+    size = _CHECK_BYTES + -len(position) % 3
+    check = hashlib.blake2s(position, digest_size=size, key=key).digest()
+    return base64.urlsafe_b64encode(position + check).decode()
+
+
+def read_cursor(text: str, *keys: bytes) -> bytes:
+    """The position in a list with one of these keys. Raises ValueError for what is no cursor of it."""
+    if re.fullmatch("([A-Za-z0-9_-]{4})+", text):
+        found = base64.urlsafe_b64decode(text)
+        for size in range(_CHECK_BYTES, _CHECK_BYTES + 3):
+            position = found[:-size]
+            if any(write_cursor(position, key) == text for key in keys):
+                return position
+    raise ValueError(NOT_OF_THIS_LIST)
+
+
+def cursor_length(position_bytes: int) -> int:
+    """How many characters the cursor of a position has."""
+    return -(-(position_bytes + _CHECK_BYTES) // 3) * 4
+
+
+def list_key(*whose: object) -> bytes:
+    """A key that only the same user, filters and order have."""
+    return hashlib.blake2s(repr(whose).encode()).digest()
