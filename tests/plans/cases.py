@@ -54,6 +54,17 @@ _TYPICAL = {
     "since": 0,
     "days": 89,
     "page_size": PAGE_SIZE,
+    "last_updated_at": "infinity",
+    "last_due": "-infinity",
+    "last_priority": 4,
+    "last_title": "",
+    "q": "the books",
+    "tag": None,
+    "capitals": "",
+    "letters": "",
+    "min_priority": None,
+    "due_from": None,
+    "due_to": None,
     "lifetime": 86_400,
     "longest": 2_592_000,
     "grace": 60,
@@ -115,6 +126,16 @@ _OF_THE_TRANSACTION = {
 }
 
 
+# What reads all tasks of a user, or a part of them
+FILTERED_IN_ORDER = {"tasks/newest_matching", "tasks/oldest_first"}
+FILTERED_AND_SORTED = {
+    "tasks/by_title",
+    "tasks/highest_priority_first",
+    "tasks/last_changed_first",
+    "tasks/soonest_due_first",
+}
+FILTERED = FILTERED_IN_ORDER | FILTERED_AND_SORTED
+GOES_OVER_TASKS = {"tasks/list", "tasks/number", "tasks/page"} | FILTERED
 _GOES_OVER_ALL = {"before_sign_in/delete_user", "before_sign_in/forget_events"}
 
 
@@ -146,13 +167,13 @@ def cases(filled: Filled, statements: dict[str, Statement] | None = None) -> lis
     for name, statement in (statements or load_statements()).items():
         if opens_or_ends(statement.text):
             continue
-        instead = _INSTEAD.get(name, {})
+        instead = {"is_completed": None} if name in FILTERED else _INSTEAD.get(name, {})
         user = filled.leaving if name == "before_sign_in/delete_account" else filled.typical
         if name in _GOES_OVER_ALL:
             # of somebody with little: what a page had all of it visible has to be looked at afterwards
             instead = {"user_id": user_id(filled.users - 1)}
         found.append(_case(statement, user, instead))
-        if name in ("tasks/list", "tasks/number", "tasks/page"):
+        if name in GOES_OVER_TASKS:
             found.append(
                 _case(
                     statement,

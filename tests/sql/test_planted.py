@@ -24,7 +24,7 @@ SCHEMAS = ("pg_catalog", "public")
 TYPES = (
     "uuid", "text", "name", "integer", "bigint", "smallint", "numeric", "float8", "boolean", "oid",
     "timestamptz", "timestamptz[]", "interval", "inet", "bytea", '"char"', "text[]", "integer[]", "uuid[]",
-    "regnamespace", "regclass",
+    "regnamespace", "regclass", "date", "timestamp",
 )  # fmt: skip
 BETTER = [  # functions that fit some call better than PostgreSQL's own
     "make_interval(secs integer) RETURNS interval",
@@ -70,6 +70,11 @@ BETTER = [  # functions that fit some call better than PostgreSQL's own
     "sweep_invites(bigint) RETURNS integer",
     "decode(text, varchar) RETURNS bytea",
     "unnest(uuid[]) RETURNS SETOF uuid",
+    "strpos(text, varchar) RETURNS integer",
+    "lower(varchar) RETURNS text",
+    "translate(text, text, varchar) RETURNS text",
+    "replace(text, text, varchar) RETURNS text",
+    "array_to_string(text[], varchar) RETURNS text",
 ]
 
 

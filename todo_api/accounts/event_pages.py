@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+from todo_api.web.moments import MOMENT_BYTES, moment_bytes, moment_of
 from todo_api.web.query import (
+    NOT_OF_THIS_LIST,
     QueryParameter,
-    cursor_pattern,
+    cursor_length,
     read_cursor,
     read_query,
     whole_number,
@@ -13,6 +15,7 @@ from todo_api.web.query import (
 
 LIMIT_MAX, LIMIT = 100, 50
 _NUMBER_BYTES = 8
+_BYTES = MOMENT_BYTES + _NUMBER_BYTES
 
 
 class Position(NamedTuple):
@@ -40,12 +43,18 @@ def requested_page() -> Page:
 
 def cursor(last: Position) -> str:
     """The cursor of the page that follows this position."""
-    return write_cursor(last.occurred_at, last.number.to_bytes(_NUMBER_BYTES, "big"))
+    return write_cursor(moment_bytes(last.occurred_at) + last.number.to_bytes(_NUMBER_BYTES, "big"))
 
 
 def _read_cursor(text: str) -> Position:
-    moment, number = read_cursor(text, _NUMBER_BYTES)
-    return Position(moment, int.from_bytes(number, "big", signed=True))
+    position = read_cursor(text, b"")
+    if len(position) != _BYTES:
+        raise ValueError(NOT_OF_THIS_LIST)
+    number = int.from_bytes(position[MOMENT_BYTES:], "big", signed=True)
+    try:
+        return Position(moment_of(position[:MOMENT_BYTES]), number)
+    except ValueError:
+        raise ValueError(NOT_OF_THIS_LIST) from None
 
 
 # What the list takes.
@@ -60,7 +69,7 @@ QUERY = (
         "cursor",
         "The `next_cursor` of the page before. It leads on from there whatever has happened since, with "
         "another `limit` too.",
-        {"type": "string", "pattern": f"^{cursor_pattern(_NUMBER_BYTES)}$"},
+        {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{cursor_length(_BYTES)}}}$"},
         _read_cursor,
     ),
 )

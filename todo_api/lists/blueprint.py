@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from todo_api.auth.admission import admit, for_api_tokens, session_first
+from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
 from todo_api.lists import pages, reading
 
 lists = Blueprint("lists", __name__, url_prefix="/api/<user_id>/tasks")
@@ -13,9 +13,9 @@ lists.before_request(admit)
 @lists.get("")
 @for_api_tokens
 def list_tasks() -> Response:
-    """All tasks, newest first; with a limit, a page of them."""
+    """The tasks, all or those that the filters name, as a whole or in pages."""
     with session_first:
-        page = pages.requested_page()
-    if page:
-        return reading.page(page)
-    return reading.whole_list()
+        asked = pages.asked_of(signed_in().user_id)
+    if asked.limit:
+        return reading.page(asked, asked.limit)
+    return reading.whole_list(asked)

@@ -17,19 +17,21 @@ from todo_api.tasks.operations import EXAMPLE_TASK
 
 OPERATIONS = {
     "lists.list_tasks": Operation(
-        summary="All tasks, newest first",
+        summary="The tasks, filtered and sorted",
         tag="tasks",
-        description="The whole list or, with a `limit`, a page of it. A page's `meta` has `next_cursor`, "
-        "and the header `Link` where that leads. Going through the pages finds each task that was there all "
-        "along once. A `limit` or `cursor` of another form, and a `cursor` without `limit`, are 422. Of "
-        "lists and pages above 64 KiB, a user may leave few that differ unread at the same time: more are "
-        "503. A client that reads less than 16 KiB/s on average is cut off. Short pages are always served.",
+        description="All tasks, newest first, or those that the filters name, which hold all together; "
+        "`sort` is another order. The whole list or, with a `limit`, a page of it. A page's `meta` has "
+        "`next_cursor`, and the header `Link` where that leads, with the same filters and order. Going "
+        "through the pages finds each task that matched, and was not changed, all along exactly once. A "
+        "`cursor` without `limit`, or of other filters or another order, is 422. Of lists and pages above "
+        "64 KiB, a user may leave few that differ unread at the same time: more are 503. A client that reads "
+        "less than 16 KiB/s on average is cut off. Short pages are always served.",
         needs_token=True,
         takes_api_tokens=True,
         parameters=(USER_ID, *of_query(QUERY), IF_NONE_MATCH),
         answers={
             200: Answer(
-                description="Every task of the user, or a page of them.",
+                description="The tasks, or a page of them.",
                 body=TaskListAnswer,
                 media_types=(JSON,),
                 headers=("ETag", "Link"),

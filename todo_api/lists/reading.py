@@ -1,5 +1,6 @@
 """Lists of tasks: the tag of each is the user's latest revision, so one row tells whether it has changed."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -8,13 +9,12 @@ from flask import Response, current_app
 
 from todo_api.auth.admission import signed_in
 from todo_api.database.calls import Call, Unavailable
-from todo_api.lists import pages
+from todo_api.lists import filters
 from todo_api.lists.answers import task_list
 from todo_api.lists.contents import ListTaker, PageTaker
 from todo_api.lists.making import Makers
-from todo_api.lists.pages import Page
+from todo_api.lists.pages import Asked, next_page
 from todo_api.tasks import etags
-from todo_api.tasks.answers import path
 from todo_api.tasks.turn import MOST_TRIES, STATE, ListState, number_tasks
 from todo_api.web.answers import not_modified
 from todo_api.web.conditions import has_condition, is_held
@@ -23,9 +23,9 @@ from todo_api.web.request import current_request
 from todo_api.web.unsent import InTheMaking
 
 
-def whole_list() -> Response:
-    """All tasks. What is large, and made or sent already, is not made again."""
-    user_id, held = signed_in().user_id, unsent()
+def whole_list(asked: Asked) -> Response:
+    """All tasks of the list. What is large, and made or sent already, is not made again."""
+    user_id, held = asked.user_id, unsent()
     while True:
         # Nobody takes a user's turn to make a list who has not been found to be that user.
         if has_condition() or held.has_some_of(user_id) or current_request().is_unproven:
@@ -36,29 +36,36 @@ def whole_list() -> Response:
             if content := held.find(user_id, _key(state)):
                 return task_list(content, headers, state.revision)
         with suppress(InTheMaking), _makers().turn(user_id):
-            call = Call("tasks/list", taker=partial(ListTaker, held, user_id))
-            state, taker = _in_step(call)
-            content = held.complete(taker.content, _key(state))
+            call = _call(asked, partial(ListTaker, held, user_id))
+            state, taken = _in_step(call)
+            content = held.complete(taken.content, _key(state))
             return task_list(content, etags.headers(etags.of(state.revision)), state.revision)
 
 
-def page(wanted: Page) -> Response:
-    """A page of tasks."""
-    user_id = signed_in().user_id
-    position = {"last_created_at": wanted.after.created_at, "last_id": wanted.after.id}
-    taker = partial(PageTaker, unsent(), user_id, wanted.limit)
-    call = Call("tasks/page", position | {"page_size": wanted.limit}, taker=taker)
+def page(asked: Asked, limit: int) -> Response:
+    """A page of the list."""
+    call = _call(asked, partial(PageTaker, unsent(), asked.user_id, limit))
     if has_condition():
         [state] = _in_step()
         if is_held(tag := etags.of(state.revision)):
             return not_modified(etags.headers(tag))
     state, found = _in_step(call)
     headers = etags.headers(etags.of(state.revision))
-    cursor = pages.cursor(found.last) if found.has_next else None
+    cursor = asked.cursor(found.last) if found.has_next else None
     if cursor:
-        headers["Link"] = f'<{path()}?limit={wanted.limit}&cursor={cursor}>; rel="next"'
+        headers["Link"] = f'<{next_page(limit, cursor)}>; rel="next"'
     content = unsent().complete(found.content, _key(state))
     return task_list(content, headers, state.revision, next_cursor=cursor)
+
+
+def _call(asked: Asked, taker: Callable[[], ListTaker]) -> Call:
+    """The statement that reads what is asked for."""
+    if not asked.is_plain:
+        parameters = filters.parameters(asked.filters) | asked.position()
+        return Call(asked.order.statement, parameters | {"page_size": asked.limit}, taker=taker)
+    if asked.limit:
+        return Call("tasks/page", asked.position() | {"page_size": asked.limit}, taker=taker)
+    return Call("tasks/list", taker=taker)
 
 
 def _in_step(*calls: Call) -> list[Any]:

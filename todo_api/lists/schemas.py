@@ -33,7 +33,7 @@ class ListMeta(AnswerMeta):
 
 
 class TaskListAnswer(Struct):
-    """Tasks of the user, newest first: all of them or, with a `limit`, a page."""
+    """Tasks of the user, all that were asked for or, with a `limit`, a page of them."""
 
     data: list[Task]
     meta: ListMeta

@@ -45,16 +45,22 @@ def clean_notes(text: str) -> str | None:
     return text if trimmed(text) else None
 
 
+def clean_tag(text: str) -> str:
+    """A tag as it is stored."""
+    tag = clean_line(text, TAG_MAX)
+    if "," in tag:
+        raise ValueError("must not contain commas")
+    return tag
+
+
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Tags in the order sent; of those that differ in letter case only, the first."""
     kept: dict[str, str] = {}
     for text in tags:
         try:
-            tag = clean_line(text, TAG_MAX)
+            tag = clean_tag(text)
         except ValueError as error:
             raise ValueError(f"each {error}") from None
-        if "," in tag:
-            raise ValueError("each must not contain commas")
         kept.setdefault(tag.casefold(), tag)
     return tuple(kept.values())
 

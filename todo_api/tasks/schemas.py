@@ -22,7 +22,7 @@ from todo_api.tasks.fields import (
 from todo_api.web.schemas import AnswerMeta, Id, Moment
 from todo_api.web.text import PUBLISHED_CONTROL, PUBLISHED_LINE
 
-_TAG_PATTERN = PUBLISHED_LINE.replace(PUBLISHED_CONTROL, f"{PUBLISHED_CONTROL},")
+TAG_PATTERN = PUBLISHED_LINE.replace(PUBLISHED_CONTROL, f"{PUBLISHED_CONTROL},")
 LAST_REVISION = 10**18 - 1
 
 Title = Annotated[
@@ -72,7 +72,7 @@ Priority = Annotated[
     int, Meta(ge=0, le=3, description="0 (none) to 3 (high); null is 0.", examples=[1])
 ]
 Tag = Annotated[
-    str, Meta(extra_json_schema={"minLength": 1, "maxLength": TAG_MAX, "pattern": _TAG_PATTERN})
+    str, Meta(extra_json_schema={"minLength": 1, "maxLength": TAG_MAX, "pattern": TAG_PATTERN})
 ]
 Tags = Annotated[
     tuple[Tag, ...],

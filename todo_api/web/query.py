@@ -3,17 +3,15 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import FieldError
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_MOMENT_BYTES = 8
+NOT_OF_THIS_LIST = "must be a next_cursor of this list"
 _CHECK_BYTES = 3  # of a cursor; or up to two more, so that base64 needs no padding
 
 
@@ -39,22 +37,45 @@ def whole_number(name: str, description: str, *, minimum: int, maximum: int) -> 
     return QueryParameter(name, description, schema, read)
 
 
+def one_of(values: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Reads one of a few words; `values` are what they stand for."""
+
+    def read(text: str) -> Any:
+        if text not in values:
+            raise ValueError(f"must be one of {', '.join(values)}")
+        return values[text]
+
+    return read
+
+
 def read_query(parameters: Iterable[QueryParameter]) -> dict[str, Any]:
     """The values that the query has, by name. Raises Problem for unknown, doubled, empty and wrong ones."""
-    request = current_request()
-    if not request.query_string:  # the usual case: werkzeug takes 8 µs to parse an empty query
-        return {}
-    known = {one.name: one for one in parameters}
-    found: dict[str, Any] = {}
-    errors: list[FieldError] = []
-    for name, texts in request.args.lists():
-        try:
-            found[name] = _read(known.get(name), texts)
-        except ValueError as error:
-            errors.append(FieldError(field=name, message=str(error)))
+    found, errors = judged_query(parameters)
     if errors:
         raise refused(*errors)
     return found
+
+
+def judged_query(
+    parameters: Iterable[QueryParameter],
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """The values that the query has, by name; and what is wrong with the others."""
+    request = current_request()
+    found: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    if not request.query_string:  # the usual case: werkzeug takes 8 µs to parse an empty query
+        return found, errors
+    known = {one.name: one for one in parameters}
+    garbled = _garbled(request.query_string)
+    for name, texts in request.args.lists():
+        try:
+            value = _read(known.get(name), texts)
+            if name in garbled:
+                raise ValueError("must be UTF-8")
+            found[name] = value
+        except ValueError as error:
+            errors.append(FieldError(field=name, message=str(error)))
+    return found, errors
 
 
 def refused(*errors: FieldError) -> Problem:
@@ -74,37 +95,51 @@ def _read(parameter: QueryParameter | None, texts: list[str]) -> Any:
     return parameter.read(texts[0])
 
 
-def write_cursor(moment: str, rest: bytes) -> str:
-    """The cursor of a position in a list: a moment, and what tells things of one moment apart."""
-    since = (datetime.fromisoformat(moment) - _EPOCH) // _MICROSECOND
-    position = since.to_bytes(_MOMENT_BYTES, "big", signed=True) + rest
+def _garbled(query: bytes) -> set[str]:
+    """The names of parameters whose values are not UTF-8: werkzeug leaves such bytes percent-encoded."""
+    if b"%" not in query or _is_utf8(unquote_to_bytes(query)):
+        return set()
+    pairs = (pair.partition(b"=") for pair in query.split(b"&"))
+    return {
+        unquote_to_bytes(name.replace(b"+", b" ")).decode(errors="replace")
+        for name, _, value in pairs
+        if not _is_utf8(unquote_to_bytes(value))
+    }
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def write_cursor(position: bytes, key: bytes = b"") -> str:
+    """The cursor of a position in the list that `key` stands for."""
     # Not a secret: a position reveals nothing, and the statements only find the user's own rows. The checksum
     # detects a cursor that was cut or changed on its way, which would silently skip some.
-    check = hashlib.blake2s(position, digest_size=_check_bytes(len(rest))).digest()
+    size = _CHECK_BYTES + -len(position) % 3
+    check = hashlib.blake2s(position, digest_size=size, key=key).digest()
     return base64.urlsafe_b64encode(position + check).decode()
 
 
-def read_cursor(text: str, rest_bytes: int) -> tuple[str, bytes]:
-    """The position that a cursor stands for. Raises ValueError for a text that is no cursor."""
-    try:
-        if not re.fullmatch(cursor_pattern(rest_bytes), text):
-            raise ValueError
+def read_cursor(text: str, *keys: bytes) -> bytes:
+    """The position in a list with one of these keys. Raises ValueError for what is no cursor of it."""
+    if re.fullmatch("([A-Za-z0-9_-]{4})+", text):
         found = base64.urlsafe_b64decode(text)
-        since = int.from_bytes(found[:_MOMENT_BYTES], "big", signed=True)
-        moment = (_EPOCH + _MICROSECOND * since).isoformat()
-        rest = found[_MOMENT_BYTES : _MOMENT_BYTES + rest_bytes]
-        if write_cursor(moment, rest) != text:
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise ValueError("must be a next_cursor of this list") from None
-    return moment, rest
+        for size in range(_CHECK_BYTES, _CHECK_BYTES + 3):
+            position = found[:-size]
+            if any(write_cursor(position, key) == text for key in keys):
+                return position
+    raise ValueError(NOT_OF_THIS_LIST)
 
 
-def cursor_pattern(rest_bytes: int) -> str:
-    """What a cursor looks like, as a regular expression."""
-    length = (_MOMENT_BYTES + rest_bytes + _check_bytes(rest_bytes)) // 3 * 4
-    return f"[A-Za-z0-9_-]{{{length}}}"
+def cursor_length(position_bytes: int) -> int:
+    """How many characters the cursor of a position has."""
+    return -(-(position_bytes + _CHECK_BYTES) // 3) * 4
 
 
-def _check_bytes(rest_bytes: int) -> int:
-    return _CHECK_BYTES + -(_MOMENT_BYTES + rest_bytes) % 3
+def list_key(*whose: object) -> bytes:
+    """A key that only the same user, filters and order have."""
+    return hashlib.blake2s(repr(whose).encode()).digest()

@@ -289,7 +289,14 @@ def test_in_every_part_of_a_path_and_in_every_query(
                 common | {"method": method, "path": path.format(quote(hard, safe="/"))},
                 common | {"method": method, "path": path.format("x" * HEAD)},
             )
-        for parameter in ("{0}", "limit=1&cursor={0}"):
+        for parameter in (
+            "{0}",
+            "limit=1&cursor={0}",
+            "q={0}",
+            "tag={0}",
+            "due_from={0}",
+            "sort={0}",
+        ):
             stopwatch.compare(
                 f"{method} {rule}?{parameter}",
                 common

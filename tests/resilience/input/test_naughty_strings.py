@@ -52,6 +52,55 @@ def test_a_title_comes_back_exactly_or_is_422(
     figure(1, f"{len(STRINGS)} naughty strings as titles: exact, or refused", counted(seen))
 
 
+def test_a_title_is_found_by_itself_and_a_tag_by_its_name(
+    client: LiveClient, ann: LiveUser, figure: Any
+) -> None:
+    seen = Counter[str]()
+    for text in STRINGS:
+        for name, most in (("q", 100), ("tag", 50)):
+            answer = client.ask(
+                "GET", f"{ann.tasks}?{name}={quote(text, safe='')}", token=ann.token
+            )
+            seen[f"{name} {answer.status}"] += 1
+            cleaned = text if name == "q" else TRIMMED.sub("", text)
+            if not 1 <= len(cleaned) <= most or has_control(cleaned):
+                assert answer.status == 422, (name, ascii(text))
+            elif name == "q" or (shows_something(cleaned) and "," not in cleaned):
+                assert answer.status == 200, (name, ascii(text))
+            if answer.status != 200:
+                continue
+            body = {"title": f"a{text}z"} if name == "q" else {"title": "a", "tags": [text]}
+            made = client.ask("POST", ann.tasks, body, token=ann.token).json["data"]
+            path = f"{ann.tasks}?{name}={quote(text, safe='')}&sort=created_at"
+            found = client.ask("GET", path, token=ann.token).json["data"]
+            assert made["id"] in [task["id"] for task in found], (name, ascii(text))
+            if name == "q":
+                assert text in made["title"]
+                assert (
+                    client.ask("DELETE", f"{ann.tasks}/{made['id']}", token=ann.token).status == 204
+                )
+    figure(1, "naughty strings as q and tag: found, or refused", counted(seen))
+
+
+def test_no_other_parameter_of_the_list_takes_a_naughty_string(
+    client: LiveClient, ann: LiveUser
+) -> None:
+    forms = {
+        "is_completed": "true|false",
+        "min_priority": "[1-3]",
+        "due_from": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        "due_to": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        "sort": "-?[a-z_]{3,10}",
+        "limit": "[1-9][0-9]{0,3}",
+    }
+    for text in STRINGS:
+        query = "&".join(f"{name}={quote(text, safe='')}" for name in forms)
+        answer = client.ask("GET", f"{ann.tasks}?{query}", token=ann.token)
+        assert answer.status == 422, ascii(text)
+        wrong = {error["field"] for error in answer.json["errors"]}
+        assert all(re.fullmatch(forms[name], text) for name in forms.keys() - wrong), ascii(text)
+
+
 @pytest.mark.parametrize(
     ("pattern", "every"), [("{}", 1), ("{}@example.com", 1), ("ann@{}.example", 7)]
 )
@@ -117,7 +166,8 @@ def test_a_path_segment_names_nothing(client: LiveClient, ann: LiveUser, figure:
             ("GET", f"/api/{segment}/tasks", {403, 404}),
             ("PUT", f"/{segment}", {404, 405}),
         ):
-            status = client.ask(method, f"{path}?q={segment}", token=ann.token).status
+            query = "" if method == "DELETE" else f"?q={segment}"  # which knows its parameters
+            status = client.ask(method, f"{path}{query}", token=ann.token).status
             seen[status] += 1
             assert status in expected, (method, ascii(path))
         # as it is: what is not ASCII is sent as UTF-8, which no client should do
