@@ -137,7 +137,7 @@ def end_sessions(config: Config, urls: Urls, given: argparse.Namespace) -> int:
 
 def after_restore(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Let clients that keep a copy start over."""
-    from todo_api.upkeep.after_restore import after_restore
+    from todo_api.operator.after_restore import after_restore
 
     _say(f"copies that start over: those of {after_restore(urls.owner)} users", urls)
     return _OK

@@ -3,15 +3,14 @@
 -- commits later can come before what has been read already; so reading on after the last revision misses nothing.
 --
 -- Parameters: since       the revision; 0: every task, and no deletion
---             page_size   how many changes to return
--- Returns:    latest               the revision of the user's latest change
+--             page_size   how many changes to return; when there are more, one more row comes
+-- Returns:    latest               in the first row: the revision of the user's latest change
 --             forgotten_revision   up to which deletions are no longer known in full
 --             is_in_step           whether all of the user's tasks are counted and numbered; if not, tasks/number has
---                                  to come first. No row: the user has no counter
---             is_deletion          whether this change is one: then only id and revision are not null. This and all
---                                  that follows is null when nothing has changed
+--                                  to come first. All that follows is null in this row. No such row: the user has no
+--                                  counter
+--             is_deletion          in each other row: whether the change is one; then only id and revision follow
 --             task                 its columns as in tasks/get
---             One row for each change, and one more than page_size when there are more.
 -- Index:      task_counts_pkey; tasks_pkey, over all tasks of the user, unless nothing has changed; they have no index
 --             by revision, which would make each update of a task write to all of its indexes.
 --             deleted_tasks_by_revision
@@ -69,24 +68,44 @@ changed AS MATERIALIZED (
 )
 
 SELECT
-    state.revision AS latest,
-    state.forgotten_revision,
-    state.is_in_step,
-    changed.is_deletion,
-    changed.id,
-    changed.user_id,
-    changed.title,
-    changed.notes,
-    changed.due_date,
-    changed.due_at,
-    changed.priority,
-    pg_catalog.array_to_string(changed.tags, ',') AS tags,
-    changed.completed_at IS NOT NULL AS is_completed,
-    changed.completed_at,
-    changed.created_at,
-    changed.updated_at,
-    changed.revision
+    revision AS latest,
+    forgotten_revision,
+    is_in_step,
+    NULL::boolean AS is_deletion,
+    NULL::uuid AS id,
+    NULL::uuid AS user_id,
+    NULL::text AS title,
+    NULL::text AS notes,
+    NULL::date AS due_date,
+    NULL::timestamptz AS due_at,
+    NULL::smallint AS priority,
+    NULL::text AS tags,
+    NULL::boolean AS is_completed,
+    NULL::timestamptz AS completed_at,
+    NULL::timestamptz AS created_at,
+    NULL::timestamptz AS updated_at,
+    NULL::bigint AS revision
 FROM state
-LEFT JOIN changed ON changed.user_id = %s
-WHERE state.user_id = %s
-ORDER BY changed.revision ASC
+WHERE user_id = %s
+UNION ALL
+SELECT
+    NULL::bigint AS latest,
+    NULL::bigint AS forgotten_revision,
+    NULL::boolean AS is_in_step,
+    is_deletion,
+    id,
+    user_id,
+    title,
+    notes,
+    due_date,
+    due_at,
+    priority,
+    pg_catalog.array_to_string(tags, ',') AS tags,
+    completed_at IS NOT NULL AS is_completed,
+    completed_at,
+    created_at,
+    updated_at,
+    revision
+FROM changed
+WHERE user_id = %s
+ORDER BY revision ASC NULLS FIRST

@@ -135,8 +135,8 @@ _EVERY_ROW = {
     "before_sign_in/lift_revisions",
 }
 # At most 50 sign-ins, 64 sessions of one, 100 networks and 100 new tasks are sorted; and the events of one
-# moment. That is not worth an index. All tasks of a user are sorted once, for what has changed, and for orders
-# whose index would end HOT updates.
+# moment. That is not worth an index. All tasks of a user are sorted once, for what has changed, and for
+# orders whose index would end HOT updates.
 _FEW_ROWS = {
     "api_tokens/list",
     "batches/create",

@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from support.accounts import Account
-from todo_api.upkeep.after_restore import after_restore
+from todo_api.operator.after_restore import after_restore
 from todo_api.upkeep.as_operator import OperatorError
 
 Superuser = psycopg.Connection[Any]

@@ -1,1 +1,1 @@
-"""What can an operator do with accounts, from a terminal?"""
+"""What can an operator do with accounts and after a restore, from a terminal?"""

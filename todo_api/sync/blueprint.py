@@ -8,33 +8,16 @@ from todo_api.auth.admission import admit, for_api_tokens, session_first, signed
 from todo_api.database.calls import Call, Unavailable
 from todo_api.sync.changes import ChangesTaker
 from todo_api.sync.marks import Since
+from todo_api.sync.parameters import LIMIT, QUERY
 from todo_api.sync.schemas import ChangesMeta
 from todo_api.tasks import etags
-from todo_api.tasks.schemas import LAST_REVISION
 from todo_api.tasks.turn import MOST_TRIES, STATE, number_tasks
 from todo_api.web import answers
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
 from todo_api.web.problems import Problem
-from todo_api.web.query import read_query, whole_number
+from todo_api.web.query import read_query
 from todo_api.web.request import current_request
-
-LIMIT, LIMIT_MAX = 500, 1000
-
-QUERY = (
-    whole_number(
-        "since",
-        "The `meta.revision` of the answer before. Without it, or with 0: every task, and nothing deleted.",
-        minimum=0,
-        maximum=LAST_REVISION,
-    ),
-    whole_number(
-        "limit",
-        f"How many changes to answer at most; {LIMIT} without it.",
-        minimum=1,
-        maximum=LIMIT_MAX,
-    ),
-)
 
 sync = Blueprint("sync", __name__, url_prefix="/api/<user_id>/changes")
 sync.before_request(admit)

@@ -31,19 +31,19 @@ class ChangesTaker:
 
     def take(self, rows: list[tuple[Any, ...]]) -> None:
         """Encode some rows. Raises Problem when there is no room for more."""
-        self.latest, self.forgotten, is_in_step, *_ = rows[0]
-        self.is_expired = self._since.is_expired(self.latest, self.forgotten)
+        changes = rows
+        if rows[0][0] is not None:  # the state, as of the moment of all rows
+            (self.latest, self.forgotten, self.is_in_step, *_), *changes = rows
+            self.is_expired = self._since.is_expired(self.latest, self.forgotten)
+            if changes and not changes[0][-1]:  # tasks without a revision come first
+                self.is_in_step = False
         if self.is_expired:
-            self.is_in_step = is_in_step
             return
-        changes = [row[3:] for row in rows if row[3] is not None]
-        if self._taken == 0:  # tasks without a revision come first
-            self.is_in_step = is_in_step and not (changes and changes[0][-1] == 0)
         here = changes[: self._limit - self._taken]
         self.has_more = len(here) < len(changes)
         self._taken += len(here)
-        self._deleted += [Deletion(row[1], row[-1]) for row in here if row[0]]
-        if tasks := [as_task(*row[1:]) for row in here if not row[0]]:
+        self._deleted += [Deletion(row[4], row[-1]) for row in here if row[3]]
+        if tasks := [as_task(*row[4:]) for row in here if not row[3]]:
             add_tasks(self.content, tasks)
         if here:
             self._last = here[-1][-1]

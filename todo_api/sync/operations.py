@@ -11,7 +11,7 @@ from todo_api.docs.vocabulary import (
     Answer,
     Operation,
 )
-from todo_api.sync.blueprint import QUERY
+from todo_api.sync.parameters import QUERY
 from todo_api.sync.schemas import ChangesAnswer
 from todo_api.tasks.operations import EXAMPLE_TASK
 

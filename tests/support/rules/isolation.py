@@ -373,6 +373,8 @@ def _values(ids: Person) -> dict[str, Any]:
         "due_from": None,
         "due_to": None,
         "page_size": 10,
+        "since": 0,
+        "by": 1,
         "renewed_id": str(uuid.uuid4()),
         "lifetime": 60,
         "longest": 3600,
