@@ -8,23 +8,13 @@ import msgspec
 from apispec import APISpec
 from werkzeug.routing import Map
 
+from todo_api.docs.about import ABOUT
 from todo_api.docs.failures import ANOTHER_METHOD, another_method, failures
 from todo_api.docs.headers import HEADERS
 from todo_api.docs.responses import COMPONENT, reference, success
 from todo_api.docs.routes import Route, routes_of
 from todo_api.docs.vocabulary import REQUEST_ID, Operation, Parameter
 from todo_api.web.schemas import ProblemAnswer
-
-_ABOUT = """\
-Tasks for many users, each of whom sees only their own.
-
-Sign up, and take the `access_token` and the `user_id` of the answer: the token goes into the header
-`Authorization: Bearer …` of the other calls, the id into the paths of the tasks.
-Every failure is a problem document; [the error codes](problems) say what to do about each. A method that
-a path does not know is answered 405, with the methods that it knows in `Allow`. A `GET` can be a `HEAD` too.
-A call that takes query parameters answers 422 to one that it does not know, to one that comes twice, and to
-an empty one; the other calls ignore them. A call that takes no body ignores one.
-"""
 
 
 def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> dict[str, Any]:
@@ -38,7 +28,7 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
         version=version("todo-api"),
         openapi_version="3.1.0",
         info={
-            "description": _ABOUT,
+            "description": ABOUT,
             "contact": {"name": "The operator of this service"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
