@@ -28,38 +28,54 @@ SELECT
     created_at,
     updated_at,
     revision
-FROM tasks
-WHERE user_id = %s
-    AND (updated_at, id) < (%(last_updated_at)s::timestamptz, %(last_id)s::uuid)
-    AND (%(is_completed)s::boolean IS NULL OR (completed_at IS NOT NULL) = %(is_completed)s::boolean)
-    AND (%(min_priority)s::smallint IS NULL OR priority >= %(min_priority)s::smallint)
-    AND (
-        %(due_from)s::date IS NULL
-        OR coalesce(due_date, (due_at AT TIME ZONE 'UTC')::date) >= %(due_from)s::date
-    )
-    AND (
-        %(due_to)s::date IS NULL
-        OR coalesce(due_date, (due_at AT TIME ZONE 'UTC')::date) <= %(due_to)s::date
-    )
-    AND (
-        %(tag)s::text IS NULL
-        OR pg_catalog.strpos(
-            ',' || pg_catalog.replace(
-                pg_catalog.translate(
-                    pg_catalog.lower(pg_catalog.array_to_string(tags, ',') COLLATE "C"),
-                    %(capitals)s::text,
-                    %(letters)s::text
-                ),
-                'ß',
-                'ss'
-            ) || ',',
-            ',' || %(tag)s::text || ','
-        ) > 0
-    )
-    AND (
-        %(q)s::text IS NULL
-        OR pg_catalog.strpos(pg_catalog.lower(title), pg_catalog.lower(%(q)s::text)) > 0
-        OR pg_catalog.strpos(pg_catalog.lower(notes), pg_catalog.lower(%(q)s::text)) > 0
-    )
+FROM (
+    SELECT
+        id,
+        user_id,
+        title,
+        notes,
+        due_date,
+        due_at,
+        priority,
+        tags,
+        completed_at,
+        created_at,
+        updated_at,
+        revision
+    FROM tasks
+    WHERE user_id = %s
+        AND (updated_at, id) < (%(last_updated_at)s::timestamptz, %(last_id)s::uuid)
+        AND (%(is_completed)s::boolean IS NULL OR (completed_at IS NOT NULL) = %(is_completed)s::boolean)
+        AND (%(min_priority)s::smallint IS NULL OR priority >= %(min_priority)s::smallint)
+        AND (
+            %(due_from)s::date IS NULL
+            OR coalesce(due_date, (due_at AT TIME ZONE 'UTC')::date) >= %(due_from)s::date
+        )
+        AND (
+            %(due_to)s::date IS NULL
+            OR coalesce(due_date, (due_at AT TIME ZONE 'UTC')::date) <= %(due_to)s::date
+        )
+        AND (
+            %(tag)s::text IS NULL
+            OR pg_catalog.strpos(
+                ',' || pg_catalog.replace(
+                    pg_catalog.translate(
+                        pg_catalog.lower(pg_catalog.array_to_string(tags, ',') COLLATE "C"),
+                        %(capitals)s::text,
+                        %(letters)s::text
+                    ),
+                    'ß',
+                    'ss'
+                ) || ',',
+                ',' || %(tag)s::text || ','
+            ) > 0
+        )
+        AND (
+            %(q)s::text IS NULL
+            OR pg_catalog.strpos(pg_catalog.lower(title), pg_catalog.lower(%(q)s::text)) > 0
+            OR pg_catalog.strpos(pg_catalog.lower(notes), pg_catalog.lower(%(q)s::text)) > 0
+        )
+    ORDER BY updated_at DESC, id DESC
+    LIMIT %(page_size)s::integer + 1
+) AS found
 ORDER BY updated_at DESC, id DESC
-LIMIT %(page_size)s::integer + 1

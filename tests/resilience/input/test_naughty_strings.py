@@ -93,7 +93,7 @@ def test_no_other_parameter_of_the_list_takes_a_naughty_string(
         "sort": "-?[a-z_]{3,10}",
         "limit": "[1-9][0-9]{0,3}",
     }
-    for text in STRINGS:
+    for text in {string[:100] for string in STRINGS}:  # six times in an address
         query = "&".join(f"{name}={quote(text, safe='')}" for name in forms)
         answer = client.ask("GET", f"{ann.tasks}?{query}", token=ann.token)
         assert answer.status == 422, ascii(text)
