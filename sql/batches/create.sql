@@ -2,7 +2,9 @@
 -- for which a quota is used up is left out, and one after it may fit. Where there is no room for all of them, they are
 -- walked through one after the other. Only after tasks/take_turn.
 --
--- Parameters: creates     a JSON array of objects: position (in the batch), id (null, or the id that the client has
+-- Parameters: key         null, or the key of the batch: then the rows are stored for it
+--             position    in the batch, of the first of them
+--             creates     a JSON array of objects: position (in the batch), id (null, or the id that the client has
 --                         chosen; no two are the same), title, notes, due_date, due_at, priority, tags as for
 --                         tasks/create
 --             max_tasks   how many tasks a user may hold
@@ -12,7 +14,7 @@
 --                         last 30 days
 --             is_new      whether the task was added; if not, it was there
 --             task        its columns as in tasks/get; null with a refusal
--- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey
+-- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey, idempotency_keys_pkey, batch_results_pkey
 -- Locks:      the user's row of task_counts, until commit; older deletions of the ids
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT
@@ -307,6 +309,46 @@ answered AS MATERIALIZED (
     FROM deletion
     INNER JOIN asked ON deletion.id = asked.new_id
     WHERE deletion.is_remembered
+),
+
+kept AS (
+    INSERT INTO batch_results (user_id, key, position, answer)
+    SELECT
+        idempotency_keys.user_id,
+        idempotency_keys.key,
+        %(position)s::integer,
+        pg_catalog.json_agg(
+            CASE
+                WHEN answered.refusal IS NULL
+                    THEN pg_catalog.json_build_array(
+                            answered.position,
+                            answered.refusal,
+                            answered.is_new,
+                            answered.id,
+                            answered.user_id,
+                            answered.title,
+                            answered.notes,
+                            answered.due_date::text,
+                            answered.due_at::text,
+                            answered.priority,
+                            answered.tags,
+                            answered.is_completed,
+                            answered.completed_at::text,
+                            answered.created_at::text,
+                            answered.updated_at::text,
+                            answered.revision
+                        )
+                ELSE pg_catalog.json_build_array(answered.position, answered.refusal)
+            END
+        )::text
+    FROM answered
+    INNER JOIN idempotency_keys ON answered.user_id = idempotency_keys.user_id
+    WHERE answered.user_id = %s
+        AND idempotency_keys.user_id = %s
+        AND idempotency_keys.key = %(key)s::text
+    GROUP BY
+        idempotency_keys.user_id,
+        idempotency_keys.key
 )
 
 SELECT

@@ -48,6 +48,8 @@ _TYPICAL = {
     "priority": 1,
     "tags": "shopping",
     "other_keys": 20_000,
+    "max_answers": 10_485_760,
+    "position": 0,
     "kept": 3,
     "most": 10,
     "days": 89,

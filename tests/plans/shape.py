@@ -131,8 +131,8 @@ _EVERY_ROW = {
     "before_sign_in/delete_account",
     "before_sign_in/fullest_users",
 }
-# At most 50 sign-ins, 64 sessions of one, 100 networks and 100 new tasks are sorted; and the events of one moment. That is
-# not worth an index. And once all tasks of a user.
+# At most 50 sign-ins, 64 sessions of one, 100 networks and 100 new tasks are sorted; and the events of one
+# moment. That is not worth an index. And once all tasks of a user.
 _FEW_ROWS = {
     "api_tokens/list",
     "batches/create",

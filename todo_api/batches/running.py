@@ -56,7 +56,7 @@ def _create(start: int, operations: Iterable[CreateOperation], quotas: Mapping[s
         task = of_new_task(operation, quotas)
         parameters = {name: task.pop(name) for name in ("max_tasks", "max_text")}
         tasks.append({"position": place, "id": operation.id or None, **task})
-    parameters["creates"] = msgspec.json.encode(tasks).decode()
+    parameters |= {"creates": msgspec.json.encode(tasks).decode(), "key": None, "position": start}
     return Step(Call("batches/create", parameters), range(start, start + len(tasks)), _created)
 
 
