@@ -17,16 +17,16 @@ CREATE TABLE batch_results (
     key        text        NOT NULL,
     -- 0 to 99
     -- squawk-ignore prefer-bigint-over-int
-    position   integer     NOT NULL,
+    place      integer     NOT NULL,
     answer     text        NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT batch_results_pkey PRIMARY KEY (user_id, key, position),
+    CONSTRAINT batch_results_pkey PRIMARY KEY (user_id, key, place),
     CONSTRAINT batch_results_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (user_id) ON DELETE CASCADE
 );
 
 COMMENT ON TABLE batch_results IS
 'What the statements of batches with a key returned. Good as long as the key is, for 24 hours.';
-COMMENT ON COLUMN batch_results.position IS 'In the batch, of the first operation that the statement did.';
+COMMENT ON COLUMN batch_results.place IS 'In the batch, of the first operation that the statement did.';
 COMMENT ON COLUMN batch_results.answer IS
 'The rows, as a JSON array of arrays. A statement without rows has none here.';
 COMMENT ON COLUMN batch_results.created_at IS 'As the key''s.';
@@ -35,7 +35,7 @@ COMMENT ON COLUMN idempotency_keys.task_id IS
 
 CREATE INDEX batch_results_by_time ON batch_results (created_at);
 
-GRANT SELECT, DELETE, INSERT (user_id, key, position, answer) ON batch_results TO todo_app;
+GRANT SELECT, DELETE, INSERT (user_id, key, place, answer) ON batch_results TO todo_app;
 
 ALTER TABLE batch_results ENABLE ROW LEVEL SECURITY;
 ALTER TABLE batch_results FORCE ROW LEVEL SECURITY;

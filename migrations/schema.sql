@@ -1218,7 +1218,7 @@ GRANT ALL ON FUNCTION public.sweep_deleted_tasks(most integer) TO todo_app;
 CREATE TABLE public.batch_results (
     user_id uuid NOT NULL,
     key text NOT NULL,
-    "position" integer NOT NULL,
+    place integer NOT NULL,
     answer text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
@@ -1227,14 +1227,14 @@ ALTER TABLE ONLY public.batch_results FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.batch_results IS 'What the statements of batches with a key returned. Good as long as the key is, for 24 hours.';
 
-COMMENT ON COLUMN public.batch_results."position" IS 'In the batch, of the first operation that the statement did.';
+COMMENT ON COLUMN public.batch_results.place IS 'In the batch, of the first operation that the statement did.';
 
 COMMENT ON COLUMN public.batch_results.answer IS 'The rows, as a JSON array of arrays. A statement without rows has none here.';
 
 COMMENT ON COLUMN public.batch_results.created_at IS 'As the key''s.';
 
 ALTER TABLE ONLY public.batch_results
-    ADD CONSTRAINT batch_results_pkey PRIMARY KEY (user_id, key, "position");
+    ADD CONSTRAINT batch_results_pkey PRIMARY KEY (user_id, key, place);
 
 CREATE INDEX batch_results_by_time ON public.batch_results USING btree (created_at);
 
@@ -1253,7 +1253,7 @@ CREATE POLICY batch_results_own ON public.batch_results TO todo_app
 CREATE POLICY batch_results_sweep ON public.batch_results FOR DELETE TO todo_auth
     USING ((created_at <= (now() - '24:01:00'::interval)));
 
-GRANT SELECT, DELETE, INSERT (user_id, key, , answer), position ON TABLE public.batch_results TO todo_app;
+GRANT SELECT, DELETE, INSERT (user_id, key, place, answer) ON TABLE public.batch_results TO todo_app;
 GRANT DELETE, SELECT (created_at) ON TABLE public.batch_results TO todo_auth;
 
 -- --- sweep_batch_results ---

@@ -5,7 +5,7 @@
 --             other_keys     how many other keys of the last 24 hours a user may have
 --             max_answers    how many bytes of answers these may have when one more comes
 -- Returns:    is_same        whether the key came with this body; null: the key is not there, and another is in the way
---             position       in the batch, of the first operation that a statement did; null: no row was stored
+--             place          in the batch, of the first operation that a statement did; null: no row was stored
 --             answer         the rows of that statement, as a JSON array of arrays
 --             room_in        null, or seconds until there is room for a key. No row: there is room by now
 -- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, batch_results_pkey
@@ -23,7 +23,7 @@ WITH known AS MATERIALIZED (
 
 stored AS MATERIALIZED (
     SELECT
-        position,
+        place,
         answer
     FROM batch_results
     WHERE user_id = %s
@@ -74,7 +74,7 @@ answered AS MATERIALIZED (
     SELECT
         known.user_id,
         known.is_same,
-        stored.position,
+        stored.place,
         stored.answer
     FROM known
     LEFT JOIN stored ON known.is_same
@@ -82,7 +82,7 @@ answered AS MATERIALIZED (
 
 SELECT
     is_same,
-    position,
+    place,
     answer,
     NULL::integer AS room_in
 FROM answered
@@ -90,7 +90,7 @@ WHERE user_id = %s
 UNION ALL
 SELECT
     NULL::boolean AS is_same,
-    NULL::integer AS position,
+    NULL::integer AS place,
     NULL::text AS answer,
     pg_catalog.ceil(extract(EPOCH FROM created_at + interval '24 hours' - now()))::integer AS room_in
 FROM in_the_way

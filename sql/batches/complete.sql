@@ -2,7 +2,7 @@
 -- tasks/take_turn and batches/claim.
 --
 -- Parameters: key       of the batch
---             position  in the batch
+--             place     in the batch
 --             task_id   the task; another user's task is not found
 -- Returns:    the task as it is now, or no row
 -- Index:      idempotency_keys_pkey, batch_results_pkey, tasks_pkey, task_counts_pkey
@@ -100,11 +100,11 @@ answered AS MATERIALIZED (
 ),
 
 kept AS (
-    INSERT INTO batch_results (user_id, key, position, answer)
+    INSERT INTO batch_results (user_id, key, place, answer)
     SELECT
         idempotency_keys.user_id,
         idempotency_keys.key,
-        %(position)s::integer,
+        %(place)s::integer,
         pg_catalog.json_build_array(
             pg_catalog.json_build_array(
                 answered.id,

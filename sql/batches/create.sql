@@ -3,13 +3,13 @@
 -- walked through one after the other. Only after tasks/take_turn.
 --
 -- Parameters: key         null, or the key of the batch: then the rows are stored for it
---             position    in the batch, of the first of them
---             creates     a JSON array of objects: position (in the batch), id (null, or the id that the client has
---                         chosen; no two are the same), title, notes, due_date, due_at, priority, tags as for
+--             place       in the batch, of the first of them
+--             creates     a JSON array of objects: place (in the batch), id (null, or the id that the client has chosen; no
+--                         two are the same), title, notes, due_date, due_at, priority, tags as for
 --                         tasks/create
 --             max_tasks   how many tasks a user may hold
 --             max_text    how many bytes of text these may have
--- Returns:    position    in the batch. No row for those for which a quota is used up
+-- Returns:    place       in the batch. No row for those for which a quota is used up
 --             refusal     null, or the code of the problem: task-deleted for an id of a task that was deleted in the
 --                         last 30 days
 --             is_new      whether the task was added; if not, it was there
@@ -18,7 +18,7 @@
 -- Locks:      the user's row of task_counts, until commit; older deletions of the ids
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT
-        position,
+        place,
         id IS NOT NULL AS is_chosen,
         coalesce(id, gen_random_uuid()) AS new_id,
         title,
@@ -32,7 +32,7 @@ WITH RECURSIVE asked AS MATERIALIZED (
         + pg_catalog.octet_length(pg_catalog.replace(tags, ',', '')) AS bytes
     FROM
         pg_catalog.json_to_recordset(%(creates)s::json) AS (
-            position integer,
+            place integer,
             id uuid,
             title text,
             notes text,
@@ -110,7 +110,7 @@ addable AS MATERIALIZED (
     SELECT
         new_id,
         bytes,
-        pg_catalog.row_number() OVER (ORDER BY position) AS place
+        pg_catalog.row_number() OVER (ORDER BY place) AS step
     FROM asked
     WHERE new_id NOT IN (SELECT present.id FROM present)
         AND new_id NOT IN (SELECT deletion.id FROM deletion WHERE deletion.is_remembered)
@@ -137,7 +137,7 @@ held AS MATERIALIZED (
 
 walked AS (
     SELECT
-        0::bigint AS place,
+        0::bigint AS step,
         tasks,
         text_bytes,
         FALSE AS fits
@@ -145,30 +145,30 @@ walked AS (
     WHERE NOT has_room_for_all
     UNION ALL
     SELECT
-        step.place,
-        step.tasks + step.fits::integer AS tasks,
-        CASE WHEN step.fits THEN step.text_bytes + step.bytes ELSE step.text_bytes END AS text_bytes,
-        step.fits
+        next_one.step,
+        next_one.tasks + next_one.fits::integer AS tasks,
+        CASE WHEN next_one.fits THEN next_one.text_bytes + next_one.bytes ELSE next_one.text_bytes END AS text_bytes,
+        next_one.fits
     FROM (
         SELECT
-            addable.place,
+            addable.step,
             addable.bytes,
             walked.tasks,
             walked.text_bytes,
             (walked.tasks < %(max_tasks)s::integer)
             AND (walked.text_bytes + addable.bytes <= %(max_text)s::bigint) AS fits
         FROM walked
-        INNER JOIN addable ON addable.place = walked.place + 1
-    ) AS step
+        INNER JOIN addable ON addable.step = walked.step + 1
+    ) AS next_one
 ),
 
 fitting AS MATERIALIZED (
     SELECT
         new_id,
         bytes,
-        pg_catalog.row_number() OVER (ORDER BY place) AS number
+        pg_catalog.row_number() OVER (ORDER BY step) AS number
     FROM addable
-    WHERE place IN (SELECT walked.place FROM walked WHERE walked.fits)
+    WHERE step IN (SELECT walked.step FROM walked WHERE walked.fits)
         OR EXISTS (SELECT FROM held WHERE held.has_room_for_all)
 ),
 
@@ -250,7 +250,7 @@ made AS (
 
 answered AS MATERIALIZED (
     SELECT
-        asked.position,
+        asked.place,
         NULL::text AS refusal,
         TRUE AS is_new,
         made.id,
@@ -270,7 +270,7 @@ answered AS MATERIALIZED (
     INNER JOIN asked ON made.id = asked.new_id
     UNION ALL
     SELECT
-        asked.position,
+        asked.place,
         NULL::text AS refusal,
         FALSE AS is_new,
         present.id,
@@ -290,7 +290,7 @@ answered AS MATERIALIZED (
     INNER JOIN asked ON present.id = asked.new_id
     UNION ALL
     SELECT
-        asked.position,
+        asked.place,
         'task-deleted' AS refusal,
         FALSE AS is_new,
         NULL::uuid AS id,
@@ -312,16 +312,16 @@ answered AS MATERIALIZED (
 ),
 
 kept AS (
-    INSERT INTO batch_results (user_id, key, position, answer)
+    INSERT INTO batch_results (user_id, key, place, answer)
     SELECT
         idempotency_keys.user_id,
         idempotency_keys.key,
-        %(position)s::integer,
+        %(place)s::integer,
         pg_catalog.json_agg(
             CASE
                 WHEN answered.refusal IS NULL
                     THEN pg_catalog.json_build_array(
-                            answered.position,
+                            answered.place,
                             answered.refusal,
                             answered.is_new,
                             answered.id,
@@ -338,7 +338,7 @@ kept AS (
                             answered.updated_at::text,
                             answered.revision
                         )
-                ELSE pg_catalog.json_build_array(answered.position, answered.refusal)
+                ELSE pg_catalog.json_build_array(answered.place, answered.refusal)
             END
         )::text
     FROM answered
@@ -352,7 +352,7 @@ kept AS (
 )
 
 SELECT
-    position,
+    place,
     refusal,
     is_new,
     id,

@@ -2,7 +2,7 @@
 -- tasks/take_turn and batches/claim.
 --
 -- Parameters: key             of the batch
---             position        in the batch
+--             place           in the batch
 --             task_id         the task; another user's task is not found
 --             if_revision     null, or the revision that the task has to have
 --             max_deletions   how many deletions of a user are remembered
@@ -120,11 +120,11 @@ answered AS MATERIALIZED (
 ),
 
 kept AS (
-    INSERT INTO batch_results (user_id, key, position, answer)
+    INSERT INTO batch_results (user_id, key, place, answer)
     SELECT
         idempotency_keys.user_id,
         idempotency_keys.key,
-        %(position)s::integer,
+        %(place)s::integer,
         pg_catalog.json_build_array(
             pg_catalog.json_build_array(answered.refusal)
         )::text

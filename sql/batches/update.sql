@@ -2,7 +2,7 @@
 -- Only after tasks/take_turn and batches/claim.
 --
 -- Parameters: key            of the batch
---             position       in the batch
+--             place          in the batch
 --             task_id        the task; another user's task is not found
 --             if_revision    null, or the revision that the task has to have
 --             title          1 to 500 characters, trimmed; null: no change
@@ -169,11 +169,11 @@ answered AS MATERIALIZED (
 ),
 
 kept AS (
-    INSERT INTO batch_results (user_id, key, position, answer)
+    INSERT INTO batch_results (user_id, key, place, answer)
     SELECT
         idempotency_keys.user_id,
         idempotency_keys.key,
-        %(position)s::integer,
+        %(place)s::integer,
         pg_catalog.json_build_array(
             CASE
                 WHEN answered.refusal IS NULL

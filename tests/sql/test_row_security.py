@@ -27,7 +27,7 @@ KEYS = {
     "task_counts": "user_id",
     "deleted_tasks": "id",
     "idempotency_keys": "key",
-    "batch_results": "position",
+    "batch_results": "place",
     "sign_in_networks": "network",
 }
 _numbers = itertools.count(1)
@@ -358,7 +358,7 @@ def test_a_statement_without_its_rule_still_does_not_meet_another_users_rows(
             "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
             " VALUES ('{b}', 'k', sha256(''), gen_random_uuid(), now())"
         ),
-        ("INSERT INTO batch_results (user_id, key, position, answer) VALUES ('{b}', 'k', 7, '[]')"),
+        ("INSERT INTO batch_results (user_id, key, place, answer) VALUES ('{b}', 'k', 7, '[]')"),
         (
             "INSERT INTO users (user_id, email, password_hash)"
             " VALUES (gen_random_uuid(), 'x@example.com', '{hash}')"

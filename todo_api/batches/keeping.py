@@ -72,5 +72,5 @@ def once(
 def _kept(step: Step, key: str) -> Call:
     """The statement of sql/batches that does the same, and stores its rows."""
     name = step.call.name.rpartition("/")[2]
-    parameters = step.call.parameters | {"key": key, "position": step.places.start}
+    parameters = step.call.parameters | {"key": key, "place": step.places.start}
     return Call(f"batches/{name}", parameters)

@@ -22,8 +22,8 @@ ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header's name in WSGI
 IDEMPOTENCY_KEY = "[!-~]{1,255}"
 _KEY = re.compile(IDEMPOTENCY_KEY)
 _NO_ROOM = (
-    "Too many requests with an Idempotency-Key in the last 24 hours, or too long answers to them. Nothing was "
-    "done, and the keys that were accepted stay good."
+    "Too many requests with an Idempotency-Key in the last 24 hours, or too long answers to them. Nothing "
+    "was done, and the keys that were accepted stay good."
 )
 
 

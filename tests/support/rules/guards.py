@@ -126,7 +126,7 @@ GRANTS = {
         "id occurred_at event reason user_id address user_agent request_id"
     ),
     ("todo_app", "batch_results", "SELECT"): "*",
-    ("todo_app", "batch_results", "INSERT"): "user_id key position answer",
+    ("todo_app", "batch_results", "INSERT"): "user_id key place answer",
     ("todo_app", "batch_results", "DELETE"): "*",
     ("todo_auth", "batch_results", "SELECT"): "created_at",
     ("todo_auth", "batch_results", "DELETE"): "*",

@@ -113,7 +113,7 @@ ATTACKS = (
         "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
         " VALUES ($1, 'planted', sha256(''), gen_random_uuid(), now())"
     ),
-    "INSERT INTO batch_results (user_id, key, position, answer) VALUES ($1, 'good', 7, 'planted')",
+    "INSERT INTO batch_results (user_id, key, place, answer) VALUES ($1, 'good', 7, 'planted')",
     (
         "INSERT INTO sign_in_networks (user_id, network, seen_on) VALUES ($1, '192.0.2.9', '2026-01-01')"
         " ON CONFLICT (user_id, network) DO UPDATE SET seen_on = '2026-01-01'"
@@ -307,7 +307,7 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         [who.user_id, who.task_id],
     )
     connection.execute(
-        "INSERT INTO batch_results (user_id, key, position, answer, created_at)"
+        "INSERT INTO batch_results (user_id, key, place, answer, created_at)"
         " VALUES ($1, 'k', 0, $2, now() - interval '2 days'), ($1, 'good', 0, $2, now())",
         [who.user_id, f'[["{who.title}"]]'],
     )
@@ -353,8 +353,8 @@ def _values(ids: Person) -> dict[str, Any]:
         "max_text": 1000,
         "max_deletions": 1,
         "new_id": "00000000-0000-4000-8000-000000000001",
-        "creates": '[{"position": 0, "id": "00000000-0000-4000-8000-000000000002", "title": "new",'
-        ' "priority": 0, "tags": ""}, {"position": 1, "id": null, "title": "new",'
+        "creates": '[{"place": 0, "id": "00000000-0000-4000-8000-000000000002", "title": "new",'
+        ' "priority": 0, "tags": ""}, {"place": 1, "id": null, "title": "new",'
         ' "priority": 0, "tags": "a,b"}]',
         "if_revision": None,
         "sets_notes": True,
@@ -367,7 +367,7 @@ def _values(ids: Person) -> dict[str, Any]:
         "tags": "a,b",
         "other_keys": 10,
         "max_answers": 1000,
-        "position": 1,
+        "place": 1,
         "kept": 1,
         "most": 10,
         "days": 90,
