@@ -453,7 +453,7 @@ ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.idempotency_keys IS 'What a user''s create was answered, by the key that the client sent with it. Good for 24 hours.';
 
-COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
+COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since. For a batch a random id, which no task has.';
 
 COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were: the task''s own created_at.';
 
@@ -1212,3 +1212,79 @@ COMMENT ON FUNCTION public.sweep_deleted_tasks(most integer) IS 'Removes so many
 
 REVOKE ALL ON FUNCTION public.sweep_deleted_tasks(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_deleted_tasks(most integer) TO todo_app;
+
+-- --- batch_results ---
+
+CREATE TABLE public.batch_results (
+    user_id uuid NOT NULL,
+    key text NOT NULL,
+    place integer NOT NULL,
+    answer text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.batch_results FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.batch_results IS 'What the statements of batches with a key returned. Good as long as the key is, for 24 hours.';
+
+COMMENT ON COLUMN public.batch_results.place IS 'In the batch, of the first operation that the statement did.';
+
+COMMENT ON COLUMN public.batch_results.answer IS 'The rows, as a JSON array of arrays. A statement without rows has none here.';
+
+COMMENT ON COLUMN public.batch_results.created_at IS 'As the key''s.';
+
+ALTER TABLE ONLY public.batch_results
+    ADD CONSTRAINT batch_results_pkey PRIMARY KEY (user_id, key, place);
+
+CREATE INDEX batch_results_by_time ON public.batch_results USING btree (created_at);
+
+ALTER TABLE ONLY public.batch_results
+    ADD CONSTRAINT batch_results_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+
+ALTER TABLE public.batch_results ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY batch_results_find_old ON public.batch_results FOR SELECT TO todo_auth
+    USING ((created_at <= (now() - '24:01:00'::interval)));
+
+CREATE POLICY batch_results_own ON public.batch_results TO todo_app
+    USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+    WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY batch_results_sweep ON public.batch_results FOR DELETE TO todo_auth
+    USING ((created_at <= (now() - '24:01:00'::interval)));
+
+GRANT SELECT, DELETE, INSERT (user_id, key, place, answer) ON TABLE public.batch_results TO todo_app;
+GRANT DELETE, SELECT (created_at) ON TABLE public.batch_results TO todo_auth;
+
+-- --- sweep_batch_results ---
+
+CREATE FUNCTION public.sweep_batch_results(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    expired CONSTANT timestamptz := now() - interval '24 hours 1 minute';
+    border  timestamptz;
+    removed integer;
+BEGIN
+    PERFORM set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+    SELECT max(oldest.created_at) INTO border
+    FROM (
+        SELECT r.created_at
+        FROM public.batch_results AS r
+        WHERE r.created_at <= expired
+        ORDER BY r.created_at
+        LIMIT most
+    ) AS oldest;
+    DELETE FROM public.batch_results WHERE created_at <= border;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END
+$$;
+
+ALTER FUNCTION public.sweep_batch_results(most integer) OWNER TO todo_auth;
+
+COMMENT ON FUNCTION public.sweep_batch_results(most integer) IS 'Removes so many of the results of all users'' batches that are older than 24 hours, oldest first; returns how many.';
+
+REVOKE ALL ON FUNCTION public.sweep_batch_results(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep_batch_results(most integer) TO todo_app;

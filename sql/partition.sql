@@ -1,5 +1,5 @@
--- Split sessions, tasks, task_counts, deleted_tasks, idempotency_keys and sign_in_networks into 16 hash partitions by
--- user_id, on plain PostgreSQL.
+-- Split sessions, tasks, task_counts, deleted_tasks, idempotency_keys, batch_results and sign_in_networks into 16 hash
+-- partitions by user_id, on plain PostgreSQL.
 -- Not a statement of the service: a DBA runs it once, as the owner of the tables or a superuser, after
 -- `todo-api migrate`:
 --
@@ -27,7 +27,7 @@ SELECT set_config('todo.partitions', '16', FALSE);
 -- If row security would hide rows, the copy fails instead of leaving them out.
 SET LOCAL row_security = off;
 
-LOCK TABLE users, sessions, tasks, task_counts, deleted_tasks, idempotency_keys, sign_in_networks
+LOCK TABLE users, sessions, tasks, task_counts, deleted_tasks, idempotency_keys, batch_results, sign_in_networks
 IN ACCESS EXCLUSIVE MODE;
 
 -- Foreign keys are checked as the owner. The lock keeps others out of users until this is undone, below.
@@ -53,7 +53,9 @@ BEGIN
         RAISE EXCEPTION 'on Citus the tables are split by distribute.sql';
     END IF;
     FOREACH kept IN ARRAY
-        ARRAY['sessions', 'tasks', 'task_counts', 'deleted_tasks', 'idempotency_keys', 'sign_in_networks'] LOOP
+        ARRAY[
+            'sessions', 'tasks', 'task_counts', 'deleted_tasks', 'idempotency_keys', 'batch_results', 'sign_in_networks'
+        ] LOOP
         former := format('public.%I', kept)::regclass;
         SELECT count(*) INTO parts FROM pg_inherits WHERE inhparent = former;
         CONTINUE WHEN parts = wanted;
@@ -182,7 +184,7 @@ ALTER TABLE users FORCE ROW LEVEL SECURITY;
 COMMIT;
 
 -- The next statements should be planned with statistics of the new tables.
-ANALYZE sessions, tasks, task_counts, deleted_tasks, idempotency_keys, sign_in_networks;
+ANALYZE sessions, tasks, task_counts, deleted_tasks, idempotency_keys, batch_results, sign_in_networks;
 
 -- A generic plan finds its one partition when it starts. By default, PostgreSQL estimates too high a cost for such
 -- a plan and plans again every time, for twice the CPU (SCALING.md). The setting is for new connections.

@@ -2,21 +2,23 @@
 -- for which a quota is used up is left out, and one after it may fit. Where there is no room for all of them, they are
 -- walked through one after the other. Only after tasks/take_turn.
 --
--- Parameters: creates     a JSON array of objects: position (in the batch), id (null, or the id that the client has
---                         chosen; no two are the same), title, notes, due_date, due_at, priority, tags as for
+-- Parameters: key         null, or the key of the batch: then the rows are stored for it
+--             place       in the batch, of the first of them
+--             creates     a JSON array of objects: place (in the batch), id (null, or the id that the client has chosen; no
+--                         two are the same), title, notes, due_date, due_at, priority, tags as for
 --                         tasks/create
 --             max_tasks   how many tasks a user may hold
 --             max_text    how many bytes of text these may have
--- Returns:    position    in the batch. No row for those for which a quota is used up
+-- Returns:    place       in the batch. No row for those for which a quota is used up
 --             refusal     null, or the code of the problem: task-deleted for an id of a task that was deleted in the
 --                         last 30 days
 --             is_new      whether the task was added; if not, it was there
 --             task        its columns as in tasks/get; null with a refusal
--- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey
+-- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey, idempotency_keys_pkey, batch_results_pkey
 -- Locks:      the user's row of task_counts, until commit; older deletions of the ids
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT
-        position,
+        place,
         id IS NOT NULL AS is_chosen,
         coalesce(id, gen_random_uuid()) AS new_id,
         title,
@@ -30,7 +32,7 @@ WITH RECURSIVE asked AS MATERIALIZED (
         + pg_catalog.octet_length(pg_catalog.replace(tags, ',', '')) AS bytes
     FROM
         pg_catalog.json_to_recordset(%(creates)s::json) AS (
-            position integer,
+            place integer,
             id uuid,
             title text,
             notes text,
@@ -108,7 +110,7 @@ addable AS MATERIALIZED (
     SELECT
         new_id,
         bytes,
-        pg_catalog.row_number() OVER (ORDER BY position) AS place
+        pg_catalog.row_number() OVER (ORDER BY place) AS step
     FROM asked
     WHERE new_id NOT IN (SELECT present.id FROM present)
         AND new_id NOT IN (SELECT deletion.id FROM deletion WHERE deletion.is_remembered)
@@ -135,7 +137,7 @@ held AS MATERIALIZED (
 
 walked AS (
     SELECT
-        0::bigint AS place,
+        0::bigint AS step,
         tasks,
         text_bytes,
         FALSE AS fits
@@ -143,30 +145,30 @@ walked AS (
     WHERE NOT has_room_for_all
     UNION ALL
     SELECT
-        step.place,
-        step.tasks + step.fits::integer AS tasks,
-        CASE WHEN step.fits THEN step.text_bytes + step.bytes ELSE step.text_bytes END AS text_bytes,
-        step.fits
+        next_one.step,
+        next_one.tasks + next_one.fits::integer AS tasks,
+        CASE WHEN next_one.fits THEN next_one.text_bytes + next_one.bytes ELSE next_one.text_bytes END AS text_bytes,
+        next_one.fits
     FROM (
         SELECT
-            addable.place,
+            addable.step,
             addable.bytes,
             walked.tasks,
             walked.text_bytes,
             (walked.tasks < %(max_tasks)s::integer)
             AND (walked.text_bytes + addable.bytes <= %(max_text)s::bigint) AS fits
         FROM walked
-        INNER JOIN addable ON addable.place = walked.place + 1
-    ) AS step
+        INNER JOIN addable ON addable.step = walked.step + 1
+    ) AS next_one
 ),
 
 fitting AS MATERIALIZED (
     SELECT
         new_id,
         bytes,
-        pg_catalog.row_number() OVER (ORDER BY place) AS number
+        pg_catalog.row_number() OVER (ORDER BY step) AS number
     FROM addable
-    WHERE place IN (SELECT walked.place FROM walked WHERE walked.fits)
+    WHERE step IN (SELECT walked.step FROM walked WHERE walked.fits)
         OR EXISTS (SELECT FROM held WHERE held.has_room_for_all)
 ),
 
@@ -248,7 +250,7 @@ made AS (
 
 answered AS MATERIALIZED (
     SELECT
-        asked.position,
+        asked.place,
         NULL::text AS refusal,
         TRUE AS is_new,
         made.id,
@@ -268,7 +270,7 @@ answered AS MATERIALIZED (
     INNER JOIN asked ON made.id = asked.new_id
     UNION ALL
     SELECT
-        asked.position,
+        asked.place,
         NULL::text AS refusal,
         FALSE AS is_new,
         present.id,
@@ -288,7 +290,7 @@ answered AS MATERIALIZED (
     INNER JOIN asked ON present.id = asked.new_id
     UNION ALL
     SELECT
-        asked.position,
+        asked.place,
         'task-deleted' AS refusal,
         FALSE AS is_new,
         NULL::uuid AS id,
@@ -307,10 +309,50 @@ answered AS MATERIALIZED (
     FROM deletion
     INNER JOIN asked ON deletion.id = asked.new_id
     WHERE deletion.is_remembered
+),
+
+kept AS (
+    INSERT INTO batch_results (user_id, key, place, answer)
+    SELECT
+        idempotency_keys.user_id,
+        idempotency_keys.key,
+        %(place)s::integer,
+        pg_catalog.json_agg(
+            CASE
+                WHEN answered.refusal IS NULL
+                    THEN pg_catalog.json_build_array(
+                            answered.place,
+                            answered.refusal,
+                            answered.is_new,
+                            answered.id,
+                            answered.user_id,
+                            answered.title,
+                            answered.notes,
+                            answered.due_date::text,
+                            answered.due_at::text,
+                            answered.priority,
+                            answered.tags,
+                            answered.is_completed,
+                            answered.completed_at::text,
+                            answered.created_at::text,
+                            answered.updated_at::text,
+                            answered.revision
+                        )
+                ELSE pg_catalog.json_build_array(answered.place, answered.refusal)
+            END
+        )::text
+    FROM answered
+    INNER JOIN idempotency_keys ON answered.user_id = idempotency_keys.user_id
+    WHERE answered.user_id = %s
+        AND idempotency_keys.user_id = %s
+        AND idempotency_keys.key = %(key)s::text
+    GROUP BY
+        idempotency_keys.user_id,
+        idempotency_keys.key
 )
 
 SELECT
-    position,
+    place,
     refusal,
     is_new,
     id,

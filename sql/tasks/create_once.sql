@@ -2,7 +2,8 @@
 -- tasks/take_turn: otherwise two requests with the same key could both find no key, and two with new keys could both
 -- find room for one. The key in the way is, of too many, the one that has to get too old first.
 -- A task with the id that the client has chosen is answered as in tasks/create_with_id, and stored with the key: it may
--- be another one when the same request comes again. What was added can be made again from the request itself.
+-- be another one when the same request comes again. Only then the answers that are kept are added up. What was added
+-- can be made again from the request itself.
 --
 -- Parameters: key            the client's key
 --             request_hash   SHA-256 of the request's body, in hexadecimal digits
@@ -16,6 +17,7 @@
 --             max_tasks      how many tasks a user may hold
 --             max_text       how many bytes of text these may have
 --             other_keys     how many other keys of the last 24 hours a user may have
+--             max_answers    how many bytes of answers these may have when one more comes
 -- Returns:    refusal        null, or the code of the problem: idempotency-key-reused, rate-limited, task-deleted. No
 --                            row when a quota is used up
 --             is_replay      whether the key existed
@@ -24,7 +26,8 @@
 --             revision       the new task's first one
 --             answer         null, or the task that was there, as a JSON array of the columns of tasks/get
 --             room_in        null, or seconds until there is room for a key
--- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, tasks_pkey, deleted_tasks_pkey, task_counts_pkey
+-- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, batch_results_pkey, tasks_pkey, deleted_tasks_pkey,
+--             task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit; an older deletion of the id
 WITH known AS MATERIALIZED (
     SELECT
@@ -76,6 +79,42 @@ present AS MATERIALIZED (
         AND id = %(new_id)s::uuid
         AND NOT EXISTS (SELECT FROM known)
         AND NOT EXISTS (SELECT FROM in_the_way)
+),
+
+of_batches AS MATERIALIZED (
+    SELECT
+        key,
+        pg_catalog.sum(pg_catalog.octet_length(answer) + 100) AS bytes
+    FROM batch_results
+    WHERE user_id = %s
+        AND EXISTS (SELECT FROM present)
+    GROUP BY key
+),
+
+newest_first AS MATERIALIZED (
+    SELECT
+        idempotency_keys.user_id,
+        idempotency_keys.created_at,
+        pg_catalog.sum(
+            coalesce(pg_catalog.octet_length(idempotency_keys.answer), 0) + coalesce(of_batches.bytes, 0::bigint)
+        ) OVER (
+            ORDER BY idempotency_keys.created_at DESC, idempotency_keys.key DESC
+        ) AS bytes
+    FROM idempotency_keys
+    LEFT JOIN of_batches ON idempotency_keys.key = of_batches.key
+    WHERE idempotency_keys.user_id = %s
+        AND idempotency_keys.created_at > now() - interval '24 hours'
+        AND EXISTS (SELECT FROM present)
+),
+
+too_long AS MATERIALIZED (
+    SELECT
+        user_id,
+        created_at
+    FROM newest_first
+    WHERE bytes >= %(max_answers)s::bigint
+    ORDER BY bytes
+    LIMIT 1
 ),
 
 deletion AS MATERIALIZED (
@@ -179,6 +218,7 @@ kept_with_answer AS (
         answer
     FROM present
     WHERE user_id = %s
+        AND NOT EXISTS (SELECT FROM too_long)
     RETURNING
         user_id,
         task_id,
@@ -231,6 +271,17 @@ SELECT
     NULL::text AS answer,
     pg_catalog.ceil(extract(EPOCH FROM created_at + interval '24 hours' - now()))::integer AS room_in
 FROM in_the_way
+WHERE user_id = %s
+UNION ALL
+SELECT
+    'rate-limited' AS refusal,
+    FALSE AS is_replay,
+    NULL::uuid AS task_id,
+    created_at,
+    NULL::bigint AS revision,
+    NULL::text AS answer,
+    pg_catalog.ceil(extract(EPOCH FROM created_at + interval '24 hours' - now()))::integer AS room_in
+FROM too_long
 WHERE user_id = %s
 UNION ALL
 SELECT

@@ -26,6 +26,7 @@ IN_EXPORT = {
 LEFT_OUT = {
     "task_counts": "how many tasks there are: `account` has it",
     "deleted_tasks": "ids of what is gone, for 30 days: `changes` has them",
+    "batch_results": "answers of batches, gone after a day; the tasks that they made are there",
     "idempotency_keys": "hashes of requests, gone after a day; the tasks that they made are there",
     "sign_in_networks": "where logins came from: `sessions` and `events` have the addresses",
     "reset_codes": "the hash of a code that the operator made, until it is used or has expired",

@@ -92,7 +92,13 @@ def test_every_body_has_an_example():
 
 def test_every_route_and_method_is_in_it_and_no_other(app: Flask):
     routes = {
-        (method, rule.rule.replace("<path:", "<").replace("<task:", "<").replace("<", "{").replace(">", "}"))
+        (
+            method,
+            rule.rule.replace("<path:", "<")
+            .replace("<task:", "<")
+            .replace("<", "{")
+            .replace(">", "}"),
+        )
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

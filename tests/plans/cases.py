@@ -18,7 +18,7 @@ PAGE_SIZE = 20
 _CREATES = json.dumps(
     [
         {
-            "position": place,
+            "place": place,
             "id": f"00000000-0000-4000-8000-{place:012}" if place % 2 else None,
             "title": "Buy oat milk",
             "notes": None,
@@ -48,6 +48,8 @@ _TYPICAL = {
     "priority": 1,
     "tags": "shopping",
     "other_keys": 20_000,
+    "max_answers": 10_485_760,
+    "place": 0,
     "kept": 3,
     "most": 10,
     "by": 10,

@@ -227,6 +227,20 @@ _ROWS = (
     CROSS JOIN generate_series(1, tasks / 5) AS once
     ORDER BY {_CHANCE.format("number::bigint * 100000 + once", 5)}
     """,
+    # --- of every tenth key, the answers of a batch ---
+    """
+    INSERT INTO batch_results (user_id, key, position, answer, created_at)
+    SELECT
+        user_id,
+        key,
+        place,
+        '[["' || repeat('x', 200) || '"]]',
+        created_at
+    FROM idempotency_keys
+    CROSS JOIN generate_series(0, 1) AS place
+    WHERE key ~ '0$'
+    ORDER BY md5(user_id || key || place)
+    """,
     # --- three living sessions and two that ended by themselves for each user ---
     f"""
     INSERT INTO sessions (user_id, id, created_at, expires_at)

@@ -19,6 +19,7 @@ TABLES = (
     "task_counts",
     "deleted_tasks",
     "idempotency_keys",
+    "batch_results",
     "sign_in_networks",
     "auth_events",
     "reset_codes",
@@ -100,6 +101,14 @@ SEEN_OR_CHANGED = {
     "keys can be planted": (
         "ALTER POLICY idempotency_keys_own ON idempotency_keys WITH CHECK (true)",
         "INSERT INTO idempotency_keys",
+    ),
+    "answers of batches are seen": (
+        "ALTER POLICY batch_results_own ON batch_results USING (true)",
+        "batches/answered without WHERE",
+    ),
+    "answers of batches can be planted": (
+        "ALTER POLICY batch_results_own ON batch_results WITH CHECK (true)",
+        "INSERT INTO batch_results",
     ),
     "tasks can be planted": (
         "ALTER POLICY tasks_own ON tasks WITH CHECK (true)",

@@ -24,6 +24,7 @@ from todo_api.upkeep.role_check import check_role
 
 pytestmark = pytest.mark.partitioned
 TABLES = (
+    "batch_results",
     "deleted_tasks",
     "idempotency_keys",
     "sessions",
@@ -163,6 +164,7 @@ def test_the_partitions_have_the_tables_settings_and_are_guarded_themselves(
         " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1"
     ).fetchall()
     assert found == [
+        ("batch_results", True, True, None, None, 16),
         ("deleted_tasks", True, True, None, None, 16),
         ("idempotency_keys", True, True, None, None, 16),
         ("sessions", True, True, None, None, 16),
@@ -377,7 +379,7 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
     [
         name
         for name in sorted(STATEMENTS)
-        if name.startswith(("idempotency_keys/", "sessions/", "tasks/"))
+        if name.startswith(("batches/", "idempotency_keys/", "sessions/", "tasks/"))
     ],
 )
 def test_a_statement_meets_one_partition_of_each_table(

@@ -27,6 +27,7 @@ KEYS = {
     "task_counts": "user_id",
     "deleted_tasks": "id",
     "idempotency_keys": "key",
+    "batch_results": "place",
     "sign_in_networks": "network",
 }
 _numbers = itertools.count(1)
@@ -215,6 +216,8 @@ def test_outsiders_can_do_nothing(shared_url: str, login: Callable[[str], str]) 
         "INSERT INTO api_tokens (user_id, last_used_on) VALUES ('{a}', now())",
         "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
         "UPDATE idempotency_keys SET created_at = now()",
+        "UPDATE batch_results SET answer = '[]'",
+        "UPDATE batch_results SET created_at = now()",
         "UPDATE sign_in_networks SET network = '192.0.2.9'",
         "UPDATE sign_in_networks SET user_id = '{a}'",
         "UPDATE sessions SET user_id = user_id",
@@ -322,6 +325,8 @@ def test_without_any_setting_no_row_is_seen(shared: psycopg.Connection[Any], a: 
         "SELECT 1 FROM idempotency_keys WHERE user_id = '{b}'",
         "SELECT 1 FROM idempotency_keys WHERE task_id = '{task}'",
         "DELETE FROM idempotency_keys WHERE task_id = '{task}'",
+        "SELECT 1 FROM batch_results WHERE user_id = '{b}'",
+        "DELETE FROM batch_results WHERE key = 'k'",
         "SELECT 1 FROM tasks AS t JOIN users AS u USING (user_id) WHERE u.user_id = '{b}'",
     ],
 )
@@ -353,6 +358,7 @@ def test_a_statement_without_its_rule_still_does_not_meet_another_users_rows(
             "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
             " VALUES ('{b}', 'k', sha256(''), gen_random_uuid(), now())"
         ),
+        ("INSERT INTO batch_results (user_id, key, place, answer) VALUES ('{b}', 'k', 7, '[]')"),
         (
             "INSERT INTO users (user_id, email, password_hash)"
             " VALUES (gen_random_uuid(), 'x@example.com', '{hash}')"

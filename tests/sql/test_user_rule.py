@@ -108,6 +108,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "sweep_auth_events",
             "sweep_deleted_tasks",
             "sweep_idempotency_keys",
+            "sweep_batch_results",
             "sweep_rate_limits",
             "settle_guess",
             "sweep_sessions",

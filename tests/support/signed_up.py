@@ -72,6 +72,7 @@ def create_once(
         "request_hash": "00" * 32,
         "new_id": None,
         "other_keys": max_keys - 1,
+        "max_answers": 1_000_000,
     }
     return (
         Call("tasks/take_turn"),

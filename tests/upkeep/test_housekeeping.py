@@ -37,6 +37,11 @@ EXPIRED = {
         " now() - interval '24 hours 1 second' FROM users, generate_series(1, {n}) AS one"
         " WHERE email !~ '^code'"
     ),
+    "batch_results": (
+        "INSERT INTO batch_results SELECT user_id, 'old', one, '[]',"
+        " now() - interval '24 hours 61 seconds' - one * interval '1 ms'"
+        " FROM users, generate_series(1, {n}) AS one WHERE email !~ '^code'"
+    ),
     "sign_in_networks": (
         "INSERT INTO sign_in_networks SELECT user_id, '10.0.0.0'::inet + one,"
         " (now() AT TIME ZONE 'UTC')::date - 91 FROM users, generate_series(1, {n}) AS one"
@@ -78,6 +83,9 @@ LIVING = {
     "idempotency_keys": (
         "INSERT INTO idempotency_keys SELECT user_id, 'good', sha256(''), gen_random_uuid(),"
         " now() - interval '23 hours' FROM users"
+    ),
+    "batch_results": (
+        "INSERT INTO batch_results SELECT user_id, 'good', 0, '[]', now() - interval '24 hours' FROM users"
     ),
     "sign_in_networks": (
         "INSERT INTO sign_in_networks"

@@ -57,9 +57,9 @@ OPERATIONS = {
     "batches.run_batch": Operation(
         summary="Change many tasks at once",
         description="Up to 100 operations, done one after the other in the order sent, in one transaction. "
-        "Each sees what those before it have done, and takes the next revision. An `op` is `create`, `update`, "
-        "`complete` or `delete`, with the fields of the single call. `data` has one result for each, in "
-        "order: the status of the single call, with the task, or with the code of why it was not done. What "
+        "Each sees what those before it have done, and takes the next revision. An `op` is `create`, "
+        "`update`, `complete` or `delete`, with the fields of the single call. `data` has one result for "
+        "each, in order: the status of the single call, with the task, or with the code of why it was not done. What "
         "can be done is done. A body of the wrong shape is 422 as a whole, and nothing is done: "
         "`errors` names every wrong member of every operation, such as `operations[3].title`, and 10 000 at "
         "most. The body may have 512 KiB.",

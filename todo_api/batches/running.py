@@ -55,8 +55,8 @@ def _create(start: int, operations: Iterable[CreateOperation], quotas: Mapping[s
     for place, operation in enumerate(operations, start):
         task = of_new_task(operation, quotas)
         parameters = {name: task.pop(name) for name in ("max_tasks", "max_text")}
-        tasks.append({"position": place, "id": operation.id or None, **task})
-    parameters["creates"] = msgspec.json.encode(tasks).decode()
+        tasks.append({"place": place, "id": operation.id or None, **task})
+    parameters |= {"creates": msgspec.json.encode(tasks).decode(), "key": None, "place": start}
     return Step(Call("batches/create", parameters), range(start, start + len(tasks)), _created)
 
 
@@ -89,9 +89,12 @@ def _created(places: range, rows: list[Row]) -> Iterable[Result]:
         if place not in found:
             yield _refused("task-quota-exceeded")
             continue
-        refusal, is_new, *columns = found[place]
-        status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
-        yield _refused(refusal) if refusal else Result(status, as_task(*columns))
+        refusal, *task = found[place]
+        if refusal:
+            yield _refused(refusal)
+            continue
+        is_new, *columns = task
+        yield Result(HTTPStatus.CREATED if is_new else HTTPStatus.OK, as_task(*columns))
 
 
 def _changed(_: range, rows: list[Row]) -> Iterable[Result]:

@@ -22,8 +22,8 @@ ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header's name in WSGI
 IDEMPOTENCY_KEY = "[!-~]{1,255}"
 _KEY = re.compile(IDEMPOTENCY_KEY)
 _NO_ROOM = (
-    "Too many tasks were created with an Idempotency-Key in the last 24 hours. Nothing was created, and "
-    "the keys that were accepted stay good."
+    "Too many requests with an Idempotency-Key in the last 24 hours, or too long answers to them. Nothing "
+    "was done, and the keys that were accepted stay good."
 )
 
 
@@ -45,18 +45,38 @@ def key_of(sent: str) -> str:
     return sent
 
 
+def hash_of(body: msgspec.Struct) -> str:
+    """SHA-256 of the parsed body: other white space or escapes in the JSON don't make it another body."""
+    return hashlib.sha256(msgspec.json.encode(body)).hexdigest()
+
+
+def other_keys(quotas: Mapping[str, Any]) -> int:
+    """How many other keys of the last 24 hours a user may have."""
+    return max(KEYS_PER_DAY, quotas["MAX_TASKS_PER_USER"]) - 1  # type: ignore[no-any-return]
+
+
+def no_room(seconds: int) -> Problem:
+    """429: there is room for a key in so many seconds."""
+    return Problem("rate-limited", _NO_ROOM, headers={"Retry-After": str(seconds)})
+
+
+def reused() -> Problem:
+    """422: the key came with something else before."""
+    error = FieldError(field="Idempotency-Key", message="was sent with another body before")
+    return Problem("idempotency-key-reused", errors=[error])
+
+
 def create(
     database: Database, who: Caller, key: str, body: TaskCreate, quotas: Mapping[str, Any]
 ) -> Outcome:
     """Add a task, unless the key has been used already. Raises Problem."""
-    # of the parsed body: other white space or escapes in the JSON don't make it another body
-    request_hash = hashlib.sha256(msgspec.json.encode(body)).hexdigest()
     new = of_new_task(body, quotas)
     values = new | {
         "key": key,
-        "request_hash": request_hash,
+        "request_hash": hash_of(body),
         "new_id": body.id or None,
-        "other_keys": max(KEYS_PER_DAY, new["max_tasks"]) - 1,
+        "other_keys": other_keys(quotas),
+        "max_answers": quotas["MAX_TEXT_PER_USER"],
     }
     _, found = in_turn(
         database,
@@ -68,10 +88,9 @@ def create(
         raise Problem("task-quota-exceeded")
     [(refusal, is_replay, task_id, created_at, revision, answer, room_in)] = found
     if refusal == "rate-limited":
-        raise Problem(refusal, _NO_ROOM, headers={"Retry-After": str(room_in)})
+        raise no_room(room_in)
     if refusal == "idempotency-key-reused":
-        error = FieldError(field="Idempotency-Key", message="was sent with another body before")
-        raise Problem(refusal, errors=[error])
+        raise reused()
     if refusal:
         raise Problem(refusal)
     if answer is not None:

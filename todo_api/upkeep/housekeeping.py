@@ -21,6 +21,7 @@ SWEEPS = {
     "sessions": "before_sign_in/sweep_sessions",
     "api_tokens": "before_sign_in/sweep_api_tokens",
     "idempotency_keys": "before_sign_in/sweep_idempotency_keys",
+    "batch_results": "before_sign_in/sweep_batch_results",
     "sign_in_networks": "before_sign_in/sweep_sign_in_networks",
     "deleted_tasks": "before_sign_in/sweep_deleted_tasks",
     "rate_limits": "before_sign_in/sweep_rate_limits",

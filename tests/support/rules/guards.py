@@ -13,6 +13,7 @@ import psycopg
 OWN = "(user_id = (NULLIF(current_setting('app.user_id', true), ''))::uuid)"
 OWN_OR_NOBODYS = f"((user_id IS NULL) OR {OWN})"
 OLD_KEY = "(created_at <= (now() - '24:00:00'::interval))"
+OLD_RESULT = "(created_at <= (now() - '24:01:00'::interval))"
 OLD_DELETION = "(deleted_at <= (now() - '30 days'::interval))"
 # (table, policy): for whom, for what, USING, WITH CHECK
 POLICIES = {
@@ -40,6 +41,9 @@ POLICIES = {
     ("idempotency_keys", "idempotency_keys_own"): ("todo_app", "ALL", OWN, OWN),
     ("idempotency_keys", "idempotency_keys_find_old"): ("todo_auth", "SELECT", OLD_KEY, None),
     ("idempotency_keys", "idempotency_keys_sweep"): ("todo_auth", "DELETE", OLD_KEY, None),
+    ("batch_results", "batch_results_own"): ("todo_app", "ALL", OWN, OWN),
+    ("batch_results", "batch_results_find_old"): ("todo_auth", "SELECT", OLD_RESULT, None),
+    ("batch_results", "batch_results_sweep"): ("todo_auth", "DELETE", OLD_RESULT, None),
     ("sign_in_networks", "sign_in_networks_own"): ("todo_app", "ALL", OWN, OWN),
     ("sign_in_networks", "sign_in_networks_find"): ("todo_auth", "SELECT", "true", None),
     ("sign_in_networks", "sign_in_networks_sweep"): (
@@ -125,6 +129,11 @@ GRANTS = {
     ("todo_app", "auth_events", "SELECT"): (
         "id occurred_at event reason user_id address user_agent request_id"
     ),
+    ("todo_app", "batch_results", "SELECT"): "*",
+    ("todo_app", "batch_results", "INSERT"): "user_id key place answer",
+    ("todo_app", "batch_results", "DELETE"): "*",
+    ("todo_auth", "batch_results", "SELECT"): "created_at",
+    ("todo_auth", "batch_results", "DELETE"): "*",
     ("todo_app", "sign_in_networks", "SELECT"): "*",
     ("todo_app", "sign_in_networks", "INSERT"): "user_id network seen_on",
     ("todo_app", "sign_in_networks", "UPDATE"): "seen_on",
@@ -165,6 +174,7 @@ GRANTS = {
     ("todo_app", "sweep_sessions(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_api_tokens(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_idempotency_keys(integer)", "EXECUTE"): "*",
+    ("todo_app", "sweep_batch_results(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_deleted_tasks(integer)", "EXECUTE"): "*",
     ("todo_app", "sweep_auth_events(integer,integer)", "EXECUTE"): "*",
     ("todo_app", "find_reset_code(bytea)", "EXECUTE"): "*",
@@ -187,6 +197,7 @@ DEFINERS = {
     "sweep_sessions(integer)": "todo_auth",
     "sweep_api_tokens(integer)": "todo_auth",
     "sweep_idempotency_keys(integer)": "todo_auth",
+    "sweep_batch_results(integer)": "todo_auth",
     "sweep_deleted_tasks(integer)": "todo_auth",
     "sweep_auth_events(integer,integer)": "todo_auth",
     "find_reset_code(bytea)": "todo_auth",

@@ -40,6 +40,7 @@ _LIVES = {
     "sessions": "expires_at > now()",
     "api_tokens": "coalesce(expires_at > now(), TRUE)",
     "idempotency_keys": "created_at > now() - interval '24 hours'",
+    "batch_results": "created_at > now() - interval '24 hours'",
     "sign_in_networks": "seen_on > current_date - 90",
     "auth_events": "occurred_at > now() - interval '90 days'",
     "reset_codes": "expires_at > now()",
@@ -57,6 +58,7 @@ ATTACKS = (
     "SELECT user_id, tasks FROM task_counts FOR NO KEY UPDATE",
     "SELECT user_id, id FROM deleted_tasks",
     "SELECT user_id, task_id FROM idempotency_keys",
+    "SELECT user_id, answer FROM batch_results",
     "SELECT user_id, network FROM sign_in_networks",
     "SELECT user_id, address FROM auth_events",
     "SELECT user_id, code_hash FROM reset_codes",
@@ -82,6 +84,7 @@ ATTACKS = (
     "UPDATE deleted_tasks SET revision = 1",
     "UPDATE deleted_tasks SET user_id = $1",
     "UPDATE idempotency_keys SET task_id = gen_random_uuid()",
+    "UPDATE batch_results SET answer = '[]'",
     "UPDATE sign_in_networks SET seen_on = 'infinity'",
     "UPDATE auth_events SET reason = 'taken'",
     "DELETE FROM tasks",
@@ -91,6 +94,7 @@ ATTACKS = (
     "DELETE FROM task_counts",
     "DELETE FROM deleted_tasks",
     "DELETE FROM idempotency_keys",
+    "DELETE FROM batch_results",
     "DELETE FROM sign_in_networks",
     "DELETE FROM auth_events",
     "DELETE FROM reset_codes",
@@ -109,6 +113,7 @@ ATTACKS = (
         "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
         " VALUES ($1, 'planted', sha256(''), gen_random_uuid(), now())"
     ),
+    "INSERT INTO batch_results (user_id, key, place, answer) VALUES ($1, 'good', 7, 'planted')",
     (
         "INSERT INTO sign_in_networks (user_id, network, seen_on) VALUES ($1, '192.0.2.9', '2026-01-01')"
         " ON CONFLICT (user_id, network) DO UPDATE SET seen_on = '2026-01-01'"
@@ -302,6 +307,11 @@ def _person(connection: psycopg.Connection[Any], name: str) -> Person:
         [who.user_id, who.task_id],
     )
     connection.execute(
+        "INSERT INTO batch_results (user_id, key, place, answer, created_at)"
+        " VALUES ($1, 'k', 0, $2, now() - interval '2 days'), ($1, 'good', 0, $2, now())",
+        [who.user_id, f'[["{who.title}"]]'],
+    )
+    connection.execute(
         "INSERT INTO reset_codes (user_id, code_hash, expires_at)"
         " VALUES ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), now() + interval '1 hour')",
         [who.user_id],
@@ -343,8 +353,9 @@ def _values(ids: Person) -> dict[str, Any]:
         "max_text": 1000,
         "max_deletions": 1,
         "new_id": "00000000-0000-4000-8000-000000000001",
-        "creates": '[{"position": 0, "id": "00000000-0000-4000-8000-000000000002", "title": "new",'
-        ' "priority": 0, "tags": ""}, {"position": 1, "id": null, "title": "new", "priority": 0, "tags": "a,b"}]',
+        "creates": '[{"place": 0, "id": "00000000-0000-4000-8000-000000000002", "title": "new",'
+        ' "priority": 0, "tags": ""}, {"place": 1, "id": null, "title": "new",'
+        ' "priority": 0, "tags": "a,b"}]',
         "if_revision": None,
         "sets_notes": True,
         "notes": "new",
@@ -355,6 +366,8 @@ def _values(ids: Person) -> dict[str, Any]:
         "priority": 1,
         "tags": "a,b",
         "other_keys": 10,
+        "max_answers": 1000,
+        "place": 1,
         "kept": 1,
         "most": 10,
         "days": 90,

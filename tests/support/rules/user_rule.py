@@ -26,6 +26,7 @@ TABLES = {
     "task_counts": True,
     "deleted_tasks": True,
     "idempotency_keys": True,
+    "batch_results": True,
     "sign_in_networks": True,
     "auth_events": True,
     "reset_codes": True,
