@@ -36,6 +36,8 @@ def with_everything(account, database_url):
     reset_code(database_url, account.id)
     for key in ("k", "l"):
         account.post(account.tasks, json={"title": "x"}, headers={"Idempotency-Key": key})
+    batch = {"operations": [{"op": "delete", "id": account.add("Bread")["id"]}]}
+    account.post(f"{account.tasks}/batch", json=batch, headers={"Idempotency-Key": "m"})
     gone = account.add("Bread")
     assert account.delete(f"{account.tasks}/{gone['id']}").status_code == 204
     body = {"email": account.email, "password": PASSWORD}

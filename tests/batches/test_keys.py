@@ -197,9 +197,7 @@ def test_a_key_is_of_one_call(ann):
     single = ann.post(ann.tasks, json={"title": "a"}, headers=headers)
     assert reused(with_key(ann, "k", create("a")))
     with_key(ann, "of-a-batch", create("a"))
-    answer = ann.post(
-        ann.tasks, json={"title": "a"}, headers={"Idempotency-Key": "of-a-batch"}
-    )
+    answer = ann.post(ann.tasks, json={"title": "a"}, headers={"Idempotency-Key": "of-a-batch"})
     assert reused(answer)
     again = ann.post(ann.tasks, json={"title": "a"}, headers=headers)
     assert again.json["data"] == single.json["data"]

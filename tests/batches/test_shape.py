@@ -142,7 +142,7 @@ def test_a_lone_surrogate_in_a_name_is_replaced(ann):
     assert fields(ann, create() | {"\ud800": 1}) == ["operations[0].?"]
 
 
-def test_whole_numbers_may_be_written_with_a_fraction_of_zero(ann):
+def test_whole_numbers_are_written_in_digits(ann):
     task = ann.add()
     answer = raw(
         ann,
@@ -150,7 +150,11 @@ def test_whole_numbers_may_be_written_with_a_fraction_of_zero(ann):
         + json.dumps(delete(task["id"])).encode()[:-1]
         + b', "if_revision": 1.0}]}',
     )
-    assert [result["status"] for result in answer.json["data"]] == [201, 204]
+    named = [error["field"] for error in answer.json["errors"]]
+    assert (answer.status_code, named) == (
+        422,
+        ["operations[0].priority", "operations[1].if_revision"],
+    )
 
 
 @pytest.mark.parametrize(
