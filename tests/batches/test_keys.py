@@ -38,7 +38,7 @@ def age(superuser: psycopg.Connection[Any], who: Account, hours: float) -> None:
     """Let time pass for all of a user's keys, and what is stored for them."""
     for table in ("idempotency_keys", "batch_results"):
         superuser.execute(
-            f"UPDATE {table} SET created_at ="  # noqa: S608 (two tables)
+            f"UPDATE {table} SET created_at ="
             " (created_at AT TIME ZONE 'UTC' - make_interval(secs => %s)) AT TIME ZONE 'UTC'"
             " WHERE user_id = %s",
             [hours * 3600, who.id],

@@ -352,7 +352,12 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
                 "tags": "x",
             }
             values |= {"sets_notes": True, "sets_due_date": True, "sets_due_at": False}
-            values |= {USER: who.user_id, "last_created_at": "infinity", "page_size": 10, "since": 0}
+            values |= {
+                USER: who.user_id,
+                "last_created_at": "infinity",
+                "page_size": 10,
+                "since": 0,
+            }
             values |= {"last_priority": 1, "min_priority": 1, "last_due": "infinity"}
             values |= {"due_from": "2026-12-24", "due_to": None, "last_updated_at": "infinity"}
             bound = [values.get(one, str(uuid.uuid4())) for one in statement.parameters]

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import psycopg
+from flask import Flask
+
+from support.accounts import Account
+from support.waiting import until
 
 TASKS_KEPT = 40  # a writer deletes rather than adds when its user has more
 PAGES = (1, 2, 3, 7, 1000)
@@ -31,6 +35,22 @@ class Answer(NamedTuple):
 Ask = Callable[..., Answer | None]  # (method, path below the user's, body, headers)
 
 
+def asking(app: Flask, user: Account) -> Ask:
+    """What asks an application in this process, through a test client of its own."""
+    client = app.test_client()
+
+    def ask(
+        method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer | None:
+        sent = {"Authorization": f"Bearer {user.token}", **(headers or {})}
+        answer = client.open(f"/api/{user.id}{path}", method=method, json=body, headers=sent)
+        if answer.status_code == 503:
+            return None
+        return Answer(answer.status_code, answer.json)
+
+    return ask
+
+
 class Taken(NamedTuple):
     """A change that was answered."""
 
@@ -46,6 +66,8 @@ class Log:
     taken: list[Taken] = field(default_factory=list)
     conditional: list[tuple[str, int]] = field(default_factory=list)  # accepted if_revisions
     deleted: int = 0
+    refused: int = 0  # for a quota
+    fine: tuple[int, ...] = (404, 409)
     doubtful: int = 0  # requests without an answer
     ids: list[str] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)  # revisions by the task's id
@@ -153,12 +175,17 @@ class Writer:
             self._took(answer.json["data"])
         elif answer.status == 204:
             self._log.deleted += 1
-        elif answer.status not in (404, 409):
+        elif answer.status not in self._log.fine:
             self._log.wrong.append(f"{answer}")
+        else:
+            self._log.refused += answer.json["code"] in ("task-quota-exceeded", "rate-limited")
 
     def _note_batch(self, operations: list[dict[str, Any]], answer: Answer | None) -> None:
         if answer is None:
             self._log.doubtful += 1
+            return
+        if answer.status in self._log.fine:
+            self._log.refused += 1
             return
         if answer.status != 200 or len(answer.json["data"]) != len(operations):
             self._log.wrong.append(f"{answer}")
@@ -371,6 +398,10 @@ class Crowd:
             except BaseException as error:
                 self._failures.append(error)
                 raise
+
+    def wait_for(self, answered: int) -> None:
+        """Wait until so many changes were answered, or one of them has failed."""
+        until(lambda: self.log.answered >= answered or not self.is_alive())
 
     def is_alive(self) -> bool:
         """Whether none of them has failed."""

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from support.accounts import Account
-from support.copies import Answer, Ask, Crowd, contradictions
+from support.copies import Answer, Ask, Crowd, asking, contradictions
 from todo_api.database import data
 from todo_api.database.statements import Statement, load_statements
 
@@ -29,22 +29,6 @@ _SLOW_COMMITS = """
     CREATE CONSTRAINT TRIGGER slow AFTER INSERT OR UPDATE OR DELETE ON tasks
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()
 """
-
-
-def asking(app: Flask, user: Account) -> Ask:
-    """What asks through a test client of its own."""
-    client = app.test_client()
-
-    def ask(
-        method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> Answer | None:
-        sent = {"Authorization": f"Bearer {user.token}", **(headers or {})}
-        answer = client.open(f"/api/{user.id}{path}", method=method, json=body, headers=sent)
-        if answer.status_code == 503:
-            return None
-        return Answer(answer.status_code, answer.json)
-
-    return ask
 
 
 @pytest.fixture

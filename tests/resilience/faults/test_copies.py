@@ -19,7 +19,6 @@ from support.copies import Answer, Ask, Crowd, contradictions
 from support.live_service import LiveClient, LiveService, LiveUser, live_service
 from support.postgres.server import Server, a_server
 from support.processes import children
-from support.waiting import until
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 pytestmark = pytest.mark.timeout(300 + 60 * ROUNDS)
@@ -74,8 +73,7 @@ def test_no_copy_misses_anything_whatever_is_killed(
         log = crowd.log
 
         def write_more() -> None:
-            enough = log.answered + ENOUGH
-            until(lambda: log.answered >= enough or not crowd.is_alive())
+            crowd.wait_for(log.answered + ENOUGH)
 
         for number in range(ROUNDS):
             write_more()
