@@ -15,6 +15,15 @@ from todo_api.tasks.turn import MOST_TRIES, in_turn
 Rows = list[tuple[Any, ...]]
 
 
+# Of each statement, what does the same and stores its rows for a key.
+_KEEPING = {
+    "batches/create": "batches/create",
+    "tasks/update": "batches/update",
+    "tasks/complete": "batches/complete",
+    "tasks/delete": "batches/delete",
+}
+
+
 class Claim(NamedTuple):
     """A key, and what it is to be stored with."""
 
@@ -70,7 +79,5 @@ def once(
 
 
 def _kept(step: Step, key: str) -> Call:
-    """The statement of sql/batches that does the same, and stores its rows."""
-    name = step.call.name.rpartition("/")[2]
     parameters = step.call.parameters | {"key": key, "place": step.places.start}
-    return Call(f"batches/{name}", parameters)
+    return Call(_KEEPING[step.call.name], parameters)
