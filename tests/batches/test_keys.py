@@ -1,4 +1,4 @@
-"""Idempotency-Key on batches: the same batch with the same key is answered as the first time, for 24 hours."""
+"""Idempotency-Key on batches: the same again is answered as the first time, for 24 hours."""
 
 import json
 import uuid
@@ -38,7 +38,7 @@ def age(superuser: psycopg.Connection[Any], who: Account, hours: float) -> None:
     """Let time pass for all of a user's keys, and what is stored for them."""
     for table in ("idempotency_keys", "batch_results"):
         superuser.execute(
-            f"UPDATE {table} SET created_at ="  # noqa: S608 (two tables)
+            f"UPDATE {table} SET created_at ="
             " (created_at AT TIME ZONE 'UTC' - make_interval(secs => %s)) AT TIME ZONE 'UTC'"
             " WHERE user_id = %s",
             [hours * 3600, who.id],
@@ -197,9 +197,7 @@ def test_a_key_is_of_one_call(ann):
     single = ann.post(ann.tasks, json={"title": "a"}, headers=headers)
     assert reused(with_key(ann, "k", create("a")))
     with_key(ann, "of-a-batch", create("a"))
-    answer = ann.post(
-        ann.tasks, json={"title": "a"}, headers={"Idempotency-Key": "of-a-batch"}
-    )
+    answer = ann.post(ann.tasks, json={"title": "a"}, headers={"Idempotency-Key": "of-a-batch"})
     assert reused(answer)
     again = ann.post(ann.tasks, json={"title": "a"}, headers=headers)
     assert again.json["data"] == single.json["data"]

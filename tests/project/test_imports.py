@@ -12,8 +12,8 @@ FACE = "(face)"
 # Which wings a wing may import, beside itself. The face starts and wires everything.
 MAY_IMPORT = {
     FACE: {
-        "accounts", "attempts", "auth", "batches", "check", "database", "docs", "embedded", "observability", "operator",
-        "processes", "server", "settings", "tasks", "upkeep", "web",
+        "accounts", "attempts", "auth", "batches", "check", "database", "docs", "embedded", "observability",
+        "operator", "processes", "server", "settings", "tasks", "upkeep", "web",
     },
     "check": {"auth", "embedded", "settings", "upkeep"},
     "accounts": {"attempts", "auth", "database", "docs", "tasks", "web"},

@@ -11,7 +11,17 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from support.signed_up import HASH, TURN, create, create_once, delete, event, kept, sign_up, with_token
+from support.signed_up import (
+    HASH,
+    TURN,
+    create,
+    create_once,
+    delete,
+    event,
+    kept,
+    sign_up,
+    with_token,
+)
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
