@@ -116,7 +116,6 @@ answered AS MATERIALIZED (
         updated_at,
         revision
     FROM found
-    WHERE user_id = %s
 ),
 
 kept AS (
@@ -129,9 +128,8 @@ kept AS (
             pg_catalog.json_build_array(answered.refusal)
         )::text
     FROM answered
-    INNER JOIN idempotency_keys ON answered.user_id = idempotency_keys.user_id
-    WHERE answered.user_id = %s
-        AND idempotency_keys.user_id = %s
+    CROSS JOIN idempotency_keys
+    WHERE idempotency_keys.user_id = %s
         AND idempotency_keys.key = %(key)s::text
 )
 

@@ -9,10 +9,19 @@ from todo_api.batches.running import Step
 from todo_api.batches.schemas import Batch
 from todo_api.database.calls import Call, Caller, Unavailable, UniqueViolated
 from todo_api.database.data import Database
-from todo_api.tasks.idempotency import hash_of, no_room, other_keys, reused
+from todo_api.tasks.idempotency import hash_of, max_answers, no_room, other_keys, reused
 from todo_api.tasks.turn import MOST_TRIES, in_turn
 
 Rows = list[tuple[Any, ...]]
+
+
+# Of each statement, what does the same and stores its rows for a key.
+_KEEPING = {
+    "batches/create": "batches/create",
+    "tasks/update": "batches/update",
+    "tasks/complete": "batches/complete",
+    "tasks/delete": "batches/delete",
+}
 
 
 class Claim(NamedTuple):
@@ -30,7 +39,7 @@ def claim_of(key: str, batch: Batch, quotas: Mapping[str, Any]) -> Claim:
             "key": key,
             "request_hash": hash_of(batch),
             "other_keys": other_keys(quotas),
-            "max_answers": quotas["MAX_TEXT_PER_USER"],
+            "max_answers": max_answers(quotas),
         },
     )
 
@@ -70,7 +79,5 @@ def once(
 
 
 def _kept(step: Step, key: str) -> Call:
-    """The statement of sql/batches that does the same, and stores its rows."""
-    name = step.call.name.rpartition("/")[2]
     parameters = step.call.parameters | {"key": key, "place": step.places.start}
-    return Call(f"batches/{name}", parameters)
+    return Call(_KEEPING[step.call.name], parameters)

@@ -16,6 +16,9 @@ from todo_api.tasks.turn import in_turn
 from todo_api.web.problems import Problem
 from todo_api.web.schemas import FieldError
 
+ANSWER_BYTES = (
+    10 * 1024 * 1024
+)  # kept of a user; as many as the tasks may have text, where that is more
 KEYS_PER_DAY = 10_000  # of a user; as many as the user may have tasks, where that is more
 
 ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header's name in WSGI
@@ -50,6 +53,11 @@ def hash_of(body: msgspec.Struct) -> str:
     return hashlib.sha256(msgspec.json.encode(body)).hexdigest()
 
 
+def max_answers(quotas: Mapping[str, Any]) -> int:
+    """How many bytes of answers are kept of a user."""
+    return max(ANSWER_BYTES, quotas["MAX_TEXT_PER_USER"])
+
+
 def other_keys(quotas: Mapping[str, Any]) -> int:
     """How many other keys of the last 24 hours a user may have."""
     return max(KEYS_PER_DAY, quotas["MAX_TASKS_PER_USER"]) - 1  # type: ignore[no-any-return]
@@ -76,7 +84,7 @@ def create(
         "request_hash": hash_of(body),
         "new_id": body.id or None,
         "other_keys": other_keys(quotas),
-        "max_answers": quotas["MAX_TEXT_PER_USER"],
+        "max_answers": max_answers(quotas),
     }
     _, found = in_turn(
         database,
