@@ -55,7 +55,8 @@ def hash_of(body: msgspec.Struct) -> str:
 
 def max_answers(quotas: Mapping[str, Any]) -> int:
     """How many bytes of answers are kept of a user."""
-    return max(ANSWER_BYTES, quotas["MAX_TEXT_PER_USER"])
+    kept: int = max(ANSWER_BYTES, quotas["MAX_TEXT_PER_USER"])
+    return kept
 
 
 def other_keys(quotas: Mapping[str, Any]) -> int:
