@@ -349,6 +349,9 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
                 "due_at": None,
                 "tags": "x",
             }
+            values |= {"q": "x", "tag": "x", "capitals": "", "letters": "", "min_priority": 1}
+            values |= {"due_from": "2026-01-01", "due_to": "2026-12-31", "last_title": ""}
+            values |= {"last_due": "-infinity", "last_updated_at": "infinity", "last_priority": 4}
             values |= {"sets_notes": True, "sets_due_date": True, "sets_due_at": False}
             values |= {USER: who.user_id, "last_created_at": "infinity", "page_size": 10}
             bound = [values.get(one, str(uuid.uuid4())) for one in statement.parameters]
