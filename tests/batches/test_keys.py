@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 from support.accounts import Account
 from support.at_once import at_once
 from support.batches import complete, create, delete, new_id, send, update
-from todo_api.tasks import idempotency
 
 pytestmark = pytest.mark.contract
 REPLAYED = "Idempotent-Replayed"
@@ -319,7 +318,7 @@ def test_fifty_at_once_with_one_key_are_done_once(ann, app):
 @pytest.fixture
 def little(make_app, sign_up, monkeypatch):
     """An account of whose answers 5 000 bytes are kept, and whose tasks may have as much text."""
-    monkeypatch.setattr(idempotency, "ANSWER_BYTES", 5000)
+    monkeypatch.setattr("todo_api.tasks.idempotency.ANSWER_BYTES_PER_DAY", 5000)
     account = sign_up()
     account.client = make_app(max_text_per_user=5000).test_client()
     return account

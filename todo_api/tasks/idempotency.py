@@ -16,10 +16,10 @@ from todo_api.tasks.turn import in_turn
 from todo_api.web.problems import Problem
 from todo_api.web.schemas import FieldError
 
-ANSWER_BYTES = (
-    10 * 1024 * 1024
-)  # kept of a user; as many as the tasks may have text, where that is more
 KEYS_PER_DAY = 10_000  # of a user; as many as the user may have tasks, where that is more
+ANSWER_BYTES_PER_DAY = (
+    10 * 1024 * 1024
+)  # of a user; as many as the tasks' text, where that may be more
 
 ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header's name in WSGI
 IDEMPOTENCY_KEY = "[!-~]{1,255}"
@@ -53,15 +53,14 @@ def hash_of(body: msgspec.Struct) -> str:
     return hashlib.sha256(msgspec.json.encode(body)).hexdigest()
 
 
-def max_answers(quotas: Mapping[str, Any]) -> int:
-    """How many bytes of answers are kept of a user."""
-    kept: int = max(ANSWER_BYTES, quotas["MAX_TEXT_PER_USER"])
-    return kept
-
-
 def other_keys(quotas: Mapping[str, Any]) -> int:
     """How many other keys of the last 24 hours a user may have."""
     return max(KEYS_PER_DAY, quotas["MAX_TASKS_PER_USER"]) - 1  # type: ignore[no-any-return]
+
+
+def most_answers(quotas: Mapping[str, Any]) -> int:
+    """How many bytes of answers are kept for a user when one more comes."""
+    return max(ANSWER_BYTES_PER_DAY, quotas["MAX_TEXT_PER_USER"])  # type: ignore[no-any-return]
 
 
 def no_room(seconds: int) -> Problem:
@@ -85,7 +84,7 @@ def create(
         "request_hash": hash_of(body),
         "new_id": body.id or None,
         "other_keys": other_keys(quotas),
-        "max_answers": max_answers(quotas),
+        "max_answers": most_answers(quotas),
     }
     _, found = in_turn(
         database,
