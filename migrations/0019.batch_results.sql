@@ -30,8 +30,6 @@ COMMENT ON COLUMN batch_results.place IS 'In the batch, of the first operation t
 COMMENT ON COLUMN batch_results.answer IS
 'The rows, as a JSON array of arrays. A statement without rows has none here.';
 COMMENT ON COLUMN batch_results.created_at IS 'As the key''s.';
-COMMENT ON COLUMN idempotency_keys.task_id IS
-'The task that was created; it may be gone since. For a batch a random id, which no task has.';
 
 CREATE INDEX batch_results_by_time ON batch_results (created_at);
 

@@ -5,7 +5,7 @@
 --             place     in the batch
 --             task_id   the task; another user's task is not found
 -- Returns:    the task as it is now, or no row
--- Index:      idempotency_keys_pkey, batch_results_pkey, tasks_pkey, task_counts_pkey
+-- Index:      idempotency_keys_pkey, tasks_pkey, task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit; the task's row, until commit
 WITH found AS MATERIALIZED (
     SELECT

@@ -14,7 +14,7 @@
 --                         last 30 days
 --             is_new      whether the task was added; if not, it was there
 --             task        its columns as in tasks/get; null with a refusal
--- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey, idempotency_keys_pkey, batch_results_pkey
+-- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey, idempotency_keys_pkey
 -- Locks:      the user's row of task_counts, until commit; older deletions of the ids
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT

@@ -8,8 +8,7 @@
 --             max_deletions   how many deletions of a user are remembered
 -- Returns:    refusal         null, or the code of the problem: revision-conflict. No row: there is no such task
 --             task            its columns as in tasks/get, as it was
--- Index:      tasks_pkey, task_counts_pkey, deleted_tasks_pkey, deleted_tasks_by_revision, idempotency_keys_pkey,
---             batch_results_pkey
+-- Index:      tasks_pkey, task_counts_pkey, deleted_tasks_pkey, deleted_tasks_by_revision, idempotency_keys_pkey
 -- Locks:      the user's row of task_counts, until commit; the removed rows, until commit
 WITH found AS MATERIALIZED (
     SELECT

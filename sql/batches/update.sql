@@ -19,7 +19,7 @@
 -- Returns:    refusal        null, or the code of the problem: revision-conflict, task-quota-exceeded. No row: there is
 --                            no such task
 --             task           its columns as in tasks/get, as it is now
--- Index:      idempotency_keys_pkey, batch_results_pkey, tasks_pkey, task_counts_pkey
+-- Index:      idempotency_keys_pkey, tasks_pkey, task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit; the task's row, until commit
 WITH found AS MATERIALIZED (
     SELECT

@@ -62,11 +62,12 @@ def _batches(database: Database, who: SignedIn) -> list[tuple[Call, ...]]:
     """Of a hundred operations of each kind, every other one with a key."""
     made = [database.as_user(who, create())[0][0].id for _ in range(3)]
     kinds = [
-        *[{"op": "create", "title": "x"}] * 49,
+        *[{"op": "create", "title": "x"}] * 48,
         {"op": "create", "title": "x", "id": str(uuid.uuid4())},
         *[{"op": "update", "id": made[0], "title": str(number)} for number in range(48)],
         {"op": "complete", "id": made[1]},
         {"op": "delete", "id": made[2]},
+        {"op": "create", "title": "x"},
     ]
     quotas = {"MAX_TASKS_PER_USER": 10_000, "MAX_TEXT_PER_USER": 1_000_000}
     batch = msgspec.convert({"operations": kinds}, Batch)
