@@ -27,7 +27,6 @@ WITH state AS MATERIALIZED (
 
 changed AS MATERIALIZED (
     SELECT
-        FALSE AS is_deletion,
         id,
         user_id,
         title,
@@ -44,20 +43,14 @@ changed AS MATERIALIZED (
     WHERE user_id = %s
         AND (revision > %(since)s::bigint OR revision = 0)
         AND (%(since)s::bigint = 0 OR (SELECT state.revision FROM state) > %(since)s::bigint)
-    UNION ALL
+    ORDER BY revision ASC
+    LIMIT %(page_size)s::integer + 1
+),
+
+deleted AS MATERIALIZED (
     SELECT
-        TRUE AS is_deletion,
         id,
         user_id,
-        NULL::text AS title,
-        NULL::text AS notes,
-        NULL::date AS due_date,
-        NULL::timestamptz AS due_at,
-        NULL::smallint AS priority,
-        NULL::text[] AS tags,
-        NULL::timestamptz AS completed_at,
-        NULL::timestamptz AS created_at,
-        NULL::timestamptz AS updated_at,
         revision
     FROM deleted_tasks
     WHERE user_id = %s
@@ -92,7 +85,7 @@ SELECT
     NULL::bigint AS latest,
     NULL::bigint AS forgotten_revision,
     NULL::boolean AS is_in_step,
-    is_deletion,
+    FALSE AS is_deletion,
     id,
     user_id,
     title,
@@ -108,4 +101,26 @@ SELECT
     revision
 FROM changed
 WHERE user_id = %s
+UNION ALL
+SELECT
+    NULL::bigint AS latest,
+    NULL::bigint AS forgotten_revision,
+    NULL::boolean AS is_in_step,
+    TRUE AS is_deletion,
+    id,
+    user_id,
+    NULL::text AS title,
+    NULL::text AS notes,
+    NULL::date AS due_date,
+    NULL::timestamptz AS due_at,
+    NULL::smallint AS priority,
+    NULL::text AS tags,
+    NULL::boolean AS is_completed,
+    NULL::timestamptz AS completed_at,
+    NULL::timestamptz AS created_at,
+    NULL::timestamptz AS updated_at,
+    revision
+FROM deleted
+WHERE user_id = %s
 ORDER BY revision ASC NULLS FIRST
+LIMIT %(page_size)s::integer + 2
