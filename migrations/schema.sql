@@ -307,7 +307,7 @@ CREATE POLICY task_counts_sweep ON public.task_counts FOR UPDATE TO todo_auth
     USING (true);
 
 GRANT SELECT, INSERT (user_id, tasks, numbered), UPDATE (tasks, numbered, text_bytes, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_app;
-GRANT DELETE, SELECT (user_id, tasks, text_bytes, revision, forgotten_revision, deletions), UPDATE (revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
+GRANT DELETE, SELECT (user_id, tasks, text_bytes, revision, forgotten_revision, deletions), UPDATE (numbered, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 

@@ -7,7 +7,7 @@
 -- Locks: SHARE ROW EXCLUSIVE on users
 --        For the foreign key: nobody writes to users meanwhile, reads go on.
 -- Time:  a moment, whatever the tables hold
--- depends: 0018.task_limits
+-- depends: 0021.task_limits
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';
@@ -30,8 +30,6 @@ COMMENT ON COLUMN batch_results.place IS 'In the batch, of the first operation t
 COMMENT ON COLUMN batch_results.answer IS
 'The rows, as a JSON array of arrays. A statement without rows has none here.';
 COMMENT ON COLUMN batch_results.created_at IS 'As the key''s.';
-COMMENT ON COLUMN idempotency_keys.task_id IS
-'The task that was created; it may be gone since. For a batch a random id, which no task has.';
 
 CREATE INDEX batch_results_by_time ON batch_results (created_at);
 

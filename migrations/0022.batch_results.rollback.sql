@@ -10,5 +10,3 @@ SET LOCAL statement_timeout = '5s';
 
 DROP FUNCTION sweep_batch_results(integer);
 DROP TABLE batch_results;
-
-COMMENT ON COLUMN idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
