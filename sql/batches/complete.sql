@@ -5,7 +5,7 @@
 --             place     in the batch
 --             task_id   the task; another user's task is not found
 -- Returns:    the task as it is now, or no row
--- Index:      idempotency_keys_pkey, batch_results_pkey, tasks_pkey, task_counts_pkey
+-- Index:      idempotency_keys_pkey, tasks_pkey, task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit; the task's row, until commit
 WITH found AS MATERIALIZED (
     SELECT
@@ -78,8 +78,7 @@ answered AS MATERIALIZED (
         updated_at,
         revision
     FROM found
-    WHERE user_id = %s
-        AND completed_at IS NOT NULL
+    WHERE completed_at IS NOT NULL
     UNION ALL
     SELECT
         id,
@@ -96,7 +95,6 @@ answered AS MATERIALIZED (
         updated_at,
         revision
     FROM completed
-    WHERE user_id = %s
 ),
 
 kept AS (
@@ -123,9 +121,8 @@ kept AS (
             )
         )::text
     FROM answered
-    INNER JOIN idempotency_keys ON answered.user_id = idempotency_keys.user_id
-    WHERE answered.user_id = %s
-        AND idempotency_keys.user_id = %s
+    CROSS JOIN idempotency_keys
+    WHERE idempotency_keys.user_id = %s
         AND idempotency_keys.key = %(key)s::text
 )
 

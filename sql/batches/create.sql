@@ -4,8 +4,8 @@
 --
 -- Parameters: key         null, or the key of the batch: then the rows are stored for it
 --             place       in the batch, of the first of them
---             creates     a JSON array of objects: place (in the batch), id (null, or the id that the client has chosen; no
---                         two are the same), title, notes, due_date, due_at, priority, tags as for
+--             creates     a JSON array of objects: place (in the batch), id (null, or the id that the client has
+--                         chosen; no two are the same), title, notes, due_date, due_at, priority, tags as for
 --                         tasks/create
 --             max_tasks   how many tasks a user may hold
 --             max_text    how many bytes of text these may have
@@ -14,7 +14,7 @@
 --                         last 30 days
 --             is_new      whether the task was added; if not, it was there
 --             task        its columns as in tasks/get; null with a refusal
--- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey, idempotency_keys_pkey, batch_results_pkey
+-- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey, idempotency_keys_pkey
 -- Locks:      the user's row of task_counts, until commit; older deletions of the ids
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT
@@ -342,9 +342,8 @@ kept AS (
             END
         )::text
     FROM answered
-    INNER JOIN idempotency_keys ON answered.user_id = idempotency_keys.user_id
-    WHERE answered.user_id = %s
-        AND idempotency_keys.user_id = %s
+    CROSS JOIN idempotency_keys
+    WHERE idempotency_keys.user_id = %s
         AND idempotency_keys.key = %(key)s::text
     GROUP BY
         idempotency_keys.user_id,

@@ -8,8 +8,7 @@
 --             max_deletions   how many deletions of a user are remembered
 -- Returns:    refusal         null, or the code of the problem: revision-conflict. No row: there is no such task
 --             task            its columns as in tasks/get, as it was
--- Index:      tasks_pkey, task_counts_pkey, deleted_tasks_pkey, deleted_tasks_by_revision, idempotency_keys_pkey,
---             batch_results_pkey
+-- Index:      tasks_pkey, task_counts_pkey, deleted_tasks_pkey, deleted_tasks_by_revision, idempotency_keys_pkey
 -- Locks:      the user's row of task_counts, until commit; the removed rows, until commit
 WITH found AS MATERIALIZED (
     SELECT
@@ -116,7 +115,6 @@ answered AS MATERIALIZED (
         updated_at,
         revision
     FROM found
-    WHERE user_id = %s
 ),
 
 kept AS (
@@ -129,9 +127,8 @@ kept AS (
             pg_catalog.json_build_array(answered.refusal)
         )::text
     FROM answered
-    INNER JOIN idempotency_keys ON answered.user_id = idempotency_keys.user_id
-    WHERE answered.user_id = %s
-        AND idempotency_keys.user_id = %s
+    CROSS JOIN idempotency_keys
+    WHERE idempotency_keys.user_id = %s
         AND idempotency_keys.key = %(key)s::text
 )
 

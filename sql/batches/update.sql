@@ -19,7 +19,7 @@
 -- Returns:    refusal        null, or the code of the problem: revision-conflict, task-quota-exceeded. No row: there is
 --                            no such task
 --             task           its columns as in tasks/get, as it is now
--- Index:      idempotency_keys_pkey, batch_results_pkey, tasks_pkey, task_counts_pkey
+-- Index:      idempotency_keys_pkey, tasks_pkey, task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit; the task's row, until commit
 WITH found AS MATERIALIZED (
     SELECT
@@ -141,7 +141,6 @@ answered AS MATERIALIZED (
         updated_at,
         revision
     FROM changed
-    WHERE user_id = %s
     UNION ALL
     SELECT
         CASE
@@ -163,9 +162,7 @@ answered AS MATERIALIZED (
         found.revision
     FROM found
     CROSS JOIN asked
-    WHERE found.user_id = %s
-        AND asked.user_id = %s
-        AND NOT EXISTS (SELECT FROM changed)
+    WHERE NOT EXISTS (SELECT FROM changed)
 ),
 
 kept AS (
@@ -197,9 +194,8 @@ kept AS (
             END
         )::text
     FROM answered
-    INNER JOIN idempotency_keys ON answered.user_id = idempotency_keys.user_id
-    WHERE answered.user_id = %s
-        AND idempotency_keys.user_id = %s
+    CROSS JOIN idempotency_keys
+    WHERE idempotency_keys.user_id = %s
         AND idempotency_keys.key = %(key)s::text
 )
 

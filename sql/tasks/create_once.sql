@@ -99,7 +99,7 @@ newest_first AS MATERIALIZED (
             coalesce(pg_catalog.octet_length(idempotency_keys.answer), 0) + coalesce(of_batches.bytes, 0::bigint)
         ) OVER (
             ORDER BY idempotency_keys.created_at DESC, idempotency_keys.key DESC
-        ) AS bytes
+        )::bigint AS bytes
     FROM idempotency_keys
     LEFT JOIN of_batches ON idempotency_keys.key = of_batches.key
     WHERE idempotency_keys.user_id = %s

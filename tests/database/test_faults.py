@@ -17,7 +17,7 @@ from psycopg_pool import PoolTimeout
 import todo_api
 from support.at_once import at_once
 from support.postgres.proxy import Proxy
-from support.signed_up import create, sign_up
+from support.signed_up import TURN, create, sign_up, update
 from support.waiting import until
 from todo_api.database import pool
 from todo_api.database.calls import Call, SignedIn, Unavailable
@@ -73,6 +73,35 @@ def test_a_statement_that_takes_too_long_is_given_up_on(
         database.as_user(who, create())
     assert 4.5 < time.monotonic() - began < 10
     assert database.as_user(who, LIST) == [[]]
+
+
+def test_many_statements_that_are_slow_together_are_given_up_on_and_undone(
+    database: Database, superuser: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = sign_up(database)
+    [[task]] = database.as_user(who, create())
+    superuser.execute(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$"
+    )
+    superuser.execute("CREATE TRIGGER wait BEFORE UPDATE ON tasks EXECUTE FUNCTION wait()")
+    monkeypatch.setattr(pool, "ANSWER_TIMEOUT_S", 1.0)
+    changes = [update(task.id, title=str(number)) for number in range(100)]
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        database.as_user(who, TURN, *changes)
+    assert time.monotonic() - began < 8
+    # Without the cancel the turn would be held for 20 s and more: until there is something to send.
+    until(
+        lambda: (
+            not superuser.execute(
+                "SELECT 1 FROM pg_locks INNER JOIN pg_database ON pg_database.oid = pg_locks.database"
+                " WHERE locktype = 'advisory' AND datname = current_database()"
+            ).fetchone()
+        )
+    )
+    assert time.monotonic() - began < 12
+    assert database.as_user(who, LIST) == [[task]]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -24,6 +25,9 @@ from support.signed_up import (
     update,
 )
 from support.waiting import until
+from todo_api.batches import keeping
+from todo_api.batches.running import steps
+from todo_api.batches.schemas import Batch
 from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -54,9 +58,31 @@ def _each_with_a_key(database: Database, who: SignedIn) -> list[tuple[Call, ...]
     return [create_once(f"k{number % 9}") for number in range(12)]
 
 
+def _batches(database: Database, who: SignedIn) -> list[tuple[Call, ...]]:
+    """Of a hundred operations of each kind, every other one with a key."""
+    made = [database.as_user(who, create())[0][0].id for _ in range(3)]
+    kinds = [
+        *[{"op": "create", "title": "x"}] * 48,
+        {"op": "create", "title": "x", "id": str(uuid.uuid4())},
+        *[{"op": "update", "id": made[0], "title": str(number)} for number in range(48)],
+        {"op": "complete", "id": made[1]},
+        {"op": "delete", "id": made[2]},
+        {"op": "create", "title": "x"},
+    ]
+    quotas = {"MAX_TASKS_PER_USER": 10_000, "MAX_TEXT_PER_USER": 1_000_000}
+    batch = msgspec.convert({"operations": kinds}, Batch)
+    planned = steps(batch, quotas)
+    found: list[tuple[Call, ...]] = []
+    for number in range(6):
+        found.append((TURN, *[step.call for step in planned]))
+        found.append((TURN, *keeping.calls(keeping.claim_of(f"k{number}", batch, quotas), planned)))
+    return found
+
+
 @pytest.mark.parametrize(
     "calls",
     [
+        pytest.param(_batches, id="batch"),
         pytest.param(_repeat(LIST), id="list"),
         pytest.param(_repeat(create()), id="create"),
         pytest.param(_each_with_a_key, id="create once"),

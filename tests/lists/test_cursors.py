@@ -4,6 +4,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from todo_api.lists.orders import ORDERS
+from todo_api.lists.pages import Asked
+from todo_api.web.query import write_cursor
+
 pytestmark = pytest.mark.contract
 NONE = {"cursor": "must be a next_cursor of this list"}
 LISTS = [
@@ -81,6 +85,27 @@ def test_a_cursor_that_was_cut_or_changed_on_its_way_is_422(ann, five, query):
     for bad in (*changed, *ends, cursor + "=", cursor.swapcase(), "A" * 4000, "A" * 28):
         answer = ann.get(ann.tasks, query_string=query | {"limit": 2, "cursor": bad})
         assert refused(answer) == NONE
+
+
+@pytest.mark.parametrize(
+    ("sort", "keys"),
+    [
+        ("title", [b"\0", b"a\0b", b"a\nb", b"\xff", b"\xed\xa0\x80", b"x" * 501]),
+        ("-priority", [b"", b"\x04", b"\xff", b"\1\1"]),
+        ("due", [b"", b"\1" * 7, b"\1" * 9, b"\x80" + b"\0" * 7, b"\x7f" + b"\xff" * 6 + b"\xfe"]),
+        ("created_at", [b"", b"\1" * 7, b"\1" * 9, b"\x7f" + b"\xff" * 7]),
+        ("-updated_at", [b"", b"\1" * 7, b"\1" * 9, b"\x7f" + b"\xff" * 7]),
+        ("-created_at", [b"", b"\1" * 7, b"\1" * 9, b"\x7f" + b"\xff" * 7]),
+    ],
+)
+def test_a_cursor_that_somebody_made_with_a_right_checksum_is_422_where_it_is_no_position(
+    ann, five, sort, keys
+):
+    asked = Asked(ann.id, ORDERS[sort], {})
+    for key in keys:
+        cursor = write_cursor(key + bytes(16), asked.key())
+        answer = ann.get(ann.tasks, query_string={"sort": sort, "limit": 2, "cursor": cursor})
+        assert refused(answer) == NONE, key
 
 
 def test_the_default_order_by_its_name_is_the_default_order(ann, five):

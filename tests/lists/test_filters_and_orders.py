@@ -144,6 +144,7 @@ def pages(account: Account, query: dict[str, str], limit: int) -> list[list[Task
     while True:
         assert answer.status_code == 200, answer.text
         found.append(answer.json["data"])
+        assert len(found) <= 100, "the pages have no end"
         if answer.json["meta"]["next_cursor"] is None:
             assert "Link" not in answer.headers
             return found
@@ -206,6 +207,7 @@ def test_walking_finds_what_matched_and_was_not_changed_once_whatever_others_wri
     answer = ann.get(ann.tasks, query_string=wanted | {"sort": sort, "limit": 3})
     while True:
         found += answer.json["data"]
+        assert len(found) <= 1000, "the pages have no end"
         for _ in range(chance.randint(0, 2)):
             # the one that the page ended with is the likeliest to be missed
             last = found[-1:] if chance.random() < 0.5 else []

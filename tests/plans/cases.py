@@ -110,6 +110,7 @@ _TYPICAL = {
 }
 _NEW_ID = "00000000-0000-4000-8000-000000000001"
 _INSTEAD: dict[str, dict[str, Any]] = {
+    "batches/claim": {"key": "the-next"},
     "before_sign_in/create_user": {"user_id": _NEW_ID, "email": "new@example.com"},
     "before_sign_in/add_user": {"user_id": _NEW_ID, "email": "new@example.com"},
     "before_sign_in/find_invite": {"code_hash": sha256(b"invite 1").hexdigest()},

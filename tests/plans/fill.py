@@ -229,7 +229,7 @@ _ROWS = (
     """,
     # --- of every tenth key, the answers of a batch ---
     """
-    INSERT INTO batch_results (user_id, key, position, answer, created_at)
+    INSERT INTO batch_results (user_id, key, place, answer, created_at)
     SELECT
         user_id,
         key,

@@ -23,6 +23,13 @@ _MORE_BLOCKS = {
     "tasks/create_with_id": 40,
     # 115: ten tasks as in tasks/create, five with an id that is looked for; the counter once
     "batches/create": 160,
+    # as those of the single calls; the key by idempotency_keys_pkey 2
+    "batches/update": 40,
+    "batches/complete": 40,
+    "batches/delete": 64,
+    # the user's keys of the last day, each on a page of its own, and the answers of their batches
+    "batches/claim": 120,
+    "batches/answered": 100,
     # 50 or so: a task as above; its key, looked for by idempotency_keys_pkey 2, is added 2 with entries in
     # three indexes 9 and, for the foreign key, users_pkey and users 4; the user's keys of the last day are
     # counted by idempotency_keys_oldest_first 12. Full pages as above.
@@ -71,6 +78,7 @@ _MORE_BLOCKS = {
     # 97: the same, and the counters of ten users, each with its new version
     "before_sign_in/sweep_deleted_tasks": 140,
     "before_sign_in/sweep_idempotency_keys": 64,
+    "before_sign_in/sweep_batch_results": 64,
     "before_sign_in/sweep_sign_in_networks": 64,
     "before_sign_in/sweep_auth_events": 64,
     # 6 to 30: ten rows of three tables, each by an index, and on pages of their own
@@ -139,6 +147,8 @@ _EVERY_ROW = {
 # orders whose index would end HOT updates.
 _FEW_ROWS = {
     "api_tokens/list",
+    "batches/answered",
+    "batches/claim",
     "batches/create",
     "sessions/list",
     "sessions/make_room",

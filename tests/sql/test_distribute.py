@@ -57,7 +57,7 @@ def test_its_policies_are_those_of_the_migrations_without_the_sub_select(
     connection: psycopg.Connection[Any],
 ) -> None:
     before = policies(connection)
-    assert len(before) == 10
+    assert len(before) == 11
     connection.execute(PREPARATION.encode())
     assert policies(connection) == before
     raw = connection.execute(

@@ -104,7 +104,7 @@ SEEN_OR_CHANGED = {
     ),
     "answers of batches are seen": (
         "ALTER POLICY batch_results_own ON batch_results USING (true)",
-        "batches/answered without WHERE",
+        "SELECT user_id, answer FROM batch_results",
     ),
     "answers of batches can be planted": (
         "ALTER POLICY batch_results_own ON batch_results WITH CHECK (true)",

@@ -32,6 +32,7 @@ TABLES = (
     "task_counts",
     "tasks",
 )
+CREATES = f'[{{"place": 0, "id": "{uuid.uuid4()}", "title": "x", "priority": 0, "tags": ""}}]'
 LIST = Call("tasks/list", row=as_task)
 STATEMENTS = load_statements()
 _numbers = itertools.count(1)
@@ -351,6 +352,10 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
                 "due_at": None,
                 "tags": "x",
             }
+            values |= {"max_answers": 1000, "place": 0, "creates": CREATES}
+            values |= {"q": "x", "tag": "x", "capitals": "", "letters": "", "min_priority": 1}
+            values |= {"due_from": "2026-01-01", "due_to": "2026-12-31", "last_title": ""}
+            values |= {"last_due": "-infinity", "last_updated_at": "infinity", "last_priority": 4}
             values |= {"sets_notes": True, "sets_due_date": True, "sets_due_at": False}
             values |= {
                 USER: who.user_id,
@@ -358,8 +363,8 @@ def explained(postgres: str, admin: psycopg.Connection[Any]) -> Iterator[Callabl
                 "page_size": 10,
                 "since": 0,
             }
-            values |= {"last_priority": 1, "min_priority": 1, "last_due": "infinity"}
-            values |= {"due_from": "2026-12-24", "due_to": None, "last_updated_at": "infinity"}
+            if name == "batches/claim":
+                values["key"] = "new"
             bound = [values.get(one, str(uuid.uuid4())) for one in statement.parameters]
             given = ", ".join(
                 "NULL" if value is None else psycopg.sql.quote(value) for value in bound

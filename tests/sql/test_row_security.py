@@ -11,7 +11,17 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from support.signed_up import HASH, TURN, create, create_once, delete, event, sign_up, with_token
+from support.signed_up import (
+    HASH,
+    TURN,
+    create,
+    create_once,
+    delete,
+    event,
+    kept,
+    sign_up,
+    with_token,
+)
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -105,7 +115,7 @@ def with_a_key(database: Database, title: str = "Buy oat milk") -> SignedIn:
     who = sign_up(database, signed_up, network, create_once("k", title, max_tasks=10)[-1])
     with_token(database, who)
     _, [gone] = database.as_user(who, TURN, create(max_tasks=10))
-    database.as_user(who, TURN, delete(gone.id))
+    database.as_user(who, TURN, kept("k", gone.id), delete(gone.id))
     return who
 
 
@@ -326,7 +336,6 @@ def test_without_any_setting_no_row_is_seen(shared: psycopg.Connection[Any], a: 
         "SELECT 1 FROM idempotency_keys WHERE task_id = '{task}'",
         "DELETE FROM idempotency_keys WHERE task_id = '{task}'",
         "SELECT 1 FROM batch_results WHERE user_id = '{b}'",
-        "DELETE FROM batch_results WHERE key = 'k'",
         "SELECT 1 FROM tasks AS t JOIN users AS u USING (user_id) WHERE u.user_id = '{b}'",
     ],
 )

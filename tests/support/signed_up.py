@@ -81,6 +81,12 @@ def create_once(
     )
 
 
+def kept(key: str, task_id: str) -> Call:
+    """A change of nothing in a batch, stored for a key."""
+    values = of_change(TaskChange(), {"MAX_TEXT_PER_USER": 1_000_000})
+    return Call("batches/update", values | {"task_id": task_id, "key": key, "place": 0})
+
+
 def with_token(database: Database, who: SignedIn, scope: str = "read") -> ApiClient:
     """A new API token of the user, and the event of its creation."""
     client = api_tokens.client_of(api_tokens.make(who.user_id, may_write=scope == "write"))

@@ -282,7 +282,7 @@ def test_what_was_removed_is_logged(
     with caplog.at_level(logging.INFO):
         Housekeeper(database, 90).look()
     said = (
-        "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, sign_in_networks: 0, "
+        "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, batch_results: 0, sign_in_networks: 0, "
         "deleted_tasks: 0, rate_limits: 2, auth_events: 0, reset_codes: 0, invites: 0"
     )
     assert caplog.messages == [said]
@@ -332,12 +332,13 @@ def test_the_command_removes_at_once_and_says_what(
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if not line.startswith("database: ")] == [
         (
-            "removed sessions: 1500, api_tokens: 1501, idempotency_keys: 1502, sign_in_networks: 1503, "
-            "deleted_tasks: 1504, rate_limits: 1505, auth_events: 0, reset_codes: 1507, invites: 1508"
+            "removed sessions: 1500, api_tokens: 1501, idempotency_keys: 1502, batch_results: 1503, "
+            "sign_in_networks: 1504, deleted_tasks: 1505, rate_limits: 1506, auth_events: 0, "
+            "reset_codes: 1508, invites: 1509"
         ),
         (
-            "removed sessions: 0, api_tokens: 0, idempotency_keys: 0, sign_in_networks: 0, "
-            "deleted_tasks: 0, rate_limits: 0, auth_events: 1506, reset_codes: 0, invites: 0"
+            "removed sessions: 0, api_tokens: 0, idempotency_keys: 0, batch_results: 0, sign_in_networks: 0, "
+            "deleted_tasks: 0, rate_limits: 0, auth_events: 1507, reset_codes: 0, invites: 0"
         ),
     ]
 

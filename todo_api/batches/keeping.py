@@ -9,10 +9,19 @@ from todo_api.batches.running import Step
 from todo_api.batches.schemas import Batch
 from todo_api.database.calls import Call, Caller, Unavailable, UniqueViolated
 from todo_api.database.data import Database
-from todo_api.tasks.idempotency import hash_of, no_room, other_keys, reused
+from todo_api.tasks.idempotency import hash_of, most_answers, no_room, other_keys, reused
 from todo_api.tasks.turn import MOST_TRIES, in_turn
 
 Rows = list[tuple[Any, ...]]
+
+
+# Of each statement, what does the same and stores its rows for a key.
+_KEEPING = {
+    "batches/create": "batches/create",
+    "tasks/update": "batches/update",
+    "tasks/complete": "batches/complete",
+    "tasks/delete": "batches/delete",
+}
 
 
 class Claim(NamedTuple):
@@ -30,9 +39,19 @@ def claim_of(key: str, batch: Batch, quotas: Mapping[str, Any]) -> Claim:
             "key": key,
             "request_hash": hash_of(batch),
             "other_keys": other_keys(quotas),
-            "max_answers": quotas["MAX_TEXT_PER_USER"],
+            "max_answers": most_answers(quotas),
         },
     )
+
+
+def calls(claim: Claim, planned: Sequence[Step]) -> list[Call]:
+    """What is run for a batch with a key."""
+    return [
+        Call("idempotency_keys/delete_expired", {"key": claim.key}),
+        # It fails for a key that is there, and then nothing is done: only that costs a second look.
+        Call("batches/claim", claim.parameters),
+        *[_kept(step, claim.key) for step in planned],
+    ]
 
 
 def once(
@@ -42,18 +61,9 @@ def once(
 
     Raises Problem for a key that came with something else, or for which there is no room.
     """
-    key = claim.key
-    kept = [_kept(step, key) for step in planned]
     for _ in range(MOST_TRIES):
         try:
-            _, _, *found = in_turn(
-                database,
-                who,
-                Call("idempotency_keys/delete_expired", {"key": key}),
-                # It fails for a key that is there, and then nothing is done: only that costs a second look.
-                Call("batches/claim", claim.parameters),
-                *kept,
-            )
+            _, _, *found = in_turn(database, who, *calls(claim, planned))
         except UniqueViolated:
             [stored] = database.as_user(who, Call("batches/answered", claim.parameters))
         else:
@@ -70,7 +80,5 @@ def once(
 
 
 def _kept(step: Step, key: str) -> Call:
-    """The statement of sql/batches that does the same, and stores its rows."""
-    name = step.call.name.rpartition("/")[2]
     parameters = step.call.parameters | {"key": key, "place": step.places.start}
-    return Call(f"batches/{name}", parameters)
+    return Call(_KEEPING[step.call.name], parameters)

@@ -12,6 +12,7 @@ from todo_api.docs.vocabulary import (
     Answer,
     Operation,
 )
+from todo_api.tasks.operations import KEY
 
 _NEW_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
 _OLD_ID = "c7d1f0f4-3a55-4f3c-9a0e-1b9e7b0f3c21"
@@ -59,13 +60,14 @@ OPERATIONS = {
         description="Up to 100 operations, done one after the other in the order sent, in one transaction. "
         "Each sees what those before it have done, and takes the next revision. An `op` is `create`, "
         "`update`, `complete` or `delete`, with the fields of the single call. `data` has one result for "
-        "each, in order: the status of the single call, with the task, or with the code of why it was not done. What "
-        "can be done is done. A body of the wrong shape is 422 as a whole, and nothing is done: "
+        "each, in order: the status of the single call, with the task, or with the code of why it was not "
+        "done. What can be done is done. A body of the wrong shape is 422 as a whole, and nothing is done: "
         "`errors` names every wrong member of every operation, such as `operations[3].title`, and 10 000 at "
-        "most. The body may have 512 KiB.",
+        "most. The body may have 512 KiB. With an `Idempotency-Key` it can be sent again when no answer "
+        "came, as a create can: the same key with the same body is answered as the first time, for 24 hours.",
         needs_token=True,
         takes_api_tokens=True,
-        parameters=(USER_ID,),
+        parameters=(USER_ID, KEY),
         body=Batch,
         body_examples={
             "several": {"operations": _OPERATIONS},
@@ -76,9 +78,16 @@ OPERATIONS = {
                 description="What became of each operation.",
                 body=BatchAnswer,
                 media_types=(JSON,),
+                headers=("Idempotent-Replayed",),
                 example={"data": _RESULTS, "meta": EXAMPLE_META},
             )
         },
-        problems=(*TOKEN_PROBLEMS, *BODY_PROBLEMS, "unavailable"),
+        problems=(
+            *TOKEN_PROBLEMS,
+            *BODY_PROBLEMS,
+            "idempotency-key-reused",
+            "rate-limited",
+            "unavailable",
+        ),
     ),
 }

@@ -16,10 +16,13 @@ from todo_api.batches.schemas import (
     UpdateOperation,
 )
 from todo_api.database.calls import Call
+from todo_api.tasks.fields import NOTES_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
 from todo_api.tasks.parameters import of_change, of_deletion, of_new_task
 from todo_api.tasks.rows import as_task
 from todo_api.web.problem_codes import CODES
 
+# As JSON, where each character of the texts has four bytes
+LONGEST_TASK = 4 * (TITLE_MAX + NOTES_MAX + TAGS_MAX * (TAG_MAX + 1)) + 500
 Row = tuple[Any, ...]
 
 
@@ -29,6 +32,16 @@ class Step(NamedTuple):
     call: Call
     places: range
     results: Callable[[range, list[Row]], Iterable[Result]]
+
+
+def longest_answer(batch: Batch, sent: int) -> int:
+    """How many bytes the results can have at most, of a body with `sent` bytes."""
+    of_stored_tasks = sum(
+        bool(operation.id) and not isinstance(operation, DeleteOperation)
+        for operation in batch.operations
+    )
+    # What a create sends comes back, and the other members of the task with it.
+    return sent + 500 * len(batch.operations) + LONGEST_TASK * of_stored_tasks
 
 
 def steps(batch: Batch, quotas: Mapping[str, Any]) -> list[Step]:

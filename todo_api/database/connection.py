@@ -2,12 +2,15 @@
 
 import select
 import time
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 from psycopg import abc
 from psycopg.adapt import Transformer
 from psycopg.types.string import TextLoader
+
+CANCEL_TIMEOUT_S = 1.0
 
 
 class Connection(psycopg.Connection[Any]):
@@ -16,6 +19,7 @@ class Connection(psycopg.Connection[Any]):
     made_at = 0.0
     on_citus = False
     prepares = True
+    is_silent = False  # whether a wait has timed out
     prepared: set[bytes]
     reader: abc.Transformer
     _input: select.poll
@@ -39,7 +43,18 @@ class Connection(psycopg.Connection[Any]):
         """Wait until the socket can be read (or written). Raises OperationalError after `deadline`."""
         left_ms = max(0.0, deadline - time.monotonic()) * 1000
         if not (self._both if to_write else self._input).poll(left_ms):
+            self.is_silent = True
             raise psycopg.OperationalError("the server is silent")
+
+    def give_up(self) -> None:
+        """Close the connection. What a slow server still does for it is cancelled first, and undone.
+
+        Otherwise it would go on with the statements of a batch until it wants to send something.
+        """
+        if self.is_silent and not self.closed:
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+        self.close()
 
     def is_stale(self) -> bool:
         """Whether the server has closed the connection: an idle connection gets no other input.

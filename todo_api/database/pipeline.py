@@ -66,7 +66,7 @@ def round_trip(connection: Connection, *statements: Bound) -> list[Any]:
         results = _results(connection, takers)
         pgconn.exit_pipeline_mode()
     except BaseException:
-        connection.close()
+        connection.give_up()
         raise
     rows: list[Any] = []
     for number, (name, result) in enumerate(zip(prepared, results, strict=False)):

@@ -78,7 +78,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         ),
     },
     "Idempotent-Replayed": {
-        "description": "When the task was created by an earlier request with this `Idempotency-Key`.",
+        "description": "When this is the answer to an earlier request with this `Idempotency-Key`.",
         "schema": {"type": "string", "const": "true"},
     },
     "Allow": {

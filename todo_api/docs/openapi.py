@@ -120,6 +120,9 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
             schema.get("required") == []
         ):  # allowed since JSON Schema's draft 5, but not all readers know
             del schema["required"]
+        for member in schema.get("properties", {}).values():
+            if "enum" in member:  # the tag of a class, which msgspec gives no type
+                member.setdefault("type", "string")
     return components
 
 

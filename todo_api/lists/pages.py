@@ -79,12 +79,13 @@ def asked_of(user_id: str) -> Asked:
 
 def next_page(limit: int, cursor: str) -> str:
     """The address of the next page, with the filters and the order of this one."""
-    kept = [
-        (name, text)
+    kept = {
+        name: text
         for name, text in current_request().args.items()
         if name not in ("limit", "cursor")
-    ]
-    return f"{path()}?{urlencode([*kept, ('limit', limit), ('cursor', cursor)], quote_via=quote)}"
+    }
+    before = urlencode(kept, quote_via=quote) + "&" if kept else ""
+    return f"{path()}?{before}limit={limit}&cursor={cursor}"
 
 
 def _after(asked: Asked, cursor: str) -> dict[str, Any]:

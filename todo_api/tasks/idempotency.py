@@ -17,6 +17,9 @@ from todo_api.web.problems import Problem
 from todo_api.web.schemas import FieldError
 
 KEYS_PER_DAY = 10_000  # of a user; as many as the user may have tasks, where that is more
+ANSWER_BYTES_PER_DAY = (
+    10 * 1024 * 1024
+)  # of a user; as many as the tasks' text, where that may be more
 
 ENVIRON = "HTTP_IDEMPOTENCY_KEY"  # the header's name in WSGI
 IDEMPOTENCY_KEY = "[!-~]{1,255}"
@@ -55,6 +58,11 @@ def other_keys(quotas: Mapping[str, Any]) -> int:
     return max(KEYS_PER_DAY, quotas["MAX_TASKS_PER_USER"]) - 1  # type: ignore[no-any-return]
 
 
+def most_answers(quotas: Mapping[str, Any]) -> int:
+    """How many bytes of answers are kept for a user when one more comes."""
+    return max(ANSWER_BYTES_PER_DAY, quotas["MAX_TEXT_PER_USER"])  # type: ignore[no-any-return]
+
+
 def no_room(seconds: int) -> Problem:
     """429: there is room for a key in so many seconds."""
     return Problem("rate-limited", _NO_ROOM, headers={"Retry-After": str(seconds)})
@@ -76,7 +84,7 @@ def create(
         "request_hash": hash_of(body),
         "new_id": body.id or None,
         "other_keys": other_keys(quotas),
-        "max_answers": quotas["MAX_TEXT_PER_USER"],
+        "max_answers": most_answers(quotas),
     }
     _, found = in_turn(
         database,

@@ -49,11 +49,11 @@ _TASK_ID = Parameter(
     schema={"type": "string", "format": "uuid"},
     in_paths=_EXAMPLE_TASK_ID,
 )
-_KEY = Parameter(
+KEY = Parameter(
     name="Idempotency-Key",
     location="header",
-    description="1 to 255 visible ASCII characters, new for each task: a random UUID does well. Taken "
-    "as it stands, quotes included.",
+    description="1 to 255 visible ASCII characters, new for each task or batch: a random UUID does well. "
+    "Taken as it stands, quotes included.",
     schema={"type": "string", "pattern": f"^{IDEMPOTENCY_KEY}$"},
 )
 _ONE_TASK = (USER_ID, _TASK_ID)
@@ -104,12 +104,13 @@ OPERATIONS = {
         "and creates one task at most. An `id` belongs to its user; another user may have the same. "
         "With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
         "hours the same key with the same body is answered as the first time, whatever became of the task "
-        "since, and creates nothing. With another body it is 422. A user may create 10 000 tasks with a "
-        "key in 24 hours, or as many as a user may have if that is more. One more is 429 and creates "
+        "since, and creates nothing. With another body it is 422. A user may send 10 000 requests with a "
+        "key in 24 hours, or as many as a user may have tasks if that is more, and the answers that are kept "
+        "for them may have 10 MiB, or `MAX_TEXT_PER_USER` if that is more. One more is 429 and creates "
         "nothing; `Retry-After` says when there is room again. A create without a key needs no room.",
         needs_token=True,
         takes_api_tokens=True,
-        parameters=(USER_ID, _KEY),
+        parameters=(USER_ID, KEY),
         body=TaskCreate,
         body_examples={
             "milk": {"title": "Buy oat milk"},

@@ -154,16 +154,17 @@ CODES = {
         422,
         "Idempotency-Key reused",
         "This Idempotency-Key was sent with another body before.",
-        "Send each new task with a key of its own, such as a random UUID, and the same key only to send the "
-        "same task again. A key is good for 24 hours.",
+        "Send each new task or batch with a key of its own, such as a random UUID, and the same key only to "
+        "send the same again. A key is good for 24 hours.",
     ),
     "rate-limited": Code(
         429,
         "Too many attempts",
         "Too many attempts from this address.",
         "Wait for as many seconds as the Retry-After header says. After many wrong passwords for one "
-        "account, log in from a network from which you have done so before, or wait. For a create with an "
-        "Idempotency-Key it means that too many keys of the last 24 hours are kept.",
+        "account, log in from a network from which you have done so before, or wait. For a create or a batch "
+        "with an Idempotency-Key it means that too many keys of the last 24 hours are kept, or too long "
+        "answers to them.",
     ),
     "headers-too-large": Code(
         431,

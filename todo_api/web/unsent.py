@@ -43,7 +43,19 @@ class Content:
         self.size = 0
         self.count = 0
         self.began = time.monotonic()
+        self.reserved = 0
         self.is_given_up = False  # its readers have to be cut off, for others
+
+    @property
+    def held(self) -> int:
+        """How much of the room it takes."""
+        return max(self.size, self.reserved)
+
+    def reserve(self, most: int) -> None:
+        """Make sure of room for so much, before what is to be answered is done. Raises Problem without it."""
+        if most >= LARGE:
+            self.reserved = most
+            self._unsent.admit(self)
 
     def add(self, piece: bytes, count: int) -> None:
         """Add the JSON of `count` more items. Raises Problem when there is no room for it."""
@@ -54,7 +66,7 @@ class Content:
             for one in self._pieces:
                 self._store(one)
             self._pieces.clear()
-        if self.size >= LARGE:
+        if self.size >= LARGE and self.size > self.reserved:
             try:
                 self._unsent.admit(self)
             except Exception:
@@ -109,7 +121,7 @@ class Unsent:
     def load(self) -> UnsentLoad:
         """What is held now."""
         with self._lock:
-            return UnsentLoad(sum(one.size for one in self._contents), self._refused)
+            return UnsentLoad(sum(one.held for one in self._contents), self._refused)
 
     def admit(self, grown: Content) -> None:
         """Count a content that has become larger. Raises Problem without room for it, or InTheMaking.
@@ -126,9 +138,9 @@ class Unsent:
                 self._remember(grown.owner)
                 if any(one.is_large_in_the_making() for one in earlier):
                     raise InTheMaking
-            if earlier and _size(earlier) + grown.size > USER_BYTES:
+            if earlier and _size(earlier) + grown.held > USER_BYTES:
                 raise self.full("of this user")
-            while others and _size(others) + grown.size > PROCESS_BYTES:
+            while others and _size(others) + grown.held > PROCESS_BYTES:
                 victim = _oldest_of_the_largest(others)
                 if time.monotonic() - victim.began < SAFE_S:
                     raise self.full("of all users")
@@ -145,7 +157,9 @@ class Unsent:
 
     def complete(self, content: Content, tag: str) -> Content:
         """The content to send under this tag: one that is being sent already, if there is one."""
+        content.reserved = 0
         if content.size < LARGE:
+            self._contents.discard(content)
             return content
         with self._lock:
             found = self._find(content.owner, tag) or content  # before it has the tag itself
@@ -198,13 +212,13 @@ class Unsent:
 
 
 def _size(contents: list[Content]) -> int:
-    return sum(one.size for one in contents)
+    return sum(one.held for one in contents)
 
 
 def _oldest_of_the_largest(contents: list[Content]) -> Content:
     """The oldest content of the user who holds most."""
     held: dict[str, int] = {}
     for one in contents:
-        held[one.owner] = held.get(one.owner, 0) + one.size
+        held[one.owner] = held.get(one.owner, 0) + one.held
     most = max(held, key=lambda owner: held[owner])
     return min((one for one in contents if one.owner == most), key=lambda one: one.began)

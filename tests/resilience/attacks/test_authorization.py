@@ -50,6 +50,7 @@ WHO = {
     "tokens.delete_token": OWN,
     "lists.list_tasks": PROGRAMS,
     "tasks.create_task": PROGRAMS,
+    "batches.run_batch": PROGRAMS,
     "tasks.get_task": PROGRAMS,
     "tasks.update_task": PROGRAMS,
     "tasks.patch_task": PROGRAMS,
@@ -72,6 +73,7 @@ TABLES = (
     "task_counts",
     "deleted_tasks",
     "idempotency_keys",
+    "batch_results",
     "reset_codes",
     "sign_in_networks",
 )
@@ -120,7 +122,7 @@ def test_tables_of_a_user_are_all_looked_at(superuser: psycopg.Connection[Any]) 
 def paths(rule: str, user: str, task: str) -> str:
     """The rule's path; `task` also stands for an id of anything else that a user has."""
     path = rule.replace("<user_id>", user)
-    path = re.sub("<[a-z]+_id>", task, path)
+    path = re.sub("<(task:)?[a-z]+_id>", task, path)
     return re.sub("<.*?>", "docs.css", path)
 
 
@@ -158,7 +160,7 @@ def test_nobody_gets_where_he_does_not_belong(
         return anyone.open(path, method=method, **rest)
 
     for endpoint, rule, methods in rules(app):
-        takes_task = re.search("<(?!user)[a-z]+_id>", rule)
+        takes_task = re.search("<(?!user)(task:)?[a-z]+_id>", rule)
         for method in METHODS:
             known = {name for _, other, some in rules(app) if other == rule for name in some}
             if method not in known:
