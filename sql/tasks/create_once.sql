@@ -26,8 +26,7 @@
 --             revision       the new task's first one
 --             answer         null, or the task that was there, as a JSON array of the columns of tasks/get
 --             room_in        null, or seconds until there is room for a key
--- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, batch_results_pkey, tasks_pkey, deleted_tasks_pkey,
---             task_counts_pkey
+-- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, tasks_pkey, deleted_tasks_pkey, task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit; an older deletion of the id
 WITH known AS MATERIALIZED (
     SELECT

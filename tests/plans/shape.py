@@ -21,8 +21,8 @@ _MORE_BLOCKS = {
     "tasks/create": 32,
     # the same, and the id is looked for by tasks_pkey and deleted_tasks_pkey 6
     "tasks/create_with_id": 40,
-    # 115: ten tasks as in tasks/create, five with an id that is looked for; the counter once
-    "batches/create": 160,
+    # 115 to 180: ten tasks as in tasks/create, five with an id that is looked for; the counter once
+    "batches/create": 240,
     # as those of the single calls; the key by idempotency_keys_pkey 2
     "batches/update": 40,
     "batches/complete": 40,
@@ -150,6 +150,7 @@ _FEW_ROWS = {
     "batches/answered",
     "batches/claim",
     "batches/create",
+    "tasks/create_once",
     "sessions/list",
     "sessions/make_room",
     "sessions/trim",
@@ -195,6 +196,8 @@ _FILTERS = {
     "tasks/number": ("(revision = 0)",),
     # under row security no index can find what they look for
     **dict.fromkeys(FILTERED, ("lower(title)",)),
+    "batches/answered": ("(created_at > (now() - '24:00:00'::interval))",),
+    "tasks/create_once": ("(bytes >= ", "(newest_first.bytes >= "),
     "auth_events/record": ("auth_event_room(",),
 }
 
