@@ -33,10 +33,10 @@ def in_turn(database: Database, who: Caller, *calls: Call) -> list[Any]:
     """
     opening: list[Call] = [_TURN]
     for _ in range(MOST_TRIES):
-        # The state comes last. Nothing but numbering, which needs the turn, brings the tasks in step. So if they
-        # are so now, they were when the calls ran; if not, the calls have changed nothing. A state from before
-        # the calls would be out of date: the tasks may be numbered while it waits for the turn, or changed by a
-        # former version of the service, which takes no turn.
+        # The state comes last. Nothing but numbering, which needs the turn, brings the tasks in step. So if
+        # they are so now, they were when the calls ran; if not, the calls have changed nothing. A state from
+        # before the calls would be out of date: the tasks may be numbered while it waits for the turn, or be
+        # changed by a former version of the service, which takes no turn.
         *found, state = database.as_user(who, *opening, *calls, STATE)
         if state and state[0].is_in_step:
             return found[len(opening) :]
