@@ -67,13 +67,17 @@ def test_what_it_adds_and_deletes_is_noticed_by_the_next_request(ann, old, super
     assert set(in_full(ann, superuser)) == {added, mine["id"]}
 
 
-def test_after_restore_finds_what_the_number_does_not_tell(ann, old, superuser, database_url):
-    gone = ann.add("gone")
-    task = ann.add("of four")
+@pytest.mark.parametrize("change", ["another in its place", "a title"])
+def test_after_restore_finds_what_the_number_does_not_tell(
+    ann, old, superuser, database_url, change
+):
+    gone, task = ann.add("gone"), ann.add("of four")
     known = changes(ann).json["meta"]["revision"]
-    old(former.DELETE, task=gone["id"])
-    old(former.CREATE, title="in its place")
-    old(former.UPDATE, task=task["id"], title="longer than that")
+    if change == "a title":
+        old(former.UPDATE, task=task["id"], title="longer than that")
+    else:
+        old(former.DELETE, task=gone["id"])
+        old(former.CREATE, title="in its place")
     assert after_restore(database_url) == 1
     assert changes(ann, known).status_code == 410
     assert len(in_full(ann, superuser)) == 2
