@@ -453,7 +453,7 @@ ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.idempotency_keys IS 'What a user''s create was answered, by the key that the client sent with it. Good for 24 hours.';
 
-COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
+COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since. For a batch a random id, which no task has.';
 
 COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were: the task''s own created_at.';
 
