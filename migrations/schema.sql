@@ -307,7 +307,7 @@ CREATE POLICY task_counts_sweep ON public.task_counts FOR UPDATE TO todo_auth
     USING (true);
 
 GRANT SELECT, INSERT (user_id, tasks, numbered), UPDATE (tasks, numbered, text_bytes, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_app;
-GRANT DELETE, SELECT (user_id, tasks, text_bytes, revision, forgotten_revision, deletions), UPDATE (revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
+GRANT DELETE, SELECT (user_id, tasks, text_bytes, revision, forgotten_revision, deletions), UPDATE (numbered, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 
@@ -453,7 +453,7 @@ ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.idempotency_keys IS 'What a user''s create was answered, by the key that the client sent with it. Good for 24 hours.';
 
-COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
+COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since. For a batch a random id, which no task has.';
 
 COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were: the task''s own created_at.';
 

@@ -1,6 +1,6 @@
 -- Add tasks of a batch that follow one another in it, in this order: for each what tasks/create_with_id does. A task
 -- for which a quota is used up is left out, and one after it may fit. Where there is no room for all of them, they are
--- walked through one after the other. Only after tasks/take_turn.
+-- walked through one after the other. Only after users/take_turn.
 --
 -- Parameters: key         null, or the key of the batch: then the rows are stored for it
 --             place       in the batch, of the first of them

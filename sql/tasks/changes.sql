@@ -1,5 +1,5 @@
 -- What has changed after a revision, the oldest change first: tasks as they are now, and ids of deleted tasks. All of
--- it is of one snapshot. In the order of revisions, which is the order of commits (tasks/take_turn), nothing that
+-- it is of one snapshot. In the order of revisions, which is the order of commits (users/take_turn), nothing that
 -- commits later can come before what has been read already; so reading on after the last revision misses nothing.
 --
 -- Parameters: since       the revision; 0: every task, and no deletion

@@ -7,7 +7,7 @@
 -- Locks: SHARE ROW EXCLUSIVE on users
 --        For the foreign key: nobody writes to users meanwhile, reads go on.
 -- Time:  a moment, whatever the tables hold
--- depends: 0018.task_limits
+-- depends: 0021.task_limits
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';
