@@ -282,8 +282,8 @@ def test_what_was_removed_is_logged(
     with caplog.at_level(logging.INFO):
         Housekeeper(database, 90).look()
     said = (
-        "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, batch_results: 0, sign_in_networks: 0, "
-        "deleted_tasks: 0, rate_limits: 2, auth_events: 0, reset_codes: 0, invites: 0"
+        "housekeeping removed sessions: 0, api_tokens: 0, idempotency_keys: 0, batch_results: 0, "
+        "sign_in_networks: 0, deleted_tasks: 0, rate_limits: 2, auth_events: 0, reset_codes: 0, invites: 0"
     )
     assert caplog.messages == [said]
 
