@@ -1,7 +1,7 @@
 -- Remove the user's oldest keys that are older than 24 hours, and the request's own key if it is older too, each with
--- the answers of its batch. Each request with a key runs it: it adds one key and removes up to ten, so that keys can't
--- pile up. The oldest are found by a range of time in the index: for a list of keys PostgreSQL may read all the user's
--- keys.
+-- the answers of its batch, however old these are: answers without a key would be in the way of the next batch with it.
+-- Each request with a key runs it: it adds one key and removes up to ten, so that keys can't pile up. The oldest are
+-- found by a range of time in the index: for a list of keys PostgreSQL may read all the user's keys.
 --
 -- Parameters: key       the key of the request
 -- Returns:    user_id   one row for each of the oldest keys
@@ -39,13 +39,18 @@ gone AS MATERIALIZED (
     FROM oldest
     UNION ALL
     SELECT %(key)s::text AS key
+    WHERE NOT EXISTS (
+            SELECT FROM idempotency_keys
+            WHERE user_id = %s
+                AND key = %(key)s::text
+                AND created_at > now() - interval '24 hours'
+        )
 ),
 
 answers AS (
     DELETE FROM batch_results
     WHERE user_id = %s
         AND key = ANY(ARRAY(SELECT gone.key FROM gone))
-        AND created_at <= now() - interval '24 hours'
 )
 
 SELECT user_id

@@ -276,6 +276,20 @@ def test_answers_that_outlived_their_key_are_in_nobodys_way(ann, superuser):
     assert data_of(with_key(ann, "k", create("b"))) == data_of(first)
 
 
+@pytest.mark.parametrize(
+    "lose",
+    [
+        "DELETE FROM idempotency_keys WHERE user_id = %s",
+        "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE user_id = %s",
+    ],
+)
+def test_answers_that_a_dba_left_without_a_key_are_in_nobodys_way(ann, superuser, lose):
+    with_key(ann, "k", create("a"))
+    superuser.execute(lose, [ann.id])
+    first = with_key(ann, "k", create("b"))
+    assert data_of(with_key(ann, "k", create("b"))) == data_of(first)
+
+
 def test_a_user_whose_tasks_are_older_than_revisions(ann, superuser):
     task = ann.add("Old")
     superuser.execute("UPDATE tasks SET revision = 0 WHERE user_id = %s", [ann.id])

@@ -51,6 +51,13 @@ def test_q_is_found_in_titles_and_in_notes_letter_case_aside(ann):
     assert found(ann, q="y m") == ["Buy MILK"]
 
 
+@pytest.mark.parametrize("text", ["oat\nmilk", "OAT\r\nmilk", "t\rm", "\n", "\tbread", "milk\n\tb"])
+def test_q_may_have_the_tabs_and_line_ends_that_notes_have(ann, text):
+    add(ann, "Shopping", notes="Oat\r\nMilk\r\tBread")
+    add(ann, "oat milk", notes="bread")
+    assert found(ann, q=text) == ["Shopping"]
+
+
 def test_q_is_not_looked_for_across_a_title_and_its_notes(ann):
     add(ann, "Buy", notes="milk")
     assert found(ann, q="ymilk") == found(ann, q="y milk") == []
@@ -175,7 +182,7 @@ def test_a_filter_finds_nothing_of_another_user(ann, bob):
 
 # --- what they take ---
 
-NO_TEXTS = ["a\0b", "\0", "a\nb", "\t", "\x1b[31m", "\x7f", "\x85"]
+NO_TEXTS = ["a\0b", "\0", "a\vb", "\f", "\x1b[31m", "\x7f", "\x85"]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +194,7 @@ NO_TEXTS = ["a\0b", "\0", "a\nb", "\t", "\x1b[31m", "\x7f", "\x85"]
             "must be one of true, false",
         ),
         ("q", ["x" * 101, "🥛" * 101, "x" * 9000], "must have 1 to 100 characters"),
-        ("q", NO_TEXTS, "must not contain control characters, such as line breaks"),
+        ("q", NO_TEXTS, "must not contain control characters other than tabs and line ends"),
         (
             "tag",
             ["x" * 51, " ", "\u3000", "x" * 9000],

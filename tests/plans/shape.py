@@ -168,7 +168,10 @@ _LEFT = 20
 _ONCE = ("One-Time Filter: ", "Index Cond: ")
 # What a statement may find and leave, all of it the user's own
 _FILTERS = {
-    "idempotency_keys/delete_expired": ("(created_at <= (now() - '24:00:00'::interval))",),
+    "idempotency_keys/delete_expired": (
+        "(created_at <= (now() - '24:00:00'::interval))",
+        "(created_at > (now() - '24:00:00'::interval))",
+    ),
     **dict.fromkeys(
         (
             "sessions/end",

@@ -216,7 +216,7 @@ def test_tasks_that_came_in_another_way_are_numbered_and_come(
 def test_a_since_that_is_higher_than_the_latest_is_410(ann: Account) -> None:
     ann.add()
     assert not expired(ask(ann, "?since=1"))
-    for since in (2, 10**6, 2**52 - 1, 2**52, 2**52 + 5, 2**53, 10**18 - 1):
+    for since in (2, 10**6, 2**52 - 1, 2**52, 2**52 + 5, 2**53, 10**18, 2**63 - 1):
         assert expired(ask(ann, f"?since={since}"))
 
 
@@ -368,7 +368,7 @@ def test_the_way_through_all_tasks_has_another_tag_once_more_is_forgotten(
         ("?since=1e3", ["since"]),
         ("?since=%D9%A1", ["since"]),
         ("?since=", ["since"]),
-        ("?since=1000000000000000000", ["since"]),
+        ("?since=9223372036854775808", ["since"]),
         ("?since=" + "9" * 900, ["since"]),
         ("?since=1&since=1", ["since"]),
         ("?limit=0", ["limit"]),

@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from todo_api.lists.letter_case import without_case
-from todo_api.tasks.fields import DATE, TAG_MAX, clean_date, clean_tag
+from todo_api.tasks.fields import (
+    DATE,
+    PUBLISHED_LINES,
+    TAG_MAX,
+    clean_date,
+    clean_tag,
+    refuse_control_of_lines,
+    with_line_feeds,
+)
 from todo_api.tasks.schemas import TAG_PATTERN
 from todo_api.web.query import QueryParameter, one_of, whole_number
-from todo_api.web.text import CONTROL_CHARACTER, PUBLISHED_CONTROL
 
 Q_MAX = 100
 
@@ -27,10 +34,10 @@ def parameters(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _clean_q(text: str) -> str:
+    text = with_line_feeds(text)  # as notes have them
     if len(text) > Q_MAX:
         raise ValueError(f"must have 1 to {Q_MAX} characters")
-    if CONTROL_CHARACTER.search(text):
-        raise ValueError("must not contain control characters, such as line breaks")
+    refuse_control_of_lines(text)
     return text
 
 
@@ -54,7 +61,7 @@ FILTERS = (
             "type": "string",
             "minLength": 1,
             "maxLength": Q_MAX,
-            "pattern": f"^[^{PUBLISHED_CONTROL}]*$",
+            "pattern": PUBLISHED_LINES,
         },
         _clean_q,
     ),

@@ -25,8 +25,9 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
     rf"(?P<fraction>\.[0-9]+)?(?P<zone>[Zz]|[+-]{_TIME})"
 )
-# of notes: not tabs and line feeds
-_CONTROL_OF_NOTES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# of a text of many lines: not tabs and line feeds
+_CONTROL_OF_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+PUBLISHED_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 
 
 def clean_title(text: str) -> str:
@@ -36,13 +37,23 @@ def clean_title(text: str) -> str:
 
 def clean_notes(text: str) -> str | None:
     """Notes with one kind of line ends; None for empty ones."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = with_line_feeds(text)
     if len(text) > NOTES_MAX:
         raise ValueError(f"must have at most {NOTES_MAX} characters")
-    if _CONTROL_OF_NOTES.search(text):
-        raise ValueError("must not contain control characters other than tabs and line ends")
+    refuse_control_of_lines(text)
     refuse_surrogates(text)
     return text if trimmed(text) else None
+
+
+def with_line_feeds(text: str) -> str:
+    """The text with one kind of line ends."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def refuse_control_of_lines(text: str) -> None:
+    """Raise ValueError for a control character that notes can't have."""
+    if _CONTROL_OF_LINES.search(text):
+        raise ValueError("must not contain control characters other than tabs and line ends")
 
 
 def clean_tag(text: str) -> str:

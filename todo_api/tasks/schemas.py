@@ -8,6 +8,7 @@ from todo_api.tasks.fields import (
     DATE,
     MOMENT,
     NOTES_MAX,
+    PUBLISHED_LINES,
     TAG_MAX,
     TAGS_MAX,
     TITLE_MAX,
@@ -45,7 +46,7 @@ Notes = Annotated[
         extra={"clean": clean_notes},
         extra_json_schema={
             "maxLength": NOTES_MAX,
-            "pattern": r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
+            "pattern": PUBLISHED_LINES,
         },
     ),
 ]
