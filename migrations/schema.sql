@@ -1288,3 +1288,28 @@ COMMENT ON FUNCTION public.sweep_batch_results(most integer) IS 'Removes so many
 
 REVOKE ALL ON FUNCTION public.sweep_batch_results(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_batch_results(most integer) TO todo_app;
+
+-- --- batch_room ---
+
+CREATE FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    fitting integer[] := '{}';
+BEGIN
+    FOR step IN 1 .. cardinality(sizes) LOOP
+        EXIT WHEN cardinality(fitting) >= room_tasks;
+        IF sizes[step] <= room_bytes THEN
+            room_bytes := room_bytes - sizes[step];
+            fitting := fitting || step;
+        END IF;
+    END LOOP;
+    RETURN fitting;
+END
+$$;
+
+COMMENT ON FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) IS 'The numbers, from 1, of those that fit one after the other into so many tasks and so many bytes.';
+
+REVOKE ALL ON FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) TO todo_app;
