@@ -22,10 +22,9 @@ into the copy by their ids, take the ids in `data.deleted` out of it, and keep `
 `meta.has_more` is true, ask again at once with `since={meta.revision}`; later on, ask with the last one
 whenever you like. With the answer's `ETag` in `If-None-Match`, an answer without news has no body (304).
 
-    GET /api/{user_id}/changes?since=104
-    {"data": {"tasks": [{"id": "0b9f…", "title": "Bread", …, "revision": 105}],
-              "deleted": [{"id": "5f0c…", "revision": 106}]},
-     "meta": {"revision": 106, "has_more": false, …}}
+So `GET /api/{user_id}/changes?since=104` may have the answer
+`{"data": {"tasks": [{"id": "0b9f…", …, "revision": 105}], "deleted": [{"id": "5f0c…", "revision": 106}]},
+"meta": {"revision": 106, "has_more": false, …}}`, and the next `since` is 106.
 
 **Push.** Keep what is changed without a connection in a list, in order, and send it with
 `POST /api/{user_id}/tasks/batch`, up to 100 operations at a time. Give new tasks ids of your own (any UUID),
@@ -33,13 +32,10 @@ so that they can be changed before they are sent. With a change and a deletion s
 revision that the user has seen. Send each batch with an `Idempotency-Key` of its own, stored before it is
 sent: after a lost answer send the same body with the same key, for up to 24 hours, and it is done once.
 
-    POST /api/{user_id}/tasks/batch
-    {"operations": [{"op": "create", "id": "77aa…", "title": "Milk"},
-                    {"op": "update", "id": "0b9f…", "title": "Rye bread", "if_revision": 105},
-                    {"op": "delete", "id": "c1d2…", "if_revision": 99}]}
-    {"data": [{"status": 201, "task": {…, "revision": 107}},
-              {"status": 200, "task": {…, "revision": 108}},
-              {"status": 409, "code": "revision-conflict"}], "meta": {…}}
+The answer has a result for each operation, in order. For `{"operations": [{"op": "create", "id": "77aa…",
+"title": "Milk"}, {"op": "update", "id": "0b9f…", "title": "Rye", "if_revision": 105}, {"op": "delete",
+"id": "c1d2…", "if_revision": 99}]}` these may be `{"status": 201, "task": {…, "revision": 107}}`,
+`{"status": 200, "task": {…, "revision": 108}}` and `{"status": 409, "code": "revision-conflict"}`.
 
 Then pull: your own changes come back too, and change nothing.
 

@@ -123,6 +123,9 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
         for member in schema.get("properties", {}).values():
             if "enum" in member:  # the tag of a class, which msgspec gives no type
                 member.setdefault("type", "string")
+            # Each class of the union names its own tag. Generators make wrong types of a discriminator, and
+            # JSON Schema does not know it.
+            member.get("items", {}).pop("discriminator", None)
     return components
 
 
