@@ -25,6 +25,19 @@ WITH state AS MATERIALIZED (
     WHERE user_id = %s
 ),
 
+lowest_deleted AS MATERIALIZED (
+    SELECT
+        id,
+        user_id,
+        revision
+    FROM deleted_tasks
+    WHERE user_id = %s
+        AND revision > %(since)s::bigint
+        AND %(since)s::bigint > 0
+    ORDER BY revision ASC
+    LIMIT %(page_size)s::integer + 1
+),
+
 changed AS MATERIALIZED (
     SELECT
         FALSE AS is_deletion,
@@ -59,10 +72,7 @@ changed AS MATERIALIZED (
         NULL::timestamptz AS created_at,
         NULL::timestamptz AS updated_at,
         revision
-    FROM deleted_tasks
-    WHERE user_id = %s
-        AND revision > %(since)s::bigint
-        AND %(since)s::bigint > 0
+    FROM lowest_deleted
     ORDER BY revision ASC
     LIMIT %(page_size)s::integer + 1
 )
