@@ -307,7 +307,7 @@ CREATE POLICY task_counts_sweep ON public.task_counts FOR UPDATE TO todo_auth
     USING (true);
 
 GRANT SELECT, INSERT (user_id, tasks, numbered), UPDATE (tasks, numbered, text_bytes, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_app;
-GRANT DELETE, SELECT (user_id, tasks, text_bytes, revision, forgotten_revision, deletions), UPDATE (revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
+GRANT DELETE, SELECT (user_id, tasks, text_bytes, revision, forgotten_revision, deletions), UPDATE (numbered, revision, forgotten_revision, deletions) ON TABLE public.task_counts TO todo_auth;
 
 -- --- auth_events ---
 
@@ -453,7 +453,7 @@ ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.idempotency_keys IS 'What a user''s create was answered, by the key that the client sent with it. Good for 24 hours.';
 
-COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since.';
+COMMENT ON COLUMN public.idempotency_keys.task_id IS 'The task that was created; it may be gone since. For a batch a random id, which no task has.';
 
 COMMENT ON COLUMN public.idempotency_keys.created_at IS 'When key and task were: the task''s own created_at.';
 
@@ -1288,3 +1288,28 @@ COMMENT ON FUNCTION public.sweep_batch_results(most integer) IS 'Removes so many
 
 REVOKE ALL ON FUNCTION public.sweep_batch_results(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep_batch_results(most integer) TO todo_app;
+
+-- --- batch_room ---
+
+CREATE FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    fitting integer[] := '{}';
+BEGIN
+    FOR step IN 1 .. cardinality(sizes) LOOP
+        EXIT WHEN cardinality(fitting) >= room_tasks;
+        IF sizes[step] <= room_bytes THEN
+            room_bytes := room_bytes - sizes[step];
+            fitting := fitting || step;
+        END IF;
+    END LOOP;
+    RETURN fitting;
+END
+$$;
+
+COMMENT ON FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) IS 'The numbers, from 1, of those that fit one after the other into so many tasks and so many bytes.';
+
+REVOKE ALL ON FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.batch_room(sizes integer[], room_tasks integer, room_bytes bigint) TO todo_app;

@@ -7,7 +7,7 @@
 --
 -- When:     vacuum, index builds or backups of tasks take too long in one piece. No single statement gets faster;
 --           SCALING.md beside this file has the measurements.
--- Locks:    ACCESS EXCLUSIVE on these tables and users until the end; meanwhile requests are answered 503.
+-- Locks:    ACCESS EXCLUSIVE on the seven tables and users until the end; meanwhile requests are answered 503.
 --           It gives up if it can't get the locks within 5 s, and can be run again.
 -- How long: every row and index is written again: 7 s for a million tasks on a small machine. It needs as much
 --           disk space as the tables have already.

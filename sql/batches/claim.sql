@@ -1,6 +1,6 @@
 -- Store the key of a batch before anything is done. If the user has the key already, it fails, and the whole batch with
 -- it: batches/answered tells what was answered. Where too many keys of the last 24 hours are kept, or too long answers,
--- the key is added twice, which fails too. Only after tasks/take_turn.
+-- the key is added twice, which fails too. Only after users/take_turn.
 --
 -- Parameters: key            the client's key
 --             request_hash   SHA-256 of the request's body, in hexadecimal digits
@@ -8,7 +8,8 @@
 --             max_answers    how many bytes of answers these may have when one more comes
 -- Returns:    key            no row: the user's tasks have to be numbered first
 -- Index:      task_counts_pkey, idempotency_keys_oldest_first, idempotency_keys_pkey, batch_results_pkey
--- Locks:      none that others wait for
+-- Locks:      the user's row of task_counts, until commit: a former version of the service, which takes no turn, can't
+--             add or delete a task between this and what follows, which would then do nothing
 WITH of_batches AS MATERIALIZED (
     SELECT
         key,
@@ -50,17 +51,24 @@ times AS MATERIALIZED (
     UNION ALL
     SELECT 2 AS number
     FROM in_the_way
+),
+
+held AS MATERIALIZED (
+    SELECT user_id
+    FROM task_counts
+    WHERE user_id = %s
+        AND numbered = tasks
+    FOR NO KEY UPDATE
 )
 
 INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)
 SELECT
-    task_counts.user_id,
+    held.user_id,
     %(key)s::text,
     pg_catalog.decode(%(request_hash)s::text, 'hex'),
     gen_random_uuid(),
     now()
-FROM task_counts
+FROM held
 CROSS JOIN times
-WHERE task_counts.user_id = %s
-    AND task_counts.numbered = task_counts.tasks
+WHERE held.user_id = %s
 RETURNING key

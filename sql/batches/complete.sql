@@ -1,5 +1,5 @@
 -- Complete a task in a batch, as tasks/complete does, and store the row for the key of the batch. Only after
--- tasks/take_turn and batches/claim.
+-- users/take_turn and batches/claim.
 --
 -- Parameters: key       of the batch
 --             place     in the batch

@@ -1,6 +1,6 @@
 -- Add tasks of a batch that follow one another in it, in this order: for each what tasks/create_with_id does. A task
--- for which a quota is used up is left out, and one after it may fit. Where there is no room for all of them, they are
--- walked through one after the other. Only after tasks/take_turn.
+-- for which a quota is used up is left out, and one after it may fit: the function batch_room walks through them. Only
+-- after users/take_turn.
 --
 -- Parameters: key         null, or the key of the batch: then the rows are stored for it
 --             place       in the batch, of the first of them
@@ -16,7 +16,7 @@
 --             task        its columns as in tasks/get; null with a refusal
 -- Index:      tasks_pkey, deleted_tasks_pkey, task_counts_pkey, idempotency_keys_pkey
 -- Locks:      the user's row of task_counts, until commit; older deletions of the ids
-WITH RECURSIVE asked AS MATERIALIZED (
+WITH asked AS MATERIALIZED (
     SELECT
         place,
         id IS NOT NULL AS is_chosen,
@@ -110,56 +110,22 @@ addable AS MATERIALIZED (
     SELECT
         new_id,
         bytes,
-        pg_catalog.row_number() OVER (ORDER BY place) AS step
+        pg_catalog.row_number() OVER (ORDER BY place)::integer AS step
     FROM asked
     WHERE new_id NOT IN (SELECT present.id FROM present)
         AND new_id NOT IN (SELECT deletion.id FROM deletion WHERE deletion.is_remembered)
 ),
 
-all_addable AS MATERIALIZED (
+steps AS MATERIALIZED (
     SELECT
-        pg_catalog.count(*) AS number,
-        coalesce(pg_catalog.sum(bytes), 0::bigint) AS bytes
-    FROM addable
-),
-
-held AS MATERIALIZED (
-    SELECT
-        task_counts.tasks,
-        task_counts.text_bytes,
-        (task_counts.tasks + all_addable.number <= %(max_tasks)s::integer)
-        AND (task_counts.text_bytes + all_addable.bytes <= %(max_text)s::bigint) AS has_room_for_all
+        public.batch_room(
+            (SELECT pg_catalog.array_agg(addable.bytes ORDER BY addable.step) FROM addable),
+            %(max_tasks)s::integer - task_counts.tasks,
+            %(max_text)s::bigint - task_counts.text_bytes
+        ) AS fitting
     FROM task_counts
-    CROSS JOIN all_addable
     WHERE task_counts.user_id = %s
         AND task_counts.numbered = task_counts.tasks
-),
-
-walked AS (
-    SELECT
-        0::bigint AS step,
-        tasks,
-        text_bytes,
-        FALSE AS fits
-    FROM held
-    WHERE NOT has_room_for_all
-    UNION ALL
-    SELECT
-        next_one.step,
-        next_one.tasks + next_one.fits::integer AS tasks,
-        CASE WHEN next_one.fits THEN next_one.text_bytes + next_one.bytes ELSE next_one.text_bytes END AS text_bytes,
-        next_one.fits
-    FROM (
-        SELECT
-            addable.step,
-            addable.bytes,
-            walked.tasks,
-            walked.text_bytes,
-            (walked.tasks < %(max_tasks)s::integer)
-            AND (walked.text_bytes + addable.bytes <= %(max_text)s::bigint) AS fits
-        FROM walked
-        INNER JOIN addable ON addable.step = walked.step + 1
-    ) AS next_one
 ),
 
 fitting AS MATERIALIZED (
@@ -168,8 +134,7 @@ fitting AS MATERIALIZED (
         bytes,
         pg_catalog.row_number() OVER (ORDER BY step) AS number
     FROM addable
-    WHERE step IN (SELECT walked.step FROM walked WHERE walked.fits)
-        OR EXISTS (SELECT FROM held WHERE held.has_room_for_all)
+    WHERE step = ANY(SELECT pg_catalog.unnest(steps.fitting) FROM steps)
 ),
 
 all_fitting AS MATERIALIZED (

@@ -1,5 +1,5 @@
 -- Delete a task in a batch, as tasks/delete does, and store whether it was done for the key of the batch. Only after
--- tasks/take_turn and batches/claim.
+-- users/take_turn and batches/claim.
 --
 -- Parameters: key             of the batch
 --             place           in the batch

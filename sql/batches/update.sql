@@ -1,5 +1,5 @@
 -- Change fields of a task in a batch, as tasks/update does, and store the row for the key of the batch.
--- Only after tasks/take_turn and batches/claim.
+-- Only after users/take_turn and batches/claim.
 --
 -- Parameters: key            of the batch
 --             place          in the batch

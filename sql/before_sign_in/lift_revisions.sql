@@ -1,5 +1,7 @@
 -- Lift the revisions of all users above all that clients can hold, and forget all deletions: each client that keeps a
--- copy starts over. After a restore from a backup clients may know revisions that the database has never had.
+-- copy starts over. After a restore from a backup clients may know revisions that the database has never had. All tasks
+-- are counted and numbered again, each user's at the next request: a version without revisions that served beside this
+-- one may have deleted as many as it added, which can't be seen by the number.
 --
 -- Why here:   an operator's command, run as todo_auth, which keeps what is forgotten; nobody is signed in
 -- Parameters: by      how many revisions the lost time may have had for one user, at most
@@ -9,6 +11,7 @@
 WITH lifted AS (
     UPDATE task_counts
     SET
+        numbered = NULL,
         revision = revision + %(by)s::bigint,
         forgotten_revision = revision + %(by)s::bigint
     RETURNING user_id

@@ -1,5 +1,5 @@
 -- What has changed after a revision, the oldest change first: tasks as they are now, and ids of deleted tasks. All of
--- it is of one snapshot. In the order of revisions, which is the order of commits (tasks/take_turn), nothing that
+-- it is of one snapshot. In the order of revisions, which is the order of commits (users/take_turn), nothing that
 -- commits later can come before what has been read already; so reading on after the last revision misses nothing.
 --
 -- Parameters: since       the revision; 0: every task, and no deletion
@@ -25,22 +25,8 @@ WITH state AS MATERIALIZED (
     WHERE user_id = %s
 ),
 
-lowest_deleted AS MATERIALIZED (
-    SELECT
-        id,
-        user_id,
-        revision
-    FROM deleted_tasks
-    WHERE user_id = %s
-        AND revision > %(since)s::bigint
-        AND %(since)s::bigint > 0
-    ORDER BY revision ASC
-    LIMIT %(page_size)s::integer + 1
-),
-
 changed AS MATERIALIZED (
     SELECT
-        FALSE AS is_deletion,
         id,
         user_id,
         title,
@@ -57,22 +43,19 @@ changed AS MATERIALIZED (
     WHERE user_id = %s
         AND (revision > %(since)s::bigint OR revision = 0)
         AND (%(since)s::bigint = 0 OR (SELECT state.revision FROM state) > %(since)s::bigint)
-    UNION ALL
+    ORDER BY revision ASC
+    LIMIT %(page_size)s::integer + 1
+),
+
+deleted AS MATERIALIZED (
     SELECT
-        TRUE AS is_deletion,
         id,
         user_id,
-        NULL::text AS title,
-        NULL::text AS notes,
-        NULL::date AS due_date,
-        NULL::timestamptz AS due_at,
-        NULL::smallint AS priority,
-        NULL::text[] AS tags,
-        NULL::timestamptz AS completed_at,
-        NULL::timestamptz AS created_at,
-        NULL::timestamptz AS updated_at,
         revision
-    FROM lowest_deleted
+    FROM deleted_tasks
+    WHERE user_id = %s
+        AND revision > %(since)s::bigint
+        AND %(since)s::bigint > 0
     ORDER BY revision ASC
     LIMIT %(page_size)s::integer + 1
 )
@@ -102,7 +85,7 @@ SELECT
     NULL::bigint AS latest,
     NULL::bigint AS forgotten_revision,
     NULL::boolean AS is_in_step,
-    is_deletion,
+    FALSE AS is_deletion,
     id,
     user_id,
     title,
@@ -118,4 +101,26 @@ SELECT
     revision
 FROM changed
 WHERE user_id = %s
+UNION ALL
+SELECT
+    NULL::bigint AS latest,
+    NULL::bigint AS forgotten_revision,
+    NULL::boolean AS is_in_step,
+    TRUE AS is_deletion,
+    id,
+    user_id,
+    NULL::text AS title,
+    NULL::text AS notes,
+    NULL::date AS due_date,
+    NULL::timestamptz AS due_at,
+    NULL::smallint AS priority,
+    NULL::text AS tags,
+    NULL::boolean AS is_completed,
+    NULL::timestamptz AS completed_at,
+    NULL::timestamptz AS created_at,
+    NULL::timestamptz AS updated_at,
+    revision
+FROM deleted
+WHERE user_id = %s
 ORDER BY revision ASC NULLS FIRST
+LIMIT %(page_size)s::integer + 2

@@ -1,4 +1,4 @@
--- Complete a task. Completing it again changes nothing, and writes nothing. Only after tasks/take_turn.
+-- Complete a task. Completing it again changes nothing, and writes nothing. Only after users/take_turn.
 --
 -- Parameters: task_id   the task; another user's task is not found
 -- Returns:    the task as it is now, or no row

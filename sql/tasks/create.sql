@@ -1,4 +1,4 @@
--- Add a task, unless the user holds as much as allowed. Only after tasks/take_turn.
+-- Add a task, unless the user holds as much as allowed. Only after users/take_turn.
 --
 -- Parameters: title       1 to 500 characters, trimmed
 --             notes       null, or 1 to 4 000 characters

@@ -1,5 +1,5 @@
 -- Add a task and store the key that came with it. If the key exists already, find what was answered. Only after
--- tasks/take_turn: otherwise two requests with the same key could both find no key, and two with new keys could both
+-- users/take_turn: otherwise two requests with the same key could both find no key, and two with new keys could both
 -- find room for one. The key in the way is, of too many, the one that has to get too old first.
 -- A task with the id that the client has chosen is answered as in tasks/create_with_id, and stored with the key: it may
 -- be another one when the same request comes again. Only then the answers that are kept are added up. What was added
@@ -26,8 +26,7 @@
 --             revision       the new task's first one
 --             answer         null, or the task that was there, as a JSON array of the columns of tasks/get
 --             room_in        null, or seconds until there is room for a key
--- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, batch_results_pkey, tasks_pkey, deleted_tasks_pkey,
---             task_counts_pkey
+-- Index:      idempotency_keys_pkey, idempotency_keys_oldest_first, tasks_pkey, deleted_tasks_pkey, task_counts_pkey
 -- Locks:      the user's row of task_counts, until commit; an older deletion of the id
 WITH known AS MATERIALIZED (
     SELECT

@@ -1,5 +1,5 @@
 -- Add a task under an id that the client has chosen. If the user has a task with that id, there is nothing to add. Only
--- after tasks/take_turn.
+-- after users/take_turn.
 --
 -- Parameters: new_id      the id
 --             title       1 to 500 characters, trimmed

@@ -1,4 +1,4 @@
--- Delete a task, and remember for 30 days that it was. Only after tasks/take_turn.
+-- Delete a task, and remember for 30 days that it was. Only after users/take_turn.
 -- Of somebody who adds and deletes without end, the oldest hundred deletions are forgotten before their time.
 --
 -- Parameters: task_id         the task; another user's task is not found

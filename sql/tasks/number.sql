@@ -1,6 +1,7 @@
 -- Count the user's tasks and their text, and give those that have no revision the next ones, oldest first: tasks that
 -- were there before there were revisions, or that an older version of the service or a DBA added. Only after
--- tasks/take_turn. A client that keeps a copy has to start over, since tasks may have been deleted too.
+-- users/take_turn and tasks/open_counter. A client that keeps a copy has to start over, since tasks may have been
+-- deleted too: one revision is left out, so that what is forgotten is later than all that clients can have.
 --
 -- Parameters: most      how many tasks to number at most; the rest is for another transaction
 -- Returns:    is_done   whether no task was left. No row: there was nothing to do, or there is no counter
@@ -49,7 +50,7 @@ held AS MATERIALIZED (
 
 numbered_now AS (
     UPDATE tasks
-    SET revision = before.revision + unnumbered.place
+    SET revision = before.revision + least(before.revision, 1::bigint) + unnumbered.place
     FROM unnumbered
     CROSS JOIN task_counts AS before
     WHERE tasks.user_id = %s
@@ -59,8 +60,8 @@ numbered_now AS (
 
 UPDATE task_counts
 SET
-    forgotten_revision = task_counts.revision,
-    revision = task_counts.revision + found.number,
+    forgotten_revision = task_counts.revision + least(task_counts.revision, 1::bigint),
+    revision = task_counts.revision + least(task_counts.revision, 1::bigint) + found.number,
     tasks = CASE WHEN found.is_done THEN held.tasks ELSE task_counts.tasks END,
     numbered = CASE WHEN found.is_done THEN held.tasks END,
     text_bytes = CASE WHEN found.is_done THEN held.text_bytes ELSE task_counts.text_bytes END

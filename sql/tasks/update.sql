@@ -1,4 +1,4 @@
--- Change fields of a task. What changes nothing takes no revision, and writes nothing. Only after tasks/take_turn.
+-- Change fields of a task. What changes nothing takes no revision, and writes nothing. Only after users/take_turn.
 --
 -- Parameters: task_id        the task; another user's task is not found
 --             if_revision    null, or the revision that the task has to have

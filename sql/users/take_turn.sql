@@ -1,6 +1,7 @@
--- Wait until no other transaction of the user is at a place where the user's rows are counted: a create with a key, a
--- login. Later statements of the transaction then see every row. It writes nothing, so that a replay has nothing to
--- flush to disk.
+-- Take the user's turn: wait until no other transaction changes the user's tasks, or is at another place where rows of
+-- the user are counted: a login. Each statement that follows in the transaction sees all that was changed before, and
+-- numbers its own change with the next revision. So the quotas are exact, and revisions grow in the order of commits.
+-- Not a lock of a row, which would be written to disk even when nothing is to change.
 --
 -- Parameters: none beyond the user
 -- Returns:    nothing of interest

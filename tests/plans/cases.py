@@ -53,7 +53,7 @@ _TYPICAL = {
     "kept": 3,
     "most": 10,
     "by": 10,
-    "since": 0,
+    "since": 1,
     "days": 89,
     "page_size": PAGE_SIZE,
     "last_updated_at": "infinity",
@@ -138,7 +138,7 @@ FILTERED_AND_SORTED = {
     "tasks/soonest_due_first",
 }
 FILTERED = FILTERED_IN_ORDER | FILTERED_AND_SORTED
-GOES_OVER_TASKS = {"tasks/list", "tasks/number", "tasks/page"} | FILTERED
+GOES_OVER_TASKS = {"tasks/changes", "tasks/list", "tasks/number", "tasks/page"} | FILTERED
 _GOES_OVER_ALL = {"before_sign_in/delete_user", "before_sign_in/forget_events"}
 
 

@@ -21,8 +21,8 @@ _MORE_BLOCKS = {
     "tasks/create": 32,
     # the same, and the id is looked for by tasks_pkey and deleted_tasks_pkey 6
     "tasks/create_with_id": 40,
-    # 115: ten tasks as in tasks/create, five with an id that is looked for; the counter once
-    "batches/create": 160,
+    # 115 to 180: ten tasks as in tasks/create, five with an id that is looked for; the counter once
+    "batches/create": 240,
     # as those of the single calls; the key by idempotency_keys_pkey 2
     "batches/update": 40,
     "batches/complete": 40,
@@ -128,6 +128,7 @@ _ALL_OF_A_USER = {"before_sign_in/delete_user", "before_sign_in/forget_events"}
 # The new version of a row can't be beside the old one: the column that changes is indexed, or the page is
 # full of accounts, which hardly ever change.
 _MOVES = {
+    "before_sign_in/lift_revisions",
     "before_sign_in/delete_account",
     "before_sign_in/make_reset_code",
     "before_sign_in/disable_user",
@@ -150,6 +151,7 @@ _FEW_ROWS = {
     "batches/answered",
     "batches/claim",
     "batches/create",
+    "tasks/create_once",
     "sessions/list",
     "sessions/make_room",
     "sessions/trim",
@@ -157,6 +159,7 @@ _FEW_ROWS = {
     "auth_events/newest",
     "auth_events/page",
     "tasks/number",
+    "tasks/changes",
 } | FILTERED_AND_SORTED
 _OUT_OF_PLACE = {"sessions/end_soon"}  # it changes what an index has
 # Entries that former runs left, which were rolled back
@@ -195,9 +198,12 @@ _FILTERS = {
     "api_tokens/delete": ("(expires_at > now())",),
     "api_tokens/delete_expired": ("(expires_at <= now())",),
     "api_tokens/list": ("(expires_at > now())",),
+    "tasks/changes": ("((revision > ",),
     "tasks/number": ("(revision = 0)",),
     # under row security no index can find what they look for
     **dict.fromkeys(FILTERED, ("lower(title)",)),
+    "batches/answered": ("(created_at > (now() - '24:00:00'::interval))",),
+    "tasks/create_once": ("(bytes >= ", "(newest_first.bytes >= "),
     "auth_events/record": ("auth_event_room(",),
 }
 
@@ -210,6 +216,10 @@ def most_blocks(measured: Measured) -> int | None:
     if name in ("tasks/list", "tasks/page"):
         # each task may stand on a page of its own, and 100 entries of the index on one
         return BLOCKS + measured.rows + measured.rows // 100
+    if name == "tasks/changes":
+        # all tasks of the user; each deletion may stand on a page of its own
+        tasks = measured.case.user.rows["tasks"]
+        return BLOCKS + tasks + tasks // 50 + PAGE_SIZE
     if name in FILTERED:
         # all tasks of the user, or until the page is full
         tasks = measured.case.user.rows["tasks"]

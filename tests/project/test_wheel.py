@@ -83,7 +83,7 @@ def test_the_installed_wheel_serves_from_another_folder(todo_api, elsewhere):
         assert {file.name for file in monitoring.iterdir()} == {"alerts.yml", "dashboard.json"}
         [deploy] = todo_api.parents[1].glob("lib/python3*/site-packages/todo_api/deploy")
         shipped = {file.name for file in deploy.iterdir()}
-        assert shipped == {"README.md", "nginx.conf", "Caddyfile", "todo-api.service"}
+        assert shipped == {"README.md", "nginx.conf", "Caddyfile", "todo-api.service", "examples"}
         [common] = todo_api.parents[1].glob(
             "lib/python3*/site-packages/todo_api/auth/common_passwords"
         )

@@ -200,6 +200,7 @@ def test_no_planted_function_or_operator_is_called_by_a_statement(
         "function delete_account()",
         "function sweep_sign_in_networks(integer)",
         "function auth_event_room(inet)",
+        "function batch_room(integer[],integer,bigint)",
         "function sweep_sessions(integer)",
         "function sweep_api_tokens(integer)",
         "function sweep_idempotency_keys(integer)",

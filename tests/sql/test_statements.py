@@ -289,7 +289,7 @@ def test_what_the_task_statements_return_is_a_task(
             "max_tasks": 1,
             "max_text": 100,
         }
-        turn = Call("tasks/take_turn")
+        turn = Call("users/take_turn")
         _, [made] = database.as_user(who, turn, Call("tasks/create", new, as_task))
         task = {"task_id": made.id}
         assert isinstance(made, Task)

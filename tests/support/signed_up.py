@@ -31,7 +31,7 @@ def sign_up(database: Database, *more: Call) -> SignedIn:
     return who
 
 
-TURN = Call("tasks/take_turn")
+TURN = Call("users/take_turn")
 
 
 def session(session_id: str, *, lifetime: int = 60) -> Call:
@@ -75,7 +75,7 @@ def create_once(
         "max_answers": 1_000_000,
     }
     return (
-        Call("tasks/take_turn"),
+        Call("users/take_turn"),
         Call("idempotency_keys/delete_expired", {"key": key}),
         Call("tasks/create_once", values),
     )

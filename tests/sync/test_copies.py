@@ -124,7 +124,7 @@ def test_without_the_turn_it_is_found_out(
     run: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = "pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(user_id::text, 0::bigint))"
-    broken(monkeypatch, lock, "NULL", "tasks/take_turn")
+    broken(monkeypatch, lock, "NULL", "users/take_turn")
     assert is_found(run, "an if_revision was accepted twice")
 
 

@@ -7,7 +7,7 @@ import msgspec
 from todo_api.lists.contents import add_tasks
 from todo_api.sync import marks
 from todo_api.sync.marks import Since
-from todo_api.sync.schemas import Deletion
+from todo_api.sync.schemas import DeletedTask
 from todo_api.tasks.rows import as_task
 from todo_api.web.unsent import Content, Unsent
 
@@ -27,7 +27,7 @@ class ChangesTaker:
         self._limit = limit
         self._taken = 0
         self._last = 0  # revision
-        self._deleted: list[Deletion] = []
+        self._deleted: list[DeletedTask] = []
 
     def take(self, rows: list[tuple[Any, ...]]) -> None:
         """Encode some rows. Raises Problem when there is no room for more."""
@@ -42,7 +42,7 @@ class ChangesTaker:
         here = changes[: self._limit - self._taken]
         self.has_more = len(here) < len(changes)
         self._taken += len(here)
-        self._deleted += [Deletion(row[4], row[-1]) for row in here if row[3]]
+        self._deleted += [DeletedTask(row[4], row[-1]) for row in here if row[3]]
         if tasks := [as_task(*row[4:]) for row in here if not row[3]]:
             add_tasks(self.content, tasks)
         if here:

@@ -8,7 +8,7 @@ from todo_api.tasks.schemas import Task
 from todo_api.web.schemas import AnswerMeta, Id
 
 
-class Deletion(Struct, gc=False):
+class DeletedTask(Struct, gc=False):
     """A task that was deleted."""
 
     id: Id
@@ -19,7 +19,7 @@ class Changes(Struct):
     """What has changed, lowest revisions first over both lists."""
 
     tasks: Annotated[list[Task], Meta(description="As they are now.")]
-    deleted: list[Deletion]
+    deleted: list[DeletedTask]
 
 
 class ChangesMeta(AnswerMeta):

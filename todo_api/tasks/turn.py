@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 from todo_api.database.calls import Call, Caller, SessionEnded, Unavailable
 from todo_api.database.data import Database
 
-_TURN = Call("tasks/take_turn")
+_TURN = Call("users/take_turn")
 AT_ONCE = 5000  # tasks that one transaction numbers: a tenth of a second
 MOST_TIMES = 40
-MOST_TRIES = 3  # another version of the service may add tasks meanwhile
+MOST_TRIES = 10  # a former version of the service may add tasks meanwhile
+_NUMBER = (Call("tasks/open_counter"), Call("tasks/number", {"most": AT_ONCE}))
 
 
 class ListState(NamedTuple):
@@ -30,12 +31,19 @@ def in_turn(database: Database, who: Caller, *calls: Call) -> list[Any]:
 
     Raises what as_user raises.
     """
+    opening: list[Call] = [_TURN]
     for _ in range(MOST_TRIES):
-        turn, *found = database.as_user(who, _TURN, *calls)
-        if turn and turn[0][0]:
-            return found
-        # They have changed nothing. Once for each user: the tasks are older than revisions are.
+        # The state comes last. Nothing but numbering, which needs the turn, brings the tasks in step. So if
+        # they are so now, they were when the calls ran; if not, the calls have changed nothing. A state from
+        # before the calls would be out of date: the tasks may be numbered while it waits for the turn, or be
+        # changed by a former version of the service, which takes no turn.
+        *found, state = database.as_user(who, *opening, *calls, STATE)
+        if state and state[0].is_in_step:
+            return found[len(opening) :]
+        # Once for each user: the tasks are older than revisions are.
         number_tasks(database, who.user_id)
+        # A former version's next change has to wait for these calls: they lock the counter first.
+        opening = [_TURN, *_NUMBER]
     raise Unavailable("tasks are added by others all the time")
 
 
@@ -43,13 +51,7 @@ def number_tasks(database: Database, user_id: str) -> None:
     """Count the user's tasks, and number those that have no revision, for a user whose token is good."""
     for _ in range(MOST_TIMES):
         # The turn comes before a new counter, as for whoever deletes the account.
-        _, _, turn, numbered = database.before_sign_in(
-            Call("users/take_turn"),
-            Call("tasks/open_counter"),
-            _TURN,
-            Call("tasks/number", {"most": AT_ONCE}),
-            user_id=user_id,
-        )
+        turn, _, numbered = database.before_sign_in(_TURN, *_NUMBER, user_id=user_id)
         if not turn:
             raise SessionEnded  # the user is gone
         if numbered != [(False,)]:

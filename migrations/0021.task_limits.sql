@@ -3,7 +3,7 @@
 -- Locks: SHARE UPDATE EXCLUSIVE on task_counts, tasks
 --        Only vacuum and other changes of the schema wait.
 -- Time:  as long as it takes to read all tasks once
--- depends: 0017.task_fields
+-- depends: 0020.answers_of_keys
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '30min';

@@ -8,5 +8,6 @@
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';
 
+DROP FUNCTION batch_room(integer[], integer, bigint);
 DROP FUNCTION sweep_batch_results(integer);
 DROP TABLE batch_results;

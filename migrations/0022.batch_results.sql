@@ -7,7 +7,7 @@
 -- Locks: SHARE ROW EXCLUSIVE on users
 --        For the foreign key: nobody writes to users meanwhile, reads go on.
 -- Time:  a moment, whatever the tables hold
--- depends: 0018.task_limits
+-- depends: 0021.task_limits
 
 SET LOCAL lock_timeout = '1500ms';
 SET LOCAL statement_timeout = '5s';
@@ -84,3 +84,30 @@ GRANT EXECUTE ON FUNCTION sweep_batch_results(integer) TO todo_app;
 GRANT CREATE ON SCHEMA public TO todo_auth;
 ALTER FUNCTION sweep_batch_results(integer) OWNER TO todo_auth;
 REVOKE CREATE ON SCHEMA public FROM todo_auth;
+
+-- Which of new tasks, by their sizes in bytes, find room one after the other: one that is too large is left out, and a
+-- smaller one after it may fit. It reads nothing, and needs no right. A recursive query would do, but not on Citus.
+CREATE FUNCTION batch_room(sizes integer[], room_tasks integer, room_bytes bigint)
+RETURNS integer[]
+LANGUAGE plpgsql IMMUTABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    fitting integer[] := '{}';
+BEGIN
+    FOR step IN 1 .. cardinality(sizes) LOOP
+        EXIT WHEN cardinality(fitting) >= room_tasks;
+        IF sizes[step] <= room_bytes THEN
+            room_bytes := room_bytes - sizes[step];
+            fitting := fitting || step;
+        END IF;
+    END LOOP;
+    RETURN fitting;
+END
+$$;
+
+COMMENT ON FUNCTION batch_room(integer[], integer, bigint) IS
+'The numbers, from 1, of those that fit one after the other into so many tasks and so many bytes.';
+
+REVOKE ALL ON FUNCTION batch_room(integer[], integer, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION batch_room(integer[], integer, bigint) TO todo_app;
