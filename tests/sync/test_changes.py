@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from support.accounts import Account
+from todo_api.database.statements import load_statements
 from todo_api.sync import marks
 
 pytestmark = pytest.mark.contract
@@ -208,6 +209,38 @@ def test_tasks_that_came_in_another_way_are_numbered_and_come(
     assert expired(ask(ann, f"?since={since}"))
     titles = [one["title"] for one in changes(ann)["data"]["tasks"]]
     assert sorted(titles) == ["Buy oat milk", "Buy oat milk", "by hand"]
+
+
+def test_a_page_reads_no_more_deletions_than_it_has(ann: Account, superuser: Superuser) -> None:
+    delete(ann, ann.add())
+    superuser.execute(
+        "INSERT INTO deleted_tasks (user_id, id, revision)"
+        " SELECT %s, gen_random_uuid(), 10 + one FROM generate_series(1, 5000) AS one",
+        [ann.id],
+    )
+    superuser.execute("UPDATE task_counts SET revision = 6000 WHERE user_id = %s", [ann.id])
+    superuser.execute("ANALYZE deleted_tasks")
+    assert len(changes(ann, "?since=10&limit=3")["data"]["deleted"]) == 3
+    statement = load_statements()["tasks/changes"]
+    with superuser.transaction():
+        superuser.execute(
+            "SELECT set_config('role', 'todo_app', true), set_config('app.user_id', %s, true)",
+            [ann.id],
+        )
+        [(plan,)] = psycopg.RawCursor(superuser).execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}",
+            statement.bind(ann.id, {"since": 10, "page_size": 3}),
+        )
+    read = [node["Actual Rows"] for node in nodes(plan[0]["Plan"]) if is_of_deletions(node)]
+    assert read == [4]
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for part in plan.get("Plans", []) for node in nodes(part))]
+
+
+def is_of_deletions(node: dict[str, Any]) -> bool:
+    return str(node.get("Relation Name", "")).startswith("deleted_tasks")
 
 
 # --- who has to start over ---

@@ -1,6 +1,7 @@
 """The fields of a task beside its title: API.md, "Fields"."""
 
 import json
+import re
 
 import pytest
 
@@ -117,6 +118,9 @@ def test_another_due_date_is_422(ann, day):
 )
 def test_a_due_moment_is_answered_in_utc(ann, sent, kept):
     assert both(ann, due_at=sent) == kept
+    schema = ann.get("/openapi.json").json["components"]["schemas"]["TaskCreate"]
+    published = next(one for one in schema["properties"]["due_at"]["anyOf"] if "pattern" in one)
+    assert sent is None or re.search(published["pattern"], sent)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ TAGS_MAX = 20
 FIRST_YEAR = 1970
 UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 # As published in the document; the functions below say what else is wrong.
+# In 1970 of UTC it may still be 1969 where a moment is written.
 DATE = "(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
-MOMENT = rf"{DATE}[Tt]{_TIME}:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]{_TIME})"
+MOMENT = rf"(1969-12-31|{DATE})[Tt]{_TIME}:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]{_TIME})"
 
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6, where T and Z may be in lower case
