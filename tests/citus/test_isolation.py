@@ -35,6 +35,7 @@ from todo_api.upkeep.role_check import check_role
 pytestmark = pytest.mark.citus
 DISTRIBUTED = [
     "api_tokens",
+    "batch_results",
     "deleted_tasks",
     "idempotency_keys",
     "reset_codes",
