@@ -14,6 +14,7 @@ import msgspec
 from flask import Response
 
 from todo_api.database.calls import ApiClient, Caller
+from todo_api.observability.routes import route_name
 from todo_api.web.request import current_request
 
 # Libraries whose log lines only repeat what this service logs itself.
@@ -129,7 +130,7 @@ def log_answer(response: Response) -> None:
     who = request.signed_in if is_known else None
     log_request(
         method=request.method,
-        route=rule.rule if rule else None,
+        route=route_name(rule.rule) if rule else None,
         status=response.status_code,
         ms=round((time.perf_counter() - request.began) * 1000, 2),
         request_id=request.id,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
 from todo_api.observability.line_load import NO_LINES, LineLoad
+from todo_api.observability.routes import route_name
 from todo_api.observability.series import CUT_OFF, EVENTS, LIMITS, SERVER_REFUSALS, Series
 from todo_api.upkeep.housekeeping import SWEEPS
 from todo_api.web.hosts import AllowedHosts
@@ -91,7 +92,7 @@ class Metrics:
         self._seen: dict[Counter, float] = {}
         for rule in app.url_map.iter_rules():
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                self._series.durations.labels(method, rule.rule)
+                self._series.durations.labels(method, route_name(rule.rule))
         for event in EVENTS:
             self._series.events.labels(event)
         for limit in LIMITS:
@@ -113,7 +114,7 @@ class Metrics:
 
     def _count_answer(self, response: Response) -> Response:
         request = current_request()
-        route = request.url_rule.rule if request.url_rule else UNMATCHED
+        route = route_name(request.url_rule.rule) if request.url_rule else UNMATCHED
         key = request.method, route, response.status_code
         found = self._known.get(key)
         if found is None:

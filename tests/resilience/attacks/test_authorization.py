@@ -49,6 +49,7 @@ WHO = {
     "tokens.create_token": OWN,
     "tokens.delete_token": OWN,
     "lists.list_tasks": PROGRAMS,
+    "sync.list_changes": PROGRAMS,
     "tasks.create_task": PROGRAMS,
     "batches.run_batch": PROGRAMS,
     "tasks.get_task": PROGRAMS,

@@ -63,11 +63,16 @@ def test_a_title_is_found_by_itself_and_a_tag_by_its_name(
             )
             seen[f"{name} {answer.status}"] += 1
             cleaned = text if name == "q" else TRIMMED.sub("", text)
-            if not 1 <= len(cleaned) <= most or has_control(cleaned):
+            judged = (
+                re.sub("[\t\n\r]", "", cleaned) if name == "q" else cleaned
+            )  # as notes have them
+            if not 1 <= len(cleaned) <= most or has_control(judged):
                 assert answer.status == 422, (name, ascii(text))
             elif name == "q" or (shows_something(cleaned) and "," not in cleaned):
                 assert answer.status == 200, (name, ascii(text))
             if answer.status != 200:
+                continue
+            if judged != cleaned:  # no title has that
                 continue
             body = {"title": f"a{text}z"} if name == "q" else {"title": "a", "tags": [text]}
             made = client.ask("POST", ann.tasks, body, token=ann.token).json["data"]
