@@ -33,7 +33,8 @@ def settings() -> dict[str, str]:
     return {
         "WORKERS": str(WORKERS),
         "REQUEST_TIMEOUT": "120",
-        "MAX_TEXT_PER_USER": "1000000000",  # the longest titles, as many as there may be
+        "MAX_TASKS_PER_USER": "20000",
+        "MAX_TEXT_PER_USER": "1000000000",
     }
 
 
