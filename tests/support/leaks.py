@@ -17,7 +17,17 @@ _TELL_TALES = {
     "an API token": re.compile(r"todo_[rw][0-9A-Za-z]{20,}"),
 }
 # Members in which a client gets its own words back, or the token that it asked for.
-_OWN_WORDS = {"title", "email", "access_token", "token", "name", "instance", "field"}
+_OWN_WORDS = {
+    "title",
+    "notes",
+    "tags",
+    "email",
+    "access_token",
+    "token",
+    "name",
+    "instance",
+    "field",
+}
 
 
 class Scan:
@@ -25,13 +35,16 @@ class Scan:
 
     def __init__(self, *secrets: str) -> None:
         self.secrets = set(secrets)
+        self.private: set[str] = set()  # what users write: for them, and in no line of the log
         self.texts = 0
         self.found: list[str] = []
 
     def log_line(self, line: str) -> None:
         """Look through a line of the log; each has to be a JSON object."""
         try:
-            self._look("log", "\n".join(_strings(json.loads(line))))
+            text = "\n".join(_strings(json.loads(line)))
+            self._look("log", text)
+            self.found += [f"log: a user's words: {one!r}" for one in self.private if one in text]
         except ValueError:
             self.found.append(f"log: not JSON: {line[:200]}")
 

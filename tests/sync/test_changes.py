@@ -6,12 +6,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, create_environ
 
 from support.accounts import Account
 from todo_api.database.statements import load_statements
 from todo_api.sync import marks
+from todo_api.web import unsent
 
 pytestmark = pytest.mark.contract
 Superuser = psycopg.Connection[Any]
@@ -340,6 +342,30 @@ def test_marks_of_the_way_are_exact_and_never_a_revision() -> None:
         assert since.is_expired(2**60, forgotten + 1)
     assert marks.after(9, 9) == 9
     assert marks.after(9, 0) == 9
+
+
+# --- large answers ---
+
+
+def test_changes_that_nobody_reads_are_bounded_as_lists_are(
+    app: Flask, ann: Account, superuser: Superuser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superuser.execute(
+        "INSERT INTO tasks (user_id, title, notes) SELECT %s, 'x', repeat('é', 4000)"
+        " FROM generate_series(1, 300)",
+        [ann.id],
+    )
+    assert len(changes(ann, "?limit=1000")["data"]["tasks"]) == 300
+    monkeypatch.setattr(unsent, "USER_BYTES", 4_000_000)
+    path = f"/api/{ann.id}/changes"
+    environ = create_environ(path, headers={"Authorization": f"Bearer {ann.token}"})
+    unread = app(environ, lambda *_: None)  # the server keeps its environ until it is read
+    refused = ask(ann, "?limit=299")
+    assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
+    assert refused.headers["Retry-After"] == "5"
+    assert ask(ann, "?limit=5").status_code == 200
+    del unread, environ
+    assert ask(ann, "?limit=299").status_code == 200
 
 
 # --- conditional reads ---

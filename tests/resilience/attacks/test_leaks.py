@@ -76,6 +76,31 @@ def everyday(service: LiveService, client: LiveClient) -> LiveUser:
     return ann
 
 
+def private(service: LiveService, client: LiveClient, ann: LiveUser) -> None:
+    """What users write about their tasks, in right calls and wrong ones: it is theirs."""
+    title, notes, tag = words = [f"words-{uuid.uuid4().hex}" for _ in range(3)]
+    service.scan.private |= set(words)
+    fields = {"title": title, "notes": notes, "tags": [tag]}
+    operations = [{"op": "create", **fields}, {"op": "complete", "id": str(uuid.uuid4())}]
+    task = service.add(client, ann)
+    for method, path, body, status in (
+        ("POST", ann.tasks, fields, 201),
+        ("POST", ann.tasks, fields | {"priority": notes}, 422),
+        ("POST", ann.tasks, fields | {"due_date": notes, "id": tag}, 422),
+        ("POST", ann.tasks, f'{{"title": "{title}", "notes": '.encode(), 400),
+        ("PUT", task, fields, 200),
+        ("PATCH", task, fields | {"if_revision": 0}, 409),
+        ("POST", f"{ann.tasks}/batch", {"operations": operations}, 200),
+        ("POST", f"{ann.tasks}/batch", {"operations": [operations[0] | {"op": tag}]}, 422),
+        ("GET", f"{ann.tasks}?q={notes}&tag={tag}", None, 200),
+        ("GET", f"{ann.tasks}?sort={notes}&cursor={tag}&limit={title}", None, 422),
+        ("GET", f"/api/{ann.id}/changes", None, 200),
+        ("GET", f"/api/{ann.id}/changes?since={notes}", None, 422),
+        ("GET", f"/api/{ann.id}/export", None, 200),
+    ):
+        assert client.ask(method, path, body, token=ann.token).status == status, (method, path)
+
+
 def raw(service: LiveService) -> None:
     """What is not HTTP."""
     for case in CASES:
@@ -117,6 +142,7 @@ def test_nothing_leaks_in_a_whole_life(
     service: LiveService, client: LiveClient, figure: Any
 ) -> None:
     ann = everyday(service, client)
+    private(service, client, ann)
     raw(service)
     faults(service, client, ann)
     refused = {"email": ann.email, "password": ann.password}

@@ -10,8 +10,8 @@ import pytest
 from resilience.input import json_cases
 from support.live_service import LiveClient, LiveService
 
-MAX_BODY = 64 * 1024
-ROUTES = ["signup", "login", "create", "update"]
+ROUTES = ["signup", "login", "create", "update", "batch"]
+MAX_BODY = dict.fromkeys(ROUTES, 64 * 1024) | {"batch": 512 * 1024}
 Send = Callable[[str, bytes], int]
 
 
@@ -24,6 +24,7 @@ def send(service: LiveService, client: LiveClient) -> Send:
         "login": ("POST", "/api/auth/login"),
         "create": ("POST", user.tasks),
         "update": ("PUT", service.add(client, user)),
+        "batch": ("POST", f"{user.tasks}/batch"),
     }
 
     def send(route: str, body: bytes) -> int:
@@ -41,10 +42,10 @@ def statuses(send: Send, route: str, cases: dict[str, bytes]) -> dict[str, int]:
 def test_what_is_not_json_is_400(send: Send, route: str, figure: Any) -> None:
     cases = json_cases.malformed()
     found = statuses(send, route, cases)
-    expected = {name: 413 if len(body) > MAX_BODY else 400 for name, body in cases.items()}
+    expected = {name: 413 if len(body) > MAX_BODY[route] else 400 for name, body in cases.items()}
     assert found == expected
     seen = Counter(found.values())
-    figure(1, f"malformed JSON: {route}", f"400: {seen[400]}, 413 (above 64 KiB): {seen[413]}")
+    figure(1, f"malformed JSON: {route}", f"400: {seen[400]}, 413 (too large): {seen[413]}")
 
 
 @pytest.mark.parametrize("route", ROUTES)

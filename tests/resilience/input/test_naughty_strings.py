@@ -52,6 +52,33 @@ def test_a_title_comes_back_exactly_or_is_422(
     figure(1, f"{len(STRINGS)} naughty strings as titles: exact, or refused", counted(seen))
 
 
+def test_notes_and_tags_come_back_exactly_or_are_422(
+    client: LiveClient, ann: LiveUser, figure: Any
+) -> None:
+    seen = Counter[str]()
+    for text in STRINGS:
+        lines = re.sub("\r\n?", "\n", text)
+        notes = lines if re.search(r"\S", lines) else None
+        is_good = len(lines) <= 4000 and not has_control(re.sub("[\t\n]", "", lines))
+        answer = client.ask("POST", ann.tasks, {"title": "x", "notes": text}, token=ann.token)
+        seen[f"notes {answer.status}"] += 1
+        assert answer.status == (201 if is_good else 422), ascii(text)
+        if is_good:
+            assert answer.json["data"]["notes"] == notes, ascii(text)
+        tag = TRIMMED.sub("", text)
+        wrong = not 1 <= len(tag) <= 50 or has_control(tag) or "," in tag
+        answer = client.ask("POST", ann.tasks, {"title": "x", "tags": [text]}, token=ann.token)
+        seen[f"tags {answer.status}"] += 1
+        if wrong:
+            assert answer.status == 422, ascii(text)
+        elif shows_something(tag):
+            assert answer.status == 201, ascii(text)
+        if answer.status == 201:
+            assert answer.json["data"]["tags"] == [tag], ascii(text)
+    assert seen.keys() == {"notes 201", "notes 422", "tags 201", "tags 422"}
+    figure(1, f"{len(STRINGS)} naughty strings as notes, as tags: exact, or refused", counted(seen))
+
+
 def test_a_title_is_found_by_itself_and_a_tag_by_its_name(
     client: LiveClient, ann: LiveUser, figure: Any
 ) -> None:
