@@ -147,6 +147,11 @@ def _describe(body: dict[str, Any]) -> None:
     body |= {name: _as_described(name, text) for name, text in body.items()}
     if body.get("due_date") is not None and body.get("due_at") is not None:
         body["due_at"] = None  # of two, which generators don't know to be too many
+    moment = body.get("due_at")
+    if isinstance(moment, str) and moment.startswith(
+        ("1969", "9999")
+    ):  # in UTC it may be another year
+        body["due_at"] = f"2026{moment[4:]}"
 
 
 def _as_described(name: str, value: Any) -> Any:
