@@ -2,6 +2,9 @@
 -- it is of one snapshot. In the order of revisions, which is the order of commits (users/take_turn), nothing that
 -- commits later can come before what has been read already; so reading on after the last revision misses nothing.
 --
+-- The parameters stand in a WITH of their own, so that PostgreSQL estimates the same for all values and keeps its plan.
+-- With each value's own estimate it plans anew each time, which takes longer than to find that nothing has changed.
+--
 -- Parameters: since       the revision; 0: every task, and no deletion
 --             page_size   how many changes to return; when there are more, one more row comes
 -- Returns:    latest               in the first row: the revision of the user's latest change
@@ -15,7 +18,13 @@
 --             by revision, which would make each update of a task write to all of its indexes.
 --             deleted_tasks_by_revision
 -- Locks:      none
-WITH state AS MATERIALIZED (
+WITH asked AS MATERIALIZED (
+    SELECT
+        %(since)s::bigint AS since,
+        %(page_size)s::integer AS page_size
+),
+
+state AS MATERIALIZED (
     SELECT
         user_id,
         revision,
@@ -41,10 +50,10 @@ changed AS MATERIALIZED (
         revision
     FROM tasks
     WHERE user_id = %s
-        AND (revision > %(since)s::bigint OR revision = 0)
-        AND (%(since)s::bigint = 0 OR (SELECT state.revision FROM state) > %(since)s::bigint)
+        AND (revision > (SELECT asked.since FROM asked) OR revision = 0)
+        AND (SELECT state.revision > asked.since OR asked.since = 0 FROM state CROSS JOIN asked)
     ORDER BY revision ASC
-    LIMIT %(page_size)s::integer + 1
+    LIMIT (SELECT asked.page_size + 1 FROM asked)
 ),
 
 deleted AS MATERIALIZED (
@@ -54,10 +63,10 @@ deleted AS MATERIALIZED (
         revision
     FROM deleted_tasks
     WHERE user_id = %s
-        AND revision > %(since)s::bigint
-        AND %(since)s::bigint > 0
+        AND revision > (SELECT asked.since FROM asked)
+        AND (SELECT asked.since FROM asked) > 0
     ORDER BY revision ASC
-    LIMIT %(page_size)s::integer + 1
+    LIMIT (SELECT asked.page_size + 1 FROM asked)
 )
 
 SELECT
