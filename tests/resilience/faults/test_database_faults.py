@@ -143,10 +143,20 @@ def no_connection_left(database: Database) -> Iterator[None]:
     with ExitStack() as stack:
         database.do("ALTER ROLE service NOLOGIN")  # or it would be as quick as the others
         database.terminate()
-        with suppress(psycopg.OperationalError):
-            while True:
+        room = database.server.ask(
+            "SELECT current_setting('max_connections')::int"
+            " - current_setting('superuser_reserved_connections')::int"
+        )
+        others: list[object] = []
+
+        def is_full() -> bool:
+            # The service's own attempts take a place each for a moment, though they are refused.
+            with suppress(psycopg.OperationalError):
                 other = psycopg.connect(make_conninfo(database.url, user="other"))
-                stack.enter_context(closing(other))
+                others.append(stack.enter_context(closing(other)))
+            return len(others) == int(room)
+
+        until(is_full)
         database.do("ALTER ROLE service LOGIN")
         yield
 
