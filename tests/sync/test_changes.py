@@ -368,6 +368,19 @@ def test_changes_that_nobody_reads_are_bounded_as_lists_are(
     assert ask(ann, "?limit=299").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/changes?limit=1000", "/tasks", "/tasks?limit=1000", "/export"])
+def test_tasks_that_have_to_be_numbered_first_are_not_held_twice(
+    ann: Account, superuser: Superuser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    superuser.execute(
+        "INSERT INTO tasks (user_id, title, notes) SELECT %s, 'x', repeat('é', 4000)"
+        " FROM generate_series(1, 300)",
+        [ann.id],
+    )
+    monkeypatch.setattr(unsent, "USER_BYTES", 4_000_000)  # one of them has 2.5 MB
+    assert ann.get(f"/api/{ann.id}{path}").status_code == 200
+
+
 # --- conditional reads ---
 
 

@@ -77,9 +77,7 @@ def _in_step(*calls: Call) -> list[Any]:
         state, *found = database().as_user(signed_in(), STATE, *calls)
         if state and state[0].is_in_step and not any(taker.has_unnumbered for taker in found):
             return [*state, *found]
-        for taker in found:
-            unsent().forget(taker.content)
-        found.clear()  # a large list is not kept beside the one that replaces it
+        found.clear()  # a large list is not held beside the one that replaces it
         number_tasks(database(), signed_in().user_id)
     raise Unavailable("tasks are added by others all the time")
 
