@@ -29,6 +29,7 @@ from todo_api.batches import keeping
 from todo_api.batches.running import steps
 from todo_api.batches.schemas import Batch
 from todo_api.database.calls import Call, SessionEnded, SignedIn, StatementFailed, UniqueViolated
+from todo_api.database.connection import Connection
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
 
@@ -281,6 +282,37 @@ def test_a_connection_is_used_again_after_every_kind_of_error(
     [tasks] = single.as_user(who, LIST)
     assert [task.title for task in tasks] == [f"task {number}" for number in range(7, -1, -1)]
     assert proxy.connections == 1
+
+
+def test_an_answer_that_is_read_while_the_statements_are_sent_is_not_waited_for(
+    database: Database, superuser: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error at the start of a large batch: the server is done as soon as the batch's last byte arrives."""
+    who = sign_up(database)
+
+    def is_done() -> bool:
+        states = superuser.execute(
+            "SELECT DISTINCT state FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return states.fetchall() == [("idle",)]
+
+    wait = Connection.wait_for_socket
+    seen = []
+
+    def send_all_and_read_all(self: Connection, deadline: float, *, to_write: bool = False) -> None:
+        wait(self, deadline, to_write=to_write)
+        while to_write and self.pgconn.flush():
+            wait(self, deadline, to_write=True)
+        if to_write:
+            until(is_done)
+            seen.append(self)
+
+    monkeypatch.setattr(Connection, "wait_for_socket", send_all_and_read_all)
+    notes = "x" * 10_000
+    with pytest.raises(StatementFailed):
+        database.as_user(who, create(""), *[update(who.user_id, notes=notes)] * 100)
+    assert seen
 
 
 def test_a_refused_call_leaves_nothing_for_the_garbage_collector(database: Database) -> None:

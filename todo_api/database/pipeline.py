@@ -102,8 +102,7 @@ def _results(connection: Connection, takers: dict[int, Taker]) -> list[PGresult]
             connection.wait_for_socket(deadline, to_write=True)
             pgconn.consume_input()
         while True:
-            connection.wait_for_socket(deadline)
-            pgconn.consume_input()
+            # Before each wait: libpq may have read the whole answer while it sent the end of the statements.
             while not pgconn.is_busy():
                 result = pgconn.get_result()
                 if result is None or result.status == ExecStatus.PIPELINE_SYNC:
@@ -119,6 +118,8 @@ def _results(connection: Connection, takers: dict[int, Taker]) -> list[PGresult]
                 if len(results) in takers and result.status not in _FAILED:  # else it has no rows
                     with suppress(NotSupportedError):  # libpq before 17: all rows at once
                         pgconn.set_chunked_rows_mode(PART_ROWS)
+            connection.wait_for_socket(deadline)
+            pgconn.consume_input()
     except OperationalError:
         # The server's last error explains more than "the connection is gone".
         for result in results:
