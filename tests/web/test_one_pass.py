@@ -12,7 +12,7 @@ from todo_api.auth.schemas import Credentials, Reset, SignUp
 from todo_api.batches.schemas import Batch
 from todo_api.tasks.schemas import TaskChange, TaskCreate
 from todo_api.web.bodies import read_carefully
-from todo_api.web.one_pass import read_at_once
+from todo_api.web.body.one_pass import read_at_once
 from todo_api.web.problems import Problem
 
 KINDS = (
