@@ -121,6 +121,7 @@ def on_postgres(
         _go_on(SECONDS)
         record.end()
     print(f"Stale 304 while both served: {sum(one.stale for one in everybody)}\n")
+    print(f"Reasons of 503: {dict(machines[0].reasons() + machines[1].reasons())}\n")
 
 
 def on_embedded(

@@ -210,7 +210,10 @@ class User(threading.Thread):
             self._record.is_wrong(f"{self.email}: {otherwise}")
 
     def _any(self) -> Task:
-        return self.tasks[self._choice.choice(list(self.tasks))]
+        """A task: mostly one that was read lately, so that tags are sent again after changes."""
+        lately = [one for one in self._tags if one in self.tasks]
+        among = lately if lately and self._choice.random() < 0.8 else list(self.tasks)
+        return self.tasks[self._choice.choice(among)]
 
     def _title(self) -> str:
         return f"ü {self._choice.randrange(10**12)} 😀"

@@ -1,6 +1,8 @@
 """Programs of two versions: the one that is checked out, and one that git has."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +94,15 @@ class Machine:
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, self.log.read_text()[-4000:]
         return time.monotonic() - began
+
+    def reasons(self) -> Counter[str]:
+        """Why requests were answered 503, as the log says."""
+        lines = self.log.read_text().splitlines()
+        return Counter(
+            re.sub(r"[^ -~]|[0-9a-f-]{36}", "", json.loads(line)["message"])[:160]
+            for line in lines
+            if '"unavailable: ' in line
+        )
 
     def clear_away(self) -> None:
         if self._process and self._process.poll() is None:
