@@ -15,7 +15,9 @@ from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.table_locks import shut_out_by
 
 # Both wait for task_counts while they hold users, if they lock them one after the other.
-HEADER = "-- Two tables.\n--\n-- Locks: ACCESS EXCLUSIVE on users, task_counts\n-- Time:  a moment\n"
+HEADER = (
+    "-- Two tables.\n--\n-- Locks: ACCESS EXCLUSIVE on users, task_counts\n-- Time:  a moment\n"
+)
 BOUNDS = "\nSET LOCAL lock_timeout = '1500ms';\n"
 UP = "ALTER TABLE users ADD note text;\nALTER TABLE task_counts ADD note text;\n"
 DOWN = "ALTER TABLE users DROP note;\nALTER TABLE task_counts DROP note;\n"

@@ -1,7 +1,7 @@
 """The tables that a migration shuts requests out of, locked together before its first statement.
 
-A file that locks a second table waits for it while it holds the first, and a request may hold the second and wait
-for the first: a deadlock, which one of the two does not survive. PostgreSQL looks for one after a wait of 1 s. So
+A file that locks a second table waits for it while it holds the first, and a request may hold the second and
+wait for the first: a deadlock, which one of the two does not survive. PostgreSQL looks for one after 1 s. So
 all tables are locked with shorter waits than that, and given back if one of them is not to be had.
 """
 

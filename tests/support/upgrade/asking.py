@@ -70,9 +70,7 @@ class Asking:
         self._record.answered(phase, took)
         return answer
 
-    def _exchange(
-        self, method: str, path: str, text: bytes | None, sent: dict[str, str]
-    ) -> Answer:
+    def _exchange(self, method: str, path: str, text: bytes | None, sent: dict[str, str]) -> Answer:
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self._host, timeout=PATIENCE_S)
             self._connection.sock = self._connect()

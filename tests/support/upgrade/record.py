@@ -83,6 +83,4 @@ class Record:
 
     def is_well(self) -> bool:
         """Whether nothing was wrong, and nothing failed but where the guide says so."""
-        return not self.wrong and all(
-            phase.may_fail or not phase.failures for phase in self.phases
-        )
+        return not self.wrong and all(phase.may_fail or not phase.failures for phase in self.phases)
