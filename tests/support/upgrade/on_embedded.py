@@ -37,7 +37,7 @@ def on_embedded(trial: Trial) -> str:
             trial.phase(f"the new version serves{again}")
             count = str(_applied(machine) - of_former)
             _restart(machine, trial.former, trial, f"restart with the former version{again}")
-            trial.phase(f"the former version on the new schema{again}")
+            trial.phase(f"the former version on the new schema{again}", is_traceless=True)
         _restart(machine, trial.former, trial, "stop, rollback, start", "--count", count, "--yes")
         trial.phase("the former version on its own schema")
         trial.record.end()

@@ -56,7 +56,7 @@ def on_postgres(trial: Trial) -> str:
             trial.new.run(trial.folder, trial.settings, "after-restore")
             trial.go_on()
             _roll(f"back{again}", machines, trial.former, trial, _CURSORS)
-            trial.phase(f"the former version on the new schema{again}")
+            trial.phase(f"the former version on the new schema{again}", is_traceless=True)
         count = str(_applied(superuser) - of_former)
         rolled = ("rollback", "--count", count, "--yes")
         said.append(trial.command(superuser, "rollback, while the former version serves", *rolled))
@@ -75,7 +75,7 @@ def _roll(
     name: str, machines: list[Machine], version: Version, trial: Trial, may_fail: str = ""
 ) -> None:
     """Restart one machine after the other, each when the one before it is asked again."""
-    phase = trial.record.begin(f"rolling: {name}", may_fail, is_mixed=bool(may_fail))
+    phase = trial.record.begin(f"rolling: {name}", may_fail, is_traceless=bool(may_fail))
     for machine in machines:
         stopped = machine.stop()
         started = machine.start(version)

@@ -12,7 +12,9 @@ class Phase:
 
     name: str
     may_fail: str = ""  # what the guide says may fail in it
-    is_mixed: bool = False  # both versions serve
+    is_traceless: bool = (
+        False  # the former version serves on the new schema: no change has a revision
+    )
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     times: list[float] = field(default_factory=list)
@@ -41,10 +43,10 @@ class Record:
     def now(self) -> Phase:
         return self.phases[-1]
 
-    def begin(self, name: str, may_fail: str = "", *, is_mixed: bool = False) -> Phase:
+    def begin(self, name: str, may_fail: str = "", *, is_traceless: bool = False) -> Phase:
         """Begin a phase; the one before it ends."""
         self.end()
-        phase = Phase(name, may_fail, is_mixed)
+        phase = Phase(name, may_fail, is_traceless)
         self.phases.append(phase)
         return phase
 

@@ -44,9 +44,9 @@ class Trial:
         """Let the users work."""
         time.sleep(seconds)
 
-    def phase(self, name: str, may_fail: str = "", *, is_mixed: bool = False) -> None:
+    def phase(self, name: str, may_fail: str = "", *, is_traceless: bool = False) -> None:
         """A phase in which nothing is done but what users do."""
-        self.record.begin(name, may_fail, is_mixed=is_mixed)
+        self.record.begin(name, may_fail, is_traceless=is_traceless)
         self.go_on()
 
     def command(self, superuser: str, name: str, *arguments: str) -> str:
