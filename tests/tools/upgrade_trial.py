@@ -3,8 +3,9 @@
 python tests/tools/upgrade_trial.py postgres COMMIT     two machines behind nginx, PostgreSQL of PG_BIN
 python tests/tools/upgrade_trial.py embedded COMMIT     one machine with a PostgreSQL of its own
 
-It does what todo_api/deploy/README.md tells operators to do. COMMIT is the former version. USERS, TASKS (of
-each user) and SECONDS (of a phase) may be set: 1000, 1000 and 15. Needs git, nginx and a package index.
+It does what todo_api/deploy/README.md tells operators to do. COMMIT is the former version, or the Python of
+an environment where that is installed. USERS, TASKS (of each user) and SECONDS (of a phase) may be set: 1000,
+1000 and 15. Needs git, nginx and a package index.
 Nothing else may run on the machine. The exit status is 1 if a request failed where the guide does not say so,
 or if an answer was wrong.
 """

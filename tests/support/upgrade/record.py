@@ -1,5 +1,6 @@
 """What users met, by the phase of the trial in which they asked."""
 
+import sys
 import threading
 import time
 from collections import Counter
@@ -46,6 +47,7 @@ class Record:
     def begin(self, name: str, may_fail: str = "", *, is_traceless: bool = False) -> Phase:
         """Begin a phase; the one before it ends."""
         self.end()
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {name}\n")
         phase = Phase(name, may_fail, is_traceless)
         self.phases.append(phase)
         return phase

@@ -119,7 +119,9 @@ def this_version() -> Version:
 
 
 def former_version(commit: str, folder: Path) -> Version:
-    """Take a commit out of git, and install it as its own README says."""
+    """Take a commit out of git, and install it as its own README says; or its Python, if it is installed."""
+    if Path(commit).is_file():
+        return Version("former", Path(commit).absolute())
     source, environment = folder / "source", folder / "venv"
     source.mkdir()
     archive = subprocess.run(
