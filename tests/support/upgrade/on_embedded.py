@@ -10,7 +10,7 @@ from support.upgrade.town import at_work, fill
 from support.upgrade.trial import AT_WORK, NEWCOMERS, TASKS, USERS, Trial, free_port
 from support.upgrade.versions import Machine, Version
 
-_RESTART = "the service is away while it is restarted"
+_AWAY = "ConnectionRefusedError"
 
 
 def on_embedded(trial: Trial) -> str:
@@ -45,7 +45,7 @@ def on_embedded(trial: Trial) -> str:
 
 
 def _restart(machine: Machine, version: Version, trial: Trial, name: str, *rollback: str) -> None:
-    phase = trial.record.begin(name, _RESTART)
+    phase = trial.record.begin(name, _AWAY)
     began = time.monotonic()
     phase.notes.append(f"stop {machine.stop():.1f} s")
     if rollback:

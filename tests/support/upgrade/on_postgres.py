@@ -15,7 +15,7 @@ from support.upgrade.versions import Machine, Version
 from todo_api.embedded.programs import environment
 
 _FAIL_TIMEOUT_S = 10  # nginx's own: so long it does not ask a server again that refused
-_CURSORS = "a cursor that the new version made is 422 for the former"
+_CURSOR = "GET 422 validation-error"  # of the new version, and the former one is asked
 
 
 def on_postgres(trial: Trial) -> str:
@@ -50,12 +50,12 @@ def on_postgres(trial: Trial) -> str:
         said.append(trial.command(superuser, "migrate", "migrate"))
         trial.go_on()
         for again in ("", ", again"):
-            _roll(f"forwards{again}", machines, trial.new, trial, _CURSORS)
+            _roll(f"forwards{again}", machines, trial.new, trial, _CURSOR)
             trial.phase(f"the new version serves{again}")
             trial.record.begin(f"after-restore{again}")
             trial.new.run(trial.folder, trial.settings, "after-restore")
             trial.go_on()
-            _roll(f"back{again}", machines, trial.former, trial, _CURSORS)
+            _roll(f"back{again}", machines, trial.former, trial, _CURSOR)
             trial.phase(f"the former version on the new schema{again}", is_traceless=True)
         count = str(_applied(superuser) - of_former)
         rolled = ("rollback", "--count", count, "--yes")

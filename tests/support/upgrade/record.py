@@ -12,7 +12,7 @@ class Phase:
     """A part of the trial."""
 
     name: str
-    may_fail: str = ""  # what the guide says may fail in it
+    may_fail: str = ""  # how requests may fail in it, as the guide says
     is_traceless: bool = (
         False  # the former version serves on the new schema: no change has a revision
     )
@@ -74,7 +74,8 @@ class Record:
         self.end()
         rows = "\n".join(phase.row() for phase in self.phases)
         failures = "\n".join(
-            f"- {phase.name}: {count} x {what}" + (f" ({phase.may_fail})" if phase.may_fail else "")
+            f"- {phase.name}: {count} x {what}"
+            + (", as documented" if what == phase.may_fail else "")
             for phase in self.phases
             for what, count in phase.failures.most_common()
         )
