@@ -41,7 +41,7 @@ def test_the_settings_that_a_file_names_let_a_service_behind_it_answer(
 
 @pytest.mark.programs
 def test_nginx_accepts_its_file(tmp_path: Path) -> None:
-    file = configuration(tmp_path, port=443, service_port=8000)
+    file = configuration(tmp_path, 443, 8000)
     done = subprocess.run(
         [find_nginx(), "-t", "-p", tmp_path, "-c", file],
         capture_output=True,

@@ -70,7 +70,7 @@ def find_nginx() -> str:
     return program
 
 
-def configuration(folder: Path, port: int, service_port: int) -> Path:
+def configuration(folder: Path, port: int, *service_ports: int) -> Path:
     """A file with nginx.conf in it, for certificates that are made in `folder` beside `authority.crt`."""
     authority = make_authority(folder, "authority")
     certificate = make_certificate(folder, authority, HOST)
@@ -81,7 +81,10 @@ def configuration(folder: Path, port: int, service_port: int) -> Path:
         shown=replaced(
             SHOWN.read_text(encoding="utf-8"),
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-            ("127.0.0.1:8000", f"127.0.0.1:{service_port}"),
+            (
+                "server 127.0.0.1:8000;",
+                " ".join(f"server 127.0.0.1:{service};" for service in service_ports),
+            ),
             (f"/etc/ssl/{HOST}.pem", str(certificate.file)),
             (f"/etc/ssl/{HOST}.key", str(certificate.key)),
         ),
@@ -91,12 +94,12 @@ def configuration(folder: Path, port: int, service_port: int) -> Path:
 
 
 @contextmanager
-def nginx(service_port: int, folder: Path) -> Iterator[Nginx]:
-    """Run one before the service at `service_port`."""
+def nginx(service_port: int, folder: Path, *others: int) -> Iterator[Nginx]:
+    """Run one before the service at `service_port`, and before those at other ports."""
     program = find_nginx()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    file = configuration(folder, port, service_port)
+    file = configuration(folder, port, service_port, *others)
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen([program, "-p", folder, "-c", file], stderr=stderr)
     try:
