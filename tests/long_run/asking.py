@@ -1,0 +1,78 @@
+"""Requests of a user over one connection; how long each took, and what was wrong."""
+
+import threading
+import time
+from array import array
+from collections import Counter, defaultdict
+from typing import Any
+
+from support.live_service import LiveClient, Reply
+
+from .model import need
+
+
+class Book:
+    """What all users together have asked and been answered."""
+
+    def __init__(self) -> None:
+        self.waits: dict[str, array[float]] = defaultdict(lambda: array("f"))  # seconds, by kind
+        self.statuses: Counter[int] = Counter()
+        self.wrong: list[str] = []
+        self._lock = threading.Lock()
+
+    def note(self, kind: str, status: int, waited_s: float) -> None:
+        """Count an answer."""
+        with self._lock:
+            self.waits[kind].append(waited_s)
+            self.statuses[status] += 1
+
+    def fail(self, about: str) -> None:
+        """Keep what was wrong."""
+        with self._lock:
+            self.wrong.append(about[:2000])
+
+    @property
+    def requests(self) -> int:
+        """How many were answered."""
+        return self.statuses.total()
+
+
+class Asker:
+    """Asks on a connection of its own, and keeps book."""
+
+    def __init__(self, client: LiveClient, book: Book) -> None:
+        self._client, self._book = client, book
+
+    def ask(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        *,
+        token: str | None = None,
+    ) -> Reply:
+        """The answer, whatever it is."""
+        began = time.monotonic()
+        reply = self._client.ask(method, path, body, headers, token=token)
+        self._book.note(kind, reply.status, time.monotonic() - began)
+        return reply
+
+    def expect(
+        self, status: int, kind: str, method: str, path: str, *rest: Any, **more: Any
+    ) -> Any:
+        """What the answer holds, which has to have this status; None without a body."""
+        reply = self.ask(kind, method, path, *rest, **more)
+        need(
+            reply.status == status,
+            f"{method} {path}: {reply.status} instead of {status}: {reply.body!r}",
+        )
+        need(bool(reply.body) == (status not in (204, 304)), f"{method} {path}: {reply.body!r}")
+        return reply.json if reply.body else None
+
+    def refused(self, status: int, code: str, kind: str, *rest: Any, **more: Any) -> Any:
+        """The problem, which has to be this one."""
+        problem = self.expect(status, kind, *rest, **more)
+        need(problem["code"] == code, f"{rest}: {problem}")
+        return problem
