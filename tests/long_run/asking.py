@@ -4,11 +4,22 @@ import threading
 import time
 from array import array
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Sequence
+from statistics import quantiles
+from typing import Any, NamedTuple
 
 from support.live_service import LiveClient, Reply
 
 from .model import need
+
+
+class Waits(NamedTuple):
+    """How many requests waited, and how long, in seconds."""
+
+    number: int
+    p50: float
+    p95: float
+    p99: float
 
 
 class Book:
@@ -30,6 +41,10 @@ class Book:
         """Keep what was wrong."""
         with self._lock:
             self.wrong.append(about[:2000])
+
+    def quantiles(self) -> dict[str, "Waits"]:
+        """How long requests waited for their answers, by kind."""
+        return {kind: _waits(seconds) for kind, seconds in self.waits.items()}
 
     @property
     def requests(self) -> int:
@@ -76,3 +91,8 @@ class Asker:
         problem = self.expect(status, kind, *rest, **more)
         need(problem["code"] == code, f"{rest}: {problem}")
         return problem
+
+
+def _waits(seconds: Sequence[float]) -> Waits:
+    cuts = quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else [*seconds] * 99
+    return Waits(len(seconds), *[cuts[at - 1] for at in (50, 95, 99)])

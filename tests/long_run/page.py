@@ -1,7 +1,5 @@
 """SOAK.md: the figures of a run."""
 
-from statistics import quantiles
-
 from .growth import LEAST_SAMPLES, Figure, figures
 from .run import Outcome
 from .traffic import LARGE_EVERY, LARGE_TASKS, READERS, TEAMS, USUAL_TASKS, WRITERS
@@ -62,8 +60,8 @@ Statuses: {statuses}. All that are no success were asked for.
 
 def page(outcome: Outcome, made: str) -> str:
     """The whole page; `made`: when, of which commit, on which machine."""
-    plan, book, samples = outcome.plan, outcome.book, outcome.samples
-    statuses = sorted(book.statuses.items())
+    plan, samples = outcome.plan, outcome.samples
+    statuses = sorted(outcome.statuses.items())
     return _PAGE.format(
         made=made,
         command=COMMAND,
@@ -76,8 +74,8 @@ def page(outcome: Outcome, made: str) -> str:
         teams=TEAMS,
         writers=WRITERS,
         readers=READERS,
-        answers=book.requests,
-        wrong=len(outcome.book.wrong),
+        answers=outcome.requests,
+        wrong=len(outcome.wrong),
         cores=outcome.cores,
         texts=outcome.texts,
         figures=_table(_FIGURES, [_row(one, outcome) for one in figures(samples)]),
@@ -112,19 +110,18 @@ def _tables(outcome: Outcome) -> list[list[str]]:
     for name, last in sorted(outcome.tables.items(), key=lambda pair: -pair[1].bytes):
         sizes = (third[name].bytes, outcome.samples[-1].tables[name].bytes, last.bytes, last.packed)
         dead = max(one.tables[name].dead_rows for one in outcome.samples)
-        removed = outcome.pruned[name] + outcome.swept[name]
+        removed = outcome.removed.get(name, 0)
         kib = [f"{size // 1024}" for size in sizes]
         rows.append([f"`{name}`", f"{last.rows}", *kib, f"{dead}", f"{removed}"])
     return rows
 
 
 def _kinds(outcome: Outcome) -> list[list[str]]:
-    rows = []
-    for kind, waits in sorted(outcome.book.waits.items(), key=lambda pair: -len(pair[1])):
-        cuts = quantiles(waits, n=100, method="inclusive") if len(waits) > 1 else [waits[0]] * 99
-        shown = [f"{1000 * cuts[at - 1]:.1f}" for at in (50, 95, 99)]
-        rows.append([kind, f"{len(waits)}", *shown])
-    return rows
+    rows = sorted(outcome.waits.items(), key=lambda pair: -pair[1].number)
+    return [
+        [kind, f"{number}", *[f"{1000 * one:.1f}" for one in seconds]]
+        for kind, (number, *seconds) in rows
+    ]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

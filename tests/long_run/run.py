@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,8 +12,7 @@ import psycopg
 from bench.processes import cpu_seconds
 from support.live_service import live_service
 
-from .asking import Book
-from .growth import findings
+from .asking import Waits
 from .samples import Packed, Sample, Sampler, packed
 from .traffic import Plan, Traffic
 from .upkeep import Upkeep, swept
@@ -35,15 +33,20 @@ class Outcome:
     """What came of a run."""
 
     plan: Plan
-    book: Book
-    samples: list[Sample]
+    samples: list[Sample] = field(default_factory=list)
+    waits: dict[str, Waits] = field(default_factory=dict)  # by the kind of request
+    statuses: dict[int, int] = field(default_factory=dict)
     tables: dict[str, Packed] = field(default_factory=dict)
-    pruned: Counter[str] = field(default_factory=Counter)
     prunes: int = 0
-    swept: Counter[str] = field(default_factory=Counter)
+    removed: dict[str, int] = field(default_factory=dict)  # rows, by table
     texts: int = 0  # looked through for leaks
     cores: float = 0.0  # that the service took
     wrong: list[str] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        """How many were answered."""
+        return sum(self.statuses.values())
 
 
 def run(database_url: str, folder: Path, plan: Plan, say: Say) -> Outcome:
@@ -53,7 +56,7 @@ def run(database_url: str, folder: Path, plan: Plan, say: Say) -> Outcome:
         with ExitStack() as serving:
             service = serving.enter_context(live_service(database_url, folder, **SETTINGS))
             traffic = Traffic(service, plan, serving)
-            outcome = Outcome(plan, traffic.book, [])
+            outcome = Outcome(plan)
             sampler = Sampler(service, database)
             upkeep = Upkeep(database, database_url, folder)
             say(f"{plan.users} users have signed up")
@@ -62,17 +65,16 @@ def run(database_url: str, folder: Path, plan: Plan, say: Say) -> Outcome:
                 _watch(traffic, sampler, upkeep, outcome, say)
                 took = time.monotonic() - began
                 outcome.cores = (cpu_seconds(service.process.pid) - cpu) / took
-            if not outcome.book.wrong:
+            say("comparing all tasks and copies")
+            if not traffic.book.wrong:
                 traffic.compare(database)
             log = service.log()
         outcome.tables = packed(database, list(outcome.samples[-1].tables))
-    outcome.pruned, outcome.prunes = upkeep.pruned, upkeep.rounds
-    outcome.swept, outcome.texts = swept(log), traffic.scan.texts
-    outcome.wrong = [
-        *outcome.book.wrong,
-        *_complaints(log),
-        *findings(outcome.samples, outcome.tables),
-    ]
+    book = traffic.book
+    outcome.waits, outcome.statuses = book.quantiles(), dict(book.statuses)
+    outcome.prunes, outcome.removed = upkeep.rounds, dict(upkeep.pruned + swept(log))
+    outcome.texts = traffic.scan.texts
+    outcome.wrong = [*book.wrong, *_complaints(log)]
     return outcome
 
 

@@ -42,7 +42,7 @@ def test_the_command_goes_through_and_prints_the_page() -> None:
 def test_all_is_right(database_url: str, tmp_path: Path) -> None:
     outcome = short_run(database_url, tmp_path)
     assert outcome.wrong == []
-    assert outcome.book.requests > 50
+    assert outcome.requests > 50
     assert outcome.prunes == 1
     assert len(outcome.samples) > 2
     last = outcome.samples[-1]

@@ -4,7 +4,9 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
@@ -22,6 +24,7 @@ USUAL_TASKS = 25
 LARGE_TASKS, LARGE_NOTES = 1500, 900  # their lists have 1.9 MB
 LARGE_EVERY = 50  # so many users have one with that many tasks
 TEAMS, WRITERS, READERS = 2, 3, 2
+AT_ONCE = 4  # users who are compared in the end
 PARTIAL_STATES = 100  # of those that a copy of a team went through, looked at in the end
 
 
@@ -75,12 +78,8 @@ class Traffic:
 
     def compare(self, database: psycopg.Connection[Any]) -> None:
         """Look at each user's tasks and copies as a whole, and at what the database has counted."""
-        for user in self.users:
-            with self._kept(user):
-                listed = user.finish()
-                log, copies = user.model.log, user.copies
-                found = contradictions(log, copies, database, user.account.id, listed)
-                need(not found, f"{found}")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(partial(self._compare_user, database), self.users))
         for crowd, account in self._teams:
             crowd.read_to_the_end()
             for reader in crowd.readers:
@@ -91,6 +90,12 @@ class Traffic:
                 self.book.fail(f"a team: {one}")
         for one in self.scan.found:
             self.book.fail(f"a leak: {one}")
+
+    def _compare_user(self, database: psycopg.Connection[Any], user: User) -> None:
+        with self._kept(user):
+            listed, log, copies = user.finish(), user.model.log, user.copies
+            found = contradictions(log, copies, database, user.account.id, listed)
+            need(not found, f"{found}")
 
     def _work(self, number: int, user: User) -> None:
         every_s = self._plan.users / self._plan.steps_per_s

@@ -13,17 +13,20 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import on_path  # noqa: F401
 from compare_speed import machine
 
 from bench import commit
 from bench.service import new_database
+from long_run.growth import findings
 from long_run.page import page
-from long_run.run import run
+from long_run.run import Outcome, run
 from long_run.traffic import Plan
 from support.postgres.embedded_server import embedded_server
 
 PAGE = Path(__file__).parents[1] / "SOAK.md"
+LAST = commit.ROOT / "build" / "soak.json"  # the last run, to judge it and write the page again
 
 
 def main() -> None:
@@ -37,18 +40,29 @@ def main() -> None:
     add(
         "--rate", type=float, default=usual.steps_per_s, help="steps a second of all users together"
     )
+    add("--again", action="store_true", help="judge the last run again, and write its page")
     given = parser.parse_args()
-    plan = usual._replace(users=given.users, seconds=given.seconds, steps_per_s=given.rate)
-    version = commit.described() + ("" if commit.is_clean() else " with changes")
-    today = datetime.now(UTC).date().isoformat()
-    with embedded_server() as server, tempfile.TemporaryDirectory(prefix="todo-soak-") as folder:
-        outcome = run(new_database(server, "soak"), Path(folder), plan, _say)
-    text = page(outcome, f"on {today} at commit {version}, on {machine()}")
-    sys.stdout.write(text)
-    if outcome.wrong:
-        sys.exit("\n".join(["wrong:", *outcome.wrong[:20]]))
-    if plan == usual:
+    if not given.again:
+        plan = usual._replace(users=given.users, seconds=given.seconds, steps_per_s=given.rate)
+        LAST.parent.mkdir(exist_ok=True)
+        LAST.write_bytes(msgspec.json.encode((_made(), _run(plan))))
+    made, outcome = msgspec.json.decode(LAST.read_bytes(), type=tuple[str, Outcome])
+    wrong = [*outcome.wrong, *findings(outcome.samples, outcome.tables)]
+    sys.stdout.write(text := page(outcome, made))
+    if wrong:
+        sys.exit("\n".join(["wrong:", *wrong[:20]]))
+    if outcome.plan == usual:
         PAGE.write_text(text, encoding="utf-8")
+
+
+def _run(plan: Plan) -> Outcome:
+    with embedded_server() as server, tempfile.TemporaryDirectory(prefix="todo-soak-") as folder:
+        return run(new_database(server, "soak"), Path(folder), plan, _say)
+
+
+def _made() -> str:
+    version = commit.described() + ("" if commit.is_clean() else " with changes")
+    return f"on {datetime.now(UTC).date().isoformat()} at commit {version}, on {machine()}"
 
 
 def _say(line: str) -> None:
