@@ -4,7 +4,8 @@ import threading
 import time
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from statistics import quantiles
 from typing import Any, NamedTuple
 
@@ -41,6 +42,14 @@ class Book:
         """Keep what was wrong."""
         with self._lock:
             self.wrong.append(about[:2000])
+
+    @contextmanager
+    def keeping(self, who: str) -> Iterator[None]:
+        """Keep whatever goes wrong in the block, and go on after it."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self.fail(f"{who}: {type(error).__name__}: {error}")
 
     def quantiles(self) -> dict[str, "Waits"]:
         """How long requests waited for their answers, by kind."""

@@ -60,13 +60,14 @@ def run(database_url: str, folder: Path, plan: Plan, say: Say) -> Outcome:
             sampler = Sampler(service, database)
             upkeep = Upkeep(database, database_url, folder)
             say(f"{plan.users} users have signed up")
-            with traffic.going_on():
+            outcome.samples.append(sampler.look(0.0))
+            with traffic.book.keeping("the run"), traffic.going_on():
                 began, cpu = time.monotonic(), cpu_seconds(service.process.pid)
                 _watch(traffic, sampler, upkeep, outcome, say)
                 took = time.monotonic() - began
                 outcome.cores = (cpu_seconds(service.process.pid) - cpu) / took
-            say("comparing all tasks and copies")
             if not traffic.book.wrong:
+                say("comparing all tasks and copies")
                 traffic.compare(database)
             log = service.log()
         outcome.tables = packed(database, list(outcome.samples[-1].tables))
@@ -81,11 +82,11 @@ def run(database_url: str, folder: Path, plan: Plan, say: Say) -> Outcome:
 def _watch(traffic: Traffic, sampler: Sampler, upkeep: Upkeep, outcome: Outcome, say: Say) -> None:
     """Take samples and let time pass, until the end or something is wrong."""
     plan, began = outcome.plan, time.monotonic()
-    next_look, next_upkeep = 0.0, plan.upkeep_every_s
+    next_look, next_upkeep = plan.every_s, plan.upkeep_every_s
     while (now := time.monotonic() - began) < plan.seconds and not traffic.is_over():
         if now >= next_look:
             outcome.samples.append(one := sampler.look(now))
-            next_look += plan.every_s
+            next_look = max(next_look, now - plan.every_s) + plan.every_s
             memory = ", ".join(f"{name} {mib:.1f}" for name, mib in one.memory.items())
             say(
                 f"{now:.0f} s: {traffic.book.requests} requests; {memory} MiB; {one.files} files,"

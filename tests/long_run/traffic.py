@@ -17,6 +17,7 @@ from support.leaks import Scan
 from support.live_service import LiveClient, LiveService, LiveUser
 
 from .asking import Asker, Book
+from .hand import Hand
 from .model import need
 from .user import User
 
@@ -80,16 +81,22 @@ class Traffic:
         """Look at each user's tasks and copies as a whole, and at what the database has counted."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(partial(self._compare_user, database), self.users))
-        for crowd, account in self._teams:
-            crowd.read_to_the_end()
-            for reader in crowd.readers:
-                del reader.states[:-PARTIAL_STATES]
-            asker = Asker(self._client(), self.book)
-            listed = asker.expect(200, "list", "GET", account.tasks, token=account.token)["data"]
-            for one in contradictions(crowd.log, crowd.readers, database, account.id, listed):
-                self.book.fail(f"a team: {one}")
+        for team in self._teams:
+            with self.book.keeping("a team"):
+                self._compare_team(database, *team)
         for one in self.scan.found:
             self.book.fail(f"a leak: {one}")
+
+    def _compare_team(
+        self, database: psycopg.Connection[Any], crowd: Crowd, account: LiveUser
+    ) -> None:
+        crowd.read_to_the_end()
+        for reader in crowd.readers:
+            del reader.states[:-PARTIAL_STATES]
+        asker = Asker(self._client(), self.book)
+        listed = asker.expect(200, "list", "GET", account.tasks, token=account.token)["data"]
+        found = contradictions(crowd.log, crowd.readers, database, account.id, listed)
+        need(not found, f"{found}")
 
     def _compare_user(self, database: psycopg.Connection[Any], user: User) -> None:
         with self._kept(user):
@@ -108,18 +115,17 @@ class Traffic:
     @contextmanager
     def _kept(self, user: User) -> Iterator[None]:
         """Keep what goes wrong. From then on the user's model is not to be relied upon: the work ends."""
-        try:
+        with self.book.keeping(f"user {user.account.id}"):
             yield
-        except Exception as error:  # noqa: BLE001 (whatever it is, it goes into the report)
-            self.book.fail(f"user {user.account.id}: {type(error).__name__}: {error}")
-            self._over.set()
+            return
+        self._over.set()
 
     def _user(self, number: int) -> User:
         client = self._client()
         account = self._service.sign_up(client)
         is_large = number % LARGE_EVERY == LARGE_EVERY - 1
         tasks, notes = (LARGE_TASKS, LARGE_NOTES) if is_large else (USUAL_TASKS, 20)
-        user = User(Asker(client, self.book), account, number, tasks, notes)
+        user = User(Hand(Asker(client, self.book), account, number, tasks, notes), number)
         with self._kept(user):
             user.settle()
         return user

@@ -26,7 +26,9 @@ from long_run.traffic import Plan
 from support.postgres.embedded_server import embedded_server
 
 PAGE = Path(__file__).parents[1] / "SOAK.md"
-LAST = commit.ROOT / "build" / "soak.json"  # the last run, to judge it and write the page again
+LAST = (
+    commit.ROOT / "build" / "soak.json"
+)  # the last whole run, to judge it and write the page again
 
 
 def main() -> None:
@@ -40,13 +42,16 @@ def main() -> None:
     add(
         "--rate", type=float, default=usual.steps_per_s, help="steps a second of all users together"
     )
-    add("--again", action="store_true", help="judge the last run again, and write its page")
+    add("--again", action="store_true", help="judge the last whole run again, and write its page")
     given = parser.parse_args()
-    if not given.again:
+    if given.again:
+        made, outcome = msgspec.json.decode(LAST.read_bytes(), type=tuple[str, Outcome])
+    else:
         plan = usual._replace(users=given.users, seconds=given.seconds, steps_per_s=given.rate)
-        LAST.parent.mkdir(exist_ok=True)
-        LAST.write_bytes(msgspec.json.encode((_made(), _run(plan))))
-    made, outcome = msgspec.json.decode(LAST.read_bytes(), type=tuple[str, Outcome])
+        made, outcome = _made(), _run(plan)
+        if plan == usual:
+            LAST.parent.mkdir(exist_ok=True)
+            LAST.write_bytes(msgspec.json.encode((made, outcome)))
     wrong = [*outcome.wrong, *findings(outcome.samples, outcome.tables)]
     sys.stdout.write(text := page(outcome, made))
     if wrong:
