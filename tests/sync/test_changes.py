@@ -1,5 +1,6 @@
 """GET /api/{user_id}/changes: API.md, Tasks, "Offline and in step"."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -379,6 +380,31 @@ def test_tasks_that_have_to_be_numbered_first_are_not_held_twice(
     )
     monkeypatch.setattr(unsent, "USER_BYTES", 4_000_000)  # one of them has 2.5 MB
     assert ann.get(f"/api/{ann.id}{path}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/changes?limit=1000", "/tasks", "/tasks?limit=1000"])
+def test_clients_that_are_sent_the_same_share_it_and_its_memory_is_given_back(
+    app: Flask, ann: Account, superuser: Superuser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    superuser.execute(
+        "INSERT INTO tasks (user_id, title, notes) SELECT %s, 'x', repeat('é', 4000)"
+        " FROM generate_series(1, 300)",
+        [ann.id],
+    )
+    whole = f"/api/{ann.id}{path}"
+    expected = ann.get(whole).json["data"]
+    held, returned = app.extensions["unsent"], []
+    monkeypatch.setattr(held, "return_memory", lambda: returned.append(held.load().held))
+    environs = [
+        create_environ(whole, headers={"Authorization": f"Bearer {ann.token}"}) for _ in range(2)
+    ]
+    unread = [app(environ, lambda *_: None) for environ in environs]
+    assert 2_000_000 < held.load().held < 3_000_000
+    assert len(returned) > 0
+    for answer in unread:
+        assert json.loads(b"".join(answer))["data"] == expected
+    assert change(ann, ann.get(f"{ann.tasks}?limit=1").json["data"][0], "changed")
+    assert ann.get(whole).json["data"] != expected
 
 
 # --- conditional reads ---

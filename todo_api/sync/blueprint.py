@@ -45,8 +45,10 @@ def list_changes() -> Response:
         revision=found.next_since,
         has_more=found.has_more,
     )
-    headers = etags.headers(_tag(since, found.latest, found.forgotten))
-    return answers.content_answer(found.content, meta, headers, around="{}")
+    tag = _tag(since, found.latest, found.forgotten)
+    # What is under the same tag is of the same moment, so it is the same.
+    content = unsent().complete(found.content, f"changes {tag} {since} {limit}")
+    return answers.content_answer(content, meta, etags.headers(tag), around="{}")
 
 
 def _changes(since: Since, limit: int) -> ChangesTaker:
