@@ -74,13 +74,17 @@ def _plan(kind: type[msgspec.Struct]) -> _Plan | None:
     ):
         return None
     fields = fields_of(kind)
+    arrays = []
+    for name, field in fields.items():
+        kinds = field.items.kinds.values() if field.items else ()
+        plans = {one: plan for one in kinds if (plan := _plan(one))}
+        if len(plans) < len(kinds):
+            return None
+        if plans:
+            arrays.append((name, plans))
     return _Plan(
         msgspec.json.Decoder(kind).decode,
         tuple((name, field.clean) for name, field in fields.items() if field.clean),
-        tuple(
-            (name, {one: plan for one in field.items.kinds.values() if (plan := _plan(one))})
-            for name, field in fields.items()
-            if field.items
-        ),
+        tuple(arrays),
         getattr(kind, "ONE_OF", ()),
     )
