@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import msgspec
 from werkzeug.http import parse_options_header
 
-from todo_api.web.body.fields import Field, fields_of
-from todo_api.web.body.one_pass import read_at_once
+from todo_api.body.fields import Field, fields_of
+from todo_api.body.one_pass import read_at_once
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 from todo_api.web.schemas import FieldError

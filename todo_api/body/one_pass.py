@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from todo_api.web.body.fields import fields_of
+from todo_api.body.fields import fields_of
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 _QUOTE = b'"'
