@@ -70,7 +70,7 @@ def find_nginx() -> str:
     return program
 
 
-def configuration(folder: Path, port: int, service_port: int) -> Path:
+def configuration(folder: Path, port: int, service_port: int, *changes: tuple[str, str]) -> Path:
     """A file with nginx.conf in it, for certificates that are made in `folder` beside `authority.crt`."""
     authority = make_authority(folder, "authority")
     certificate = make_certificate(folder, authority, HOST)
@@ -80,6 +80,7 @@ def configuration(folder: Path, port: int, service_port: int) -> Path:
         user="user root;" if Path(folder).owner() == "root" else "",
         shown=replaced(
             SHOWN.read_text(encoding="utf-8"),
+            *changes,
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
             ("127.0.0.1:8000", f"127.0.0.1:{service_port}"),
             (f"/etc/ssl/{HOST}.pem", str(certificate.file)),
@@ -91,12 +92,12 @@ def configuration(folder: Path, port: int, service_port: int) -> Path:
 
 
 @contextmanager
-def nginx(service_port: int, folder: Path) -> Iterator[Nginx]:
-    """Run one before the service at `service_port`."""
+def nginx(service_port: int, folder: Path, *changes: tuple[str, str]) -> Iterator[Nginx]:
+    """Run one before the service at `service_port`, with these changes of the file."""
     program = find_nginx()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    file = configuration(folder, port, service_port)
+    file = configuration(folder, port, service_port, *changes)
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen([program, "-p", folder, "-c", file], stderr=stderr)
     try:
