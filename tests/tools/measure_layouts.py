@@ -1,4 +1,4 @@
-"""Measure the calls on a plain database, on one in partitions and on Citus; the tables of sql/SCALING.md.
+"""Measure the calls on a plain database, in partitions, through PgBouncer and on Citus, for sql/SCALING.md.
 
     python tests/tools/measure_layouts.py
 
@@ -26,6 +26,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import signed_up
 from support.postgres.dba_scripts import distribute, partition
 from support.postgres.embedded_server import embedded_server
+from support.postgres.pgbouncer import pgbouncer
 from todo_api.database.calls import Call, SignedIn
 from todo_api.database.data import Database
 from todo_api.tasks.rows import as_task
@@ -51,9 +52,9 @@ Readings = dict[str, tuple[float, float]]  # of each call: CPU and median, in µ
 class Layout:
     """A filled database, and the service's way to it."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, *, prepared: bool = True) -> None:
         self.name = name
-        self.database = Database(url, connections=1)
+        self.database = Database(url, connections=1, prepared_statements=prepared)
         self._title = f" {conninfo_to_dict(url)['dbname']} "
         with psycopg.connect(url) as connection:
             rows = connection.execute("SELECT user_id::text, id::text FROM sessions ORDER BY id")
@@ -109,7 +110,7 @@ class Layout:
 
 @contextmanager
 def layouts(users: int) -> Iterator[list[Layout]]:
-    """Plain, partitions with and without their setting, and Citus where there is one."""
+    """Plain, partitions with and without their setting, through PgBouncer, and Citus where there is one."""
     fill = _FILL.format(users=users, tasks=TASKS).encode()
     found = []
     with ExitStack() as stack:
@@ -128,6 +129,13 @@ def layouts(users: int) -> Iterator[list[Layout]]:
                         superuser.execute(reset.encode())
                     superuser.execute("VACUUM (ANALYZE)")
             found.append(Layout(name, url))
+        plain = make_conninfo(server, dbname="layout_0")
+        pooler = stack.enter_context(pgbouncer(plain))
+        pooled = pooler.url(plain)
+        found.append(Layout("plain, not prepared", plain, prepared=False))
+        if pooler.prepares:
+            found.append(Layout("PgBouncer", pooled))
+        found.append(Layout("PgBouncer, not prepared", pooled, prepared=False))
         if coordinator := os.environ.get("CITUS_URL"):
             migrate(coordinator)
             stack.callback(rollback, coordinator)
