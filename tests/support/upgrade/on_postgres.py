@@ -36,7 +36,9 @@ def on_postgres(trial: Trial) -> str:
     for machine in machines:
         trial.stack.callback(machine.clear_away)
         machine.start(trial.former)
-    proxy = trial.stack.enter_context(nginx(machines[0].port, trial.folder, machines[1].port))
+    proxy = trial.stack.enter_context(
+        nginx(machines[0].port, trial.folder, others=[machines[1].port])
+    )
 
     def asking() -> Asking:
         return Asking(proxy.open, HOST, trial.record)
