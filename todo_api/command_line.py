@@ -64,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
     found = _Parser(
         prog="todo-api",
         description="A secure multi-user task service on PostgreSQL.",
+        epilog="Exit status: 0, done; 1, not done; 2, the command line or a setting is wrong. check has "
+        "its own.",
         allow_abbrev=False,
     )
     found.add_argument("--version", action="version", version=f"todo-api {version('todo-api')}")
@@ -76,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
             usage="%(prog)s [OPTION VALUE]...",
             parents=[settings],
             help=about,
-            description=about,
+            description=f"{about[0].upper()}{about[1:]}.",
             epilog=f"Example: todo-api {name} {example}".rstrip(),
             allow_abbrev=False,
         )
@@ -108,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command(
         "prune",
-        "remove what has expired at once, as the service does once an hour, and say how much",
+        "remove at once what has expired, as the service does once an hour, and say how much",
     )
     check = command(
         "check",

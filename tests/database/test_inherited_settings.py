@@ -62,6 +62,13 @@ SETTINGS = {
     "search_path   ": "public, pg_catalog",
     "search_path    ": "pg_temp, app",
 }
+# Those that are migrated with: alone where one could hide what another does, else together.
+_ALONE = {name for name in SETTINGS if name.startswith(("default_transaction_", "search_path"))}
+_REST = [name for name in SETTINGS if name not in _ALONE]
+SET_TOGETHER = [
+    *((name,) for name in SETTINGS if name in _ALONE),
+    *map(tuple, (_REST[::2], _REST[1::2])),
+]
 
 
 @pytest.fixture
@@ -71,12 +78,16 @@ def inherited(empty_database_url: str) -> Iterator[Callable[..., str]]:
         owner.execute("CREATE SCHEMA app")
         owner.execute("CREATE SCHEMA todo")  # named like the login
 
-        def set_for_all(name: str, value: str) -> str:
-            database = owner.info.dbname
-            owner.execute(f"ALTER DATABASE {database} SET {name.strip()} = {value}".encode())
+        def with_setting(name: str, value: str) -> str:
+            set_for_all(owner, name, value)
             return empty_database_url
 
-        yield set_for_all
+        yield with_setting
+
+
+def set_for_all(owner: psycopg.Connection[Any], name: str, value: str) -> None:
+    database = owner.info.dbname
+    owner.execute(f"ALTER DATABASE {database} SET {name.strip()} = {value}".encode())
 
 
 def through(pooler: PgBouncer | None, url: str) -> str:
@@ -113,18 +124,34 @@ def all_of_it(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_database_with_a_setting_of_its_own_is_migrated_served_and_kept(
-    inherited: Callable[..., str],
+def test_a_database_with_a_setting_of_its_own_is_served(
+    cloned_database_url: str,
     make_app: Callable[..., Flask],
     pooler: PgBouncer | None,
     name: str,
 ) -> None:
-    url = inherited(name, SETTINGS[name])
-    assert migrate(url)
-    app = make_app(database_url=through(pooler, url))
+    with psycopg.connect(cloned_database_url, autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA app")
+        owner.execute("CREATE SCHEMA todo")
+        set_for_all(owner, name, SETTINGS[name])
+    app = make_app(database_url=through(pooler, cloned_database_url))
     for _ in range(2):
         all_of_it(app)
-    assert end_sessions(url) == (2, 2)
+    assert end_sessions(cloned_database_url) == (2, 2)
+
+
+@pytest.mark.parametrize("names", SET_TOGETHER, ids=" ".join)
+def test_a_database_with_settings_of_its_own_is_migrated_served_and_kept(
+    inherited: Callable[..., str],
+    make_app: Callable[..., Flask],
+    pooler: PgBouncer | None,
+    names: tuple[str, ...],
+) -> None:
+    for name in names:
+        url = inherited(name, SETTINGS[name])
+    assert migrate(url)
+    all_of_it(make_app(database_url=through(pooler, url)))
+    assert end_sessions(url) == (1, 1)
     with psycopg.connect(url) as connection:
         tables = connection.execute(
             "SELECT DISTINCT nspname::text FROM pg_class AS c"
@@ -138,6 +165,10 @@ def test_a_database_with_a_setting_of_its_own_is_migrated_served_and_kept(
     assert tables == [("public",)]
     assert r"^\$2b\$" in bcrypt.replace("\\\\", "\\")
     assert rollback(url)
+
+
+def test_each_setting_is_migrated_with() -> None:
+    assert sorted(name for names in SET_TOGETHER for name in names) == sorted(SETTINGS)
 
 
 @pytest.mark.parametrize(

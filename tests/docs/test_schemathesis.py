@@ -188,7 +188,8 @@ def _authorize(case: schemathesis.Case) -> dict[str, str]:
     return {"Authorization": f"Bearer {who.token}"}
 
 
-def _answers_as_documented(name: str) -> Callable[..., None]:
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_answer_is_as_documented(name: str, request: pytest.FixtureRequest) -> None:
     @schema.include(operation_id=name).parametrize()
     @settings(deadline=None)
     def check(case: schemathesis.Case) -> None:
@@ -196,13 +197,12 @@ def _answers_as_documented(name: str) -> Callable[..., None]:
             case.path_parameters["task_id"] = service.ann.add()["id"]
         case.call_and_validate(headers=_authorize(case))
 
-    return check
-
-
-# A function for each call: schemathesis gives all items of one function the same node id, and
-# pytest-xdist runs only one of those.
-for _name in OPERATIONS:
-    globals()[f"test_every_answer_of_{_name}_is_as_documented"] = _answers_as_documented(_name)
+    # Made here, not when tests are collected: schemathesis generates most requests while it makes an item,
+    # which would take each process of a run 5 s of CPU.
+    hook = request.node.ihook
+    made = hook.pytest_pycollect_makeitem(collector=request.node.parent, name="test_it", obj=check)
+    [item] = made.collect()
+    hook.pytest_pyfunc_call(pyfuncitem=item)
 
 
 def test_every_sequence_of_calls_is_answered_as_documented() -> None:

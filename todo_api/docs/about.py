@@ -10,6 +10,9 @@ a path does not know is answered 405, with the methods that it knows in `Allow`.
 A call that takes query parameters answers 422 to one that it does not know, to one that comes twice, and to
 an empty one; the other calls ignore them. A call that takes no body ignores one.
 
+Later versions 1.x may add calls, members of answers, headers and codes: ignore what you don't know, and treat
+an unknown code by its status. Ids, tokens and cursors are texts without a meaning.
+
 ## Keep an offline copy
 
 A client can keep all tasks of its user, work on them without a connection, and bring both sides together
@@ -48,5 +51,6 @@ which is deleted. What else waits for the same task was made on the same old sta
 is one that is ahead of the service, which comes after the operator has restored a backup. Forget the copy,
 but not the changes that wait to be sent, and pull without `since`.
 
-The service's source has a whole client in 160 lines, which its tests use: `deploy/examples/offline_copy.py`.
+The service's source has a whole client in 160 lines, which its tests use:
+`todo_api/deploy/examples/offline_copy.py`.
 """

@@ -67,7 +67,7 @@ def document(url_map: Map, operations: Mapping[str, Operation], root: str) -> di
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "The `access_token` of signup or login.",
+            "description": "The `access_token` of signup, login or a renewal.",
         },
     )
     spec.components.security_scheme(

@@ -128,9 +128,12 @@ class Series:
         self.workers = _gauge("workers", "Worker processes that serve.")
         self.lost = _counter("worker_restarts", "Worker processes that ended and were replaced.")
         self.hung = _counter("worker_hangs", "Processes that hung: they were ended, and replaced.")
-        build = _gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
-        build.labels(version("todo-api"), python_version()).set(1)
-        _gauge("start_time_seconds", "When the service was started, in Unix time.").set(time.time())
+        self.build = _gauge(
+            "build_info", "Always 1; the labels say what runs.", "version", "python"
+        )
+        self.build.labels(version("todo-api"), python_version()).set(1)
+        self.began = _gauge("start_time_seconds", "When the service was started, in Unix time.")
+        self.began.set(time.time())
 
 
 def _counter(name: str, about: str, *labels: str) -> Counter:

@@ -63,8 +63,16 @@ def add_users(
     added: "argparse._SubParsersAction[Any]", settings: argparse.ArgumentParser
 ) -> tuple[Any, tuple[str, ...]]:
     """Add the command `users` with its own commands; its parser, and the names of those."""
-    about = "list, add, invite, disable, enable and delete users, and let them set a new password"
-    users = added.add_parser("users", help=about, description=about, allow_abbrev=False)
+    about = (
+        "list, show, add, invite, disable, enable and delete users, and let them set a new password"
+    )
+    users = added.add_parser(
+        "users",
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog="Example: todo-api users list",
+        allow_abbrev=False,
+    )
     users.set_defaults(command="users")
     actions = users.add_subparsers(
         title="commands", required=True, metavar="COMMAND", dest="action"

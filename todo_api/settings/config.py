@@ -44,7 +44,7 @@ class Config:
         shown=False,
     )
     migrate_url: str | None = _setting(
-        "direct connection for migrations, when DATABASE_URL is a pooler; unset: DATABASE_URL",
+        "direct connection as the owner, for migrations and the operator's commands; unset: DATABASE_URL",
         readers.database_url,
         shown=False,
     )
@@ -116,7 +116,8 @@ class Config:
         readers.whole_number(0, 65535),
     )
     auth_rate_limit: str = _setting(
-        "attempts at signup, at login, and at a reset, for each client address",
+        "attempts at signup, at login, at a reset, and at each call that asks for the current password, for "
+        "each client address",
         readers.rate_limit,
         "5 per minute",
     )

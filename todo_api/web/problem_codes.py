@@ -26,8 +26,9 @@ CODES = {
         401,
         "Unauthorized",
         "A valid token is needed.",
-        "Log in and send the token as “Authorization: Bearer …”. A token ends after 24 hours, at logout, "
-        "and with its account. An API token ends when it expires, or when it is ended.",
+        "Log in and send the token as “Authorization: Bearer …”. A token ends after 24 hours, unless it is "
+        "renewed before, at logout, and with its account. An API token ends when it expires, or when it is "
+        "ended.",
     ),
     "invalid-credentials": Code(
         401,
@@ -73,7 +74,7 @@ CODES = {
         404,
         "Not found",
         "There is nothing here.",
-        "Check the path and the task's id. Another user's task looks like one that does not exist.",
+        "Check the path and the id in it. What another user has looks like what does not exist.",
     ),
     "method-not-allowed": Code(
         405,
@@ -183,7 +184,7 @@ CODES = {
         "Unavailable",
         "The service can't answer right now.",
         "Try again after as many seconds as the Retry-After header says. A change may or may not have "
-        "been stored: look before you repeat it. A task that is created with an Idempotency-Key can just be "
-        "sent again.",
+        "been stored: look before you repeat it. A create or a batch with an Idempotency-Key can just be "
+        "sent again, and a create under an id of your own.",
     ),
 }

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -356,7 +357,7 @@ def test_one_worker_is_enough(module_database_url: str, tmp_path: Path) -> None:
         sums = scraper.sums()
         assert sums.of("http_requests_total") == 5
         assert sums.of("workers") == 1
-        assert sums.of("build_info", version="0.1.0") == 1
+        assert sums.of("build_info", version=version("todo-api")) == 1
         assert sums.of("start_time_seconds") > 0
 
 
