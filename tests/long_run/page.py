@@ -54,7 +54,7 @@ Other programs may have used the machine meanwhile, so the times say little.
 
 {kinds}
 
-Statuses: {statuses}. All that are no success were asked for.
+Statuses: {statuses}. Each is what its request had to get.
 """
 
 
