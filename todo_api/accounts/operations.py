@@ -73,8 +73,8 @@ OPERATIONS = {
     ),
     "accounts.delete_account": Operation(
         summary="Delete the account",
-        description="The account and all that is its own are gone for good, and its tokens are refused at once. "
-        "Nobody can bring them back.",
+        description="The account and all that is its own are gone for good, and its tokens are refused at "
+        "once. Nobody can bring them back.",
         needs_token=True,
         limited=True,
         parameters=(USER_ID,),
