@@ -39,7 +39,6 @@ from todo_api.settings.config import Config
 from todo_api.sync.blueprint import sync
 from todo_api.tasks.blueprint import tasks
 from todo_api.web import headers, problems
-from todo_api.web.bodies import MAX_BODY_BYTES
 from todo_api.web.flask_app import Application
 from todo_api.web.hosts import AllowedHosts
 from todo_api.web.unsent import Unsent
@@ -92,7 +91,6 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> Application:
     app = Application(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
     app.allowed_hosts = AllowedHosts(config.allowed_hosts, config.host)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["SIGNUP"] = config.signup
     app.config["MAX_TASKS_PER_USER"] = config.max_tasks_per_user
     app.config["MAX_TEXT_PER_USER"] = config.max_text_per_user

@@ -207,14 +207,14 @@ def database(config: Config, *, may_make: bool) -> Iterator[Urls]:
 
 def _login(urls: Urls) -> str | None:
     """The login that serves, where it is known to be a login of its own."""
-    from todo_api.upkeep.places import login_of
+    from todo_api.upkeep.asking import login_of
 
     return login_of(urls.service) if urls.service != urls.owner and not urls.folder else None
 
 
 def _place(urls: Urls) -> str:
     """Which database it is."""
-    from todo_api.upkeep.places import place_of
+    from todo_api.upkeep.asking import place_of
 
     return f"embedded, in {urls.folder}" if urls.folder else place_of(urls.owner)
 

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from support.command import ACCOUNT, SECRET, Desk, Ended
 from support.waiting import until
-from todo_api.upkeep.places import place_of
+from todo_api.upkeep.asking import place_of
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions", "prune"])

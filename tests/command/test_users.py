@@ -18,7 +18,7 @@ from support.accounts import Account
 from support.command import ACCOUNT, MODULE, PATIENCE, PLAIN, SECRET, SETTINGS, Desk, Ended
 from support.signed_up import HASH
 from todo_api import cli
-from todo_api.upkeep.places import place_of
+from todo_api.upkeep.asking import place_of
 
 NAMES = ("list", "show", "add", "invite", "reset-password", "disable", "enable", "delete")
 WITH_A_USER = ("show", "reset-password", "disable", "enable", "delete")

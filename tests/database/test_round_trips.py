@@ -204,6 +204,22 @@ def test_without_preparing_no_statement_gets_a_name(proxy: Proxy) -> None:
     assert named == [b""] * 16
 
 
+def test_no_statement_is_prepared_twice_by_one_name_on_a_connection(
+    single: Database, proxy: Proxy
+) -> None:
+    """What follows a failure is not prepared, and PgBouncer takes its name as used all the same."""
+    ann, bob = sign_up(single), sign_up(single)
+    single.as_user(ann, logout(ann))
+    for _ in range(2):
+        with pytest.raises(SessionEnded):
+            single.as_user(ann, TURN, create())
+    single.as_user(bob, TURN, create())
+    sent = re.findall(rb"P....([a-z_/0-9 ]+)\0/\* ([a-z_/]+) \*/", proxy.sent, re.DOTALL)
+    names = [name for name, _ in sent]
+    assert [of for _, of in sent].count(b"tasks/create") == 3
+    assert sorted(names) == sorted(set(names))
+
+
 # --- one request, one transaction ---
 
 

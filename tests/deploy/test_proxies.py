@@ -1,8 +1,6 @@
 """nginx.conf and Caddyfile. More requests go through nginx.conf in tests/resilience."""
 
 import re
-import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -15,8 +13,8 @@ import pytest
 from flask import Flask
 
 import todo_api
-from support.nginx import HOST, configuration, find_nginx, replaced
-from support.waiting import until
+from support.caddy import at_home_in, caddy, find_caddy, shown
+from support.nginx import HOST, configuration, find_nginx
 from todo_api.settings.load import load
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ def test_the_settings_that_a_file_names_let_a_service_behind_it_answer(
 
 @pytest.mark.programs
 def test_nginx_accepts_its_file(tmp_path: Path) -> None:
-    file = configuration(tmp_path, port=443, service_port=8000)
+    file = configuration(tmp_path, 443, 8000)
     done = subprocess.run(
         [find_nginx(), "-t", "-p", tmp_path, "-c", file],
         capture_output=True,
@@ -53,32 +51,12 @@ def test_nginx_accepts_its_file(tmp_path: Path) -> None:
     assert not re.search(r"/etc/ssl", file.read_text())  # the copy's own certificates were read
 
 
-@pytest.fixture
-def caddy() -> str:
-    program = shutil.which("caddy")
-    assert program, "there is no caddy to ask: install caddy"
-    return program
-
-
-@pytest.fixture
-def caddyfile(caddy: str) -> str:
-    """The file, in the words of the caddy that is here."""
-    text = (DEPLOY / "Caddyfile").read_text("utf-8")
-    version = subprocess.run([caddy, "version"], capture_output=True, text=True, check=True).stdout
-    old = tuple(map(int, re.findall(r"\d+", version)[:3])) < (2, 6, 4)  # Debian 12's
-    return _as_before_2_6_4(text) if old else text
-
-
-def at_home_in(folder: Path) -> dict[str, str]:
-    return dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder))
-
-
 @pytest.mark.programs
-def test_caddy_accepts_its_file(caddy: str, caddyfile: str, tmp_path: Path) -> None:
+def test_caddy_accepts_its_file(tmp_path: Path) -> None:
     copy = tmp_path / "Caddyfile"
-    copy.write_text(caddyfile)
+    copy.write_text(shown())
     done = subprocess.run(
-        [caddy, "validate", "--adapter", "caddyfile", "--config", copy],
+        [find_caddy(), "validate", "--adapter", "caddyfile", "--config", copy],
         env=at_home_in(tmp_path),
         capture_output=True,
         text=True,
@@ -119,37 +97,10 @@ def service() -> Iterator[Asked]:
 
 
 @pytest.fixture
-def proxy(caddy: str, caddyfile: str, service: Asked, tmp_path: Path) -> Iterator[int]:
-    """The port of a caddy before the service, without TLS."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    copy = tmp_path / "Caddyfile"
-    copy.write_text(
-        replaced(
-            caddyfile,
-            ("{\n\tservers {", "{\n\tadmin off\n\tservers {"),
-            (f"\n{HOST} {{", f"\nhttp://127.0.0.1:{port} {{"),
-            ("127.0.0.1:8000", f"127.0.0.1:{service.server_port}"),
-        )
-    )
-    run = [caddy, "run", "--adapter", "caddyfile", "--config", copy]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(run, env=at_home_in(tmp_path), stdout=log, stderr=log)
-
-    def answers() -> bool:
-        assert process.poll() is None, (tmp_path / "log").read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            return False
-        return True
-
-    try:
-        until(answers)
+def proxy(service: Asked, tmp_path: Path) -> Iterator[int]:
+    """The port of a caddy before the service."""
+    with caddy(service.server_port, tmp_path) as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def ask(port: int, body: bytes) -> int:
@@ -177,12 +128,3 @@ def test_caddy_refuses_a_body_above_a_megabyte(proxy: int, service: Asked) -> No
     assert ask(proxy, b"x" * 1_000_001) >= 400
     # some versions ask the service before they refuse, but never for more
     assert {len(body) for body in service.bodies} == {1_000_000}
-
-
-def _as_before_2_6_4(text: str) -> str:
-    """With the former names of the two buffers, which had one size."""
-    return replaced(
-        text,
-        ("request_buffers 1MB", "buffer_requests"),
-        ("response_buffers 1MB", "buffer_responses\n\t\tmax_buffer_size 1MB"),
-    )

@@ -4,7 +4,7 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,7 +70,9 @@ def find_nginx() -> str:
     return program
 
 
-def configuration(folder: Path, port: int, service_port: int) -> Path:
+def configuration(
+    folder: Path, port: int, *service_ports: int, changes: Sequence[tuple[str, str]] = ()
+) -> Path:
     """A file with nginx.conf in it, for certificates that are made in `folder` beside `authority.crt`."""
     authority = make_authority(folder, "authority")
     certificate = make_certificate(folder, authority, HOST)
@@ -80,8 +82,12 @@ def configuration(folder: Path, port: int, service_port: int) -> Path:
         user="user root;" if Path(folder).owner() == "root" else "",
         shown=replaced(
             SHOWN.read_text(encoding="utf-8"),
+            *changes,
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-            ("127.0.0.1:8000", f"127.0.0.1:{service_port}"),
+            (
+                "server 127.0.0.1:8000;",
+                " ".join(f"server 127.0.0.1:{service};" for service in service_ports),
+            ),
             (f"/etc/ssl/{HOST}.pem", str(certificate.file)),
             (f"/etc/ssl/{HOST}.key", str(certificate.key)),
         ),
@@ -91,12 +97,14 @@ def configuration(folder: Path, port: int, service_port: int) -> Path:
 
 
 @contextmanager
-def nginx(service_port: int, folder: Path) -> Iterator[Nginx]:
-    """Run one before the service at `service_port`."""
+def nginx(
+    service_port: int, folder: Path, *changes: tuple[str, str], others: Sequence[int] = ()
+) -> Iterator[Nginx]:
+    """Run one before the service at `service_port` and those at other ports, with changes of the file."""
     program = find_nginx()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    file = configuration(folder, port, service_port)
+    file = configuration(folder, port, service_port, *others, changes=changes)
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen([program, "-p", folder, "-c", file], stderr=stderr)
     try:

@@ -71,7 +71,7 @@ def _measure(given: argparse.Namespace) -> Run:
         made_on=datetime.now(UTC).date().isoformat(),
         version=commit.described() + ("" if commit.is_clean() else " with changes"),
         against=given.against or "",
-        machine=_machine(),
+        machine=machine(),
         rounds=1 if given.quick else given.rounds,
         duration=1 if given.quick else given.duration,
     )
@@ -118,7 +118,8 @@ def _peers(folder: Path | None) -> tuple[list[str], list[str]]:
     return ready, missing
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What the page says of the machine."""
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     models = [line.partition(": ")[2] for line in cpuinfo.splitlines() if "model name" in line]
     model = models[0] if models else platform.machine()

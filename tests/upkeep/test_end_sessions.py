@@ -15,9 +15,9 @@ from psycopg.conninfo import make_conninfo
 
 from support.accounts import Account
 from support.waiting import until
+from todo_api.upkeep.asking import place_of
 from todo_api.upkeep.end_sessions import EndError, end_sessions
 from todo_api.upkeep.migrate import migrate
-from todo_api.upkeep.places import place_of
 
 _numbers = itertools.count(1)
 

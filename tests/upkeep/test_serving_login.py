@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from todo_api.upkeep.asking import login_of, place_of
 from todo_api.upkeep.migrate import migrate, newest
 from todo_api.upkeep.migration_files import MigrationError
-from todo_api.upkeep.places import login_of, place_of
 from todo_api.upkeep.role_check import check_role
 
 SUPERUSER = "SUPERUSER"

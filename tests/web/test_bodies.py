@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import threading
+from contextlib import closing
+from http.client import HTTPConnection
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
@@ -201,3 +205,20 @@ def test_the_body_is_judged_after_the_token_and_the_user_and_before_the_task(
     assert ann.put(missing, **sent).status_code == 401
     assert ann.post(ann.tasks, **sent).status_code == 401
     assert ann.put(f"{bob.tasks}/not-a-uuid", **sent).status_code == 401
+
+
+def test_a_server_whose_stream_ends_with_the_connection_is_not_waited_for(app, ann):
+    """wsgiref's stream is the connection itself, which the client leaves open for its next request."""
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with closing(HTTPConnection("127.0.0.1", server.server_port, timeout=20)) as client:
+            headers = {"Authorization": f"Bearer {ann.token}", "Content-Type": "application/json"}
+            client.request("POST", ann.tasks, '{"title": "Buy oat milk"}', headers)
+            assert client.getresponse().status == 201
+        thread.join()

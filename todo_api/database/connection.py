@@ -2,6 +2,8 @@
 
 import select
 import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +22,7 @@ class Connection(psycopg.Connection[Any]):
     on_citus = False
     prepares = True
     is_silent = False  # whether a wait has timed out
-    prepared: set[bytes]
+    prepared: dict[bytes, bytes]  # of statements by their ids, the names
     reader: abc.Transformer
     _input: select.poll
     _both: select.poll
@@ -29,7 +31,8 @@ class Connection(psycopg.Connection[Any]):
         """Prepare a new connection for the pipeline."""
         self.made_at = time.monotonic()
         self.on_citus = on_citus
-        self.prepared = set()
+        self.prepared = {}
+        self._spent: Counter[bytes] = Counter()
         # Ids and times stay text as PostgreSQL sends it. A list of 1 000 tasks takes 0.7 ms, instead of 1.7
         # with binary values and 4.7 with a Python function for each value.
         for kind in ("uuid", "timestamptz", "date"):
@@ -38,6 +41,19 @@ class Connection(psycopg.Connection[Any]):
         self._input, self._both = select.poll(), select.poll()
         self._input.register(self.fileno(), select.POLLIN)
         self._both.register(self.fileno(), select.POLLIN | select.POLLOUT)
+
+    def new_name(self, statement: bytes) -> bytes:
+        """The name to prepare a statement by: its id, or another one where that is spent."""
+        spent = self._spent[statement]
+        return b"%s %d" % (statement, spent + 1) if spent else statement
+
+    def spend_names(self, statements: Iterable[bytes]) -> None:
+        """Never prepare by the names again that these statements were sent with, and not prepared.
+
+        The server skips what follows a failure. PgBouncer has then noted the names for this client all the
+        same, and closes the connection when one of them comes again.
+        """
+        self._spent.update(statements)
 
     def wait_for_socket(self, deadline: float, *, to_write: bool = False) -> None:
         """Wait until the socket can be read (or written). Raises OperationalError after `deadline`."""

@@ -46,16 +46,19 @@ def round_trip(connection: Connection, *statements: Bound) -> list[Any]:
     pgconn = connection.pgconn
     try:
         pgconn.enter_pipeline_mode()
-        prepared = []  # for each result the name that it prepares, or "" if it has rows
+        prepared = []  # for each result the statement that it prepares, or "" if it has rows
         takers: dict[int, Taker] = {}  # by the number of the result
         for (statement, _, taker), texts in zip(statements, values, strict=True):
             if not connection.prepares:
                 pgconn.send_query_params(statement.query, texts)
+            elif statement.id in connection.prepared:
+                pgconn.send_query_prepared(connection.prepared[statement.id], texts)
             else:
-                if statement.id not in connection.prepared and statement.id not in prepared:
-                    pgconn.send_prepare(statement.id, statement.query)
+                name = connection.new_name(statement.id)
+                if statement.id not in prepared:
+                    pgconn.send_prepare(name, statement.query)
                     prepared.append(statement.id)
-                pgconn.send_query_prepared(statement.id, texts)
+                pgconn.send_query_prepared(name, texts)
             if taker:
                 takers[len(prepared)] = taker()
             prepared.append(b"")
@@ -69,11 +72,12 @@ def round_trip(connection: Connection, *statements: Bound) -> list[Any]:
         connection.give_up()
         raise
     rows: list[Any] = []
-    for number, (name, result) in enumerate(zip(prepared, results, strict=False)):
+    for number, (statement_id, result) in enumerate(zip(prepared, results, strict=False)):
         if result.status == ExecStatus.FATAL_ERROR:
+            connection.spend_names(filter(None, prepared[number:]))
             raise error_from_result(result)
-        if name:
-            connection.prepared.add(name)
+        if statement_id:
+            connection.prepared[statement_id] = connection.new_name(statement_id)
         elif number in takers:
             rows.append(takers[number])
         else:

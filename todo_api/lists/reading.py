@@ -8,14 +8,14 @@ from typing import Any
 from flask import Response, current_app
 
 from todo_api.auth.admission import signed_in
-from todo_api.database.calls import Call, Unavailable
+from todo_api.database.calls import Call
 from todo_api.lists import filters
 from todo_api.lists.answers import task_list
 from todo_api.lists.contents import ListTaker, PageTaker
 from todo_api.lists.making import Makers
 from todo_api.lists.pages import Asked, next_page
 from todo_api.tasks import etags
-from todo_api.tasks.turn import MOST_TRIES, STATE, ListState, number_tasks
+from todo_api.tasks.turn import STATE, ListState, once_in_step
 from todo_api.web.answers import not_modified
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
@@ -73,13 +73,14 @@ def _in_step(*calls: Call) -> list[Any]:
 
     In this order, what is listed is as new as the revision, or newer.
     """
-    for _ in range(MOST_TRIES):
+
+    def look() -> list[Any] | None:
         state, *found = database().as_user(signed_in(), STATE, *calls)
         if state and state[0].is_in_step and not any(taker.has_unnumbered for taker in found):
             return [*state, *found]
-        found.clear()  # a large list is not held beside the one that replaces it
-        number_tasks(database(), signed_in().user_id)
-    raise Unavailable("tasks are added by others all the time")
+        return None
+
+    return once_in_step(database(), signed_in().user_id, look)
 
 
 def _key(state: ListState) -> str:

@@ -5,13 +5,13 @@ from functools import partial
 from flask import Blueprint, Response
 
 from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
-from todo_api.database.calls import Call, Unavailable
+from todo_api.database.calls import Call
 from todo_api.sync.changes import ChangesTaker
 from todo_api.sync.marks import Since
 from todo_api.sync.parameters import LIMIT, QUERY
 from todo_api.sync.schemas import ChangesMeta
 from todo_api.tasks import etags
-from todo_api.tasks.turn import MOST_TRIES, STATE, number_tasks
+from todo_api.tasks.turn import STATE, once_in_step
 from todo_api.web import answers
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
@@ -45,24 +45,29 @@ def list_changes() -> Response:
         revision=found.next_since,
         has_more=found.has_more,
     )
-    headers = etags.headers(_tag(since, found.latest, found.forgotten))
-    return answers.content_answer(found.content, meta, headers, around="{}")
+    tag = _tag(since, found.latest, found.forgotten)
+    # What is under the same tag is of the same moment, so it is the same.
+    content = unsent().complete(found.content, f"changes {tag} {since} {limit}")
+    return answers.content_answer(content, meta, etags.headers(tag), around="{}")
 
 
 def _changes(since: Since, limit: int) -> ChangesTaker:
     user_id, held = signed_in().user_id, unsent()
     values = {"since": since.revision, "page_size": limit}
     taker = partial(ChangesTaker, held, user_id, since, limit)
-    for _ in range(MOST_TRIES):
+
+    def look() -> ChangesTaker | None:
         [found] = database().as_user(signed_in(), Call("tasks/changes", values, taker=taker))
         if found.is_in_step:
-            if found.is_expired:
-                raise Problem("sync-expired")
-            found.end()
             return found  # type: ignore[no-any-return]
         held.forget(found.content)
-        number_tasks(database(), user_id)
-    raise Unavailable("tasks are added by others all the time")
+        return None
+
+    found = once_in_step(database(), user_id, look)
+    if found.is_expired:
+        raise Problem("sync-expired")
+    found.end()
+    return found
 
 
 def _tag(since: Since, latest: int, forgotten: int) -> str:

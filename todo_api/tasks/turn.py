@@ -1,9 +1,12 @@
 """The user's turn: every change of a user's tasks waits for the one before, and takes the next revision."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from todo_api.database.calls import Call, Caller, SessionEnded, Unavailable
 from todo_api.database.data import Database
+
+T = TypeVar("T")
 
 _TURN = Call("users/take_turn")
 AT_ONCE = 5000  # tasks that one transaction numbers: a tenth of a second
@@ -32,7 +35,8 @@ def in_turn(database: Database, who: Caller, *calls: Call) -> list[Any]:
     Raises what as_user raises.
     """
     opening: list[Call] = [_TURN]
-    for _ in range(MOST_TRIES):
+
+    def run() -> list[Any] | None:
         # The state comes last. Nothing but numbering, which needs the turn, brings the tasks in step. So if
         # they are so now, they were when the calls ran; if not, the calls have changed nothing. A state from
         # before the calls would be out of date: the tasks may be numbered while it waits for the turn, or be
@@ -40,10 +44,23 @@ def in_turn(database: Database, who: Caller, *calls: Call) -> list[Any]:
         *found, state = database.as_user(who, *opening, *calls, STATE)
         if state and state[0].is_in_step:
             return found[len(opening) :]
-        # Once for each user: the tasks are older than revisions are.
-        number_tasks(database, who.user_id)
         # A former version's next change has to wait for these calls: they lock the counter first.
-        opening = [_TURN, *_NUMBER]
+        opening[1:] = _NUMBER
+        return None
+
+    return once_in_step(database, who.user_id, run)
+
+
+def once_in_step(database: Database, user_id: str, look: Callable[[], T | None]) -> T:
+    """What `look` returns once the user's tasks are counted and numbered; until then it returns None.
+
+    That happens once for each user, whose tasks are older than revisions are, or beside a former version of
+    the service. Raises Unavailable when it adds tasks all the time, and SessionEnded when the user is gone.
+    """
+    for _ in range(MOST_TRIES):
+        if (found := look()) is not None:
+            return found
+        number_tasks(database, user_id)
     raise Unavailable("tasks are added by others all the time")
 
 

@@ -9,8 +9,7 @@ import psycopg
 from psycopg import IsolationLevel, errors
 
 from todo_api.database.statements import load_statements
-from todo_api.upkeep.asking import Ask, ask
-from todo_api.upkeep.places import place
+from todo_api.upkeep.asking import Ask, ask, place
 
 # Somebody's request and a command may each wait for the other; PostgreSQL then ends one of the two.
 _TRIES = 5

@@ -1,4 +1,4 @@
-"""A connection for one check or command, and how it runs the statements of sql/before_sign_in."""
+"""A connection for one check or command: where it leads, and how it runs statements of sql/before_sign_in."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from todo_api.database.statements import Statement, load_statements
 
@@ -46,3 +47,21 @@ def shares_its_process(connection: psycopg.Connection[Any], ask: Ask, url: str) 
         return False
     with asking(url) as (_, other):
         return other("server_process") == [(process,)]
+
+
+def login_of(url: str) -> str | None:
+    """The login in a URL; None if the URL has none."""
+    user = conninfo_to_dict(url).get("user")
+    return str(user) if user else None
+
+
+def place_of(url: str) -> str:
+    """The database and the server that a connection reaches, of several hosts the one that is used."""
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        return place(connection)
+
+
+def place(connection: psycopg.Connection[Any]) -> str:
+    """The database and the server of a connection."""
+    info = connection.info
+    return f"{info.dbname} at host {info.host}, port {info.port}"

@@ -6,8 +6,7 @@ import psycopg
 from psycopg import IsolationLevel, errors
 
 from todo_api.auth.schemas import clean_email
-from todo_api.upkeep.asking import asking
-from todo_api.upkeep.places import place
+from todo_api.upkeep.asking import asking, place
 
 _AGAIN = 10  # so that users who log in all the time can't keep the command from its end
 

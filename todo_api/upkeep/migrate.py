@@ -136,7 +136,7 @@ def _with_retries(work: Callable[[Migration], None], migration: Migration) -> No
                 work(migration)
             return
         except MigrationError as error:
-            in_use = isinstance(error.__cause__, errors.LockNotAvailable)
+            in_use = isinstance(error.__cause__, (errors.LockNotAvailable, errors.DeadlockDetected))
             if not (in_use and tries_left and migration.use_transactions):
                 raise
             logger.warning("migration %s: a table is in use, trying again", migration.id)

@@ -12,8 +12,7 @@ from psycopg.pq import ExecStatus
 
 from todo_api.database.statements import load_statements
 from todo_api.settings.hosts import is_loopback
-from todo_api.upkeep.asking import ask, shares_its_process
-from todo_api.upkeep.places import place
+from todo_api.upkeep.asking import ask, place, shares_its_process
 
 STATEMENT_S = 4
 CONNECT_S = 5  # for each host

@@ -16,6 +16,7 @@ from todo_api.database.statements import Statement
 from todo_api.upkeep.asking import ask
 from todo_api.upkeep.made_objects import names_made
 from todo_api.upkeep.migration_files import MigrationError, checksum_of
+from todo_api.upkeep.table_locks import lock_together, shut_out_by
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untyped
@@ -62,6 +63,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             self._step_by_step(migration, "apply")
         with self.transaction():
             if migration.use_transactions:
+                self._lock_tables(Path(migration.path))
                 super().apply_one(migration, force, mark)
             else:
                 self.log_migration(migration, "apply")
@@ -76,6 +78,8 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
         if not migration.use_transactions:
             self._step_by_step(migration, "rollback")
         with self.transaction():
+            if migration.use_transactions:
+                self._lock_tables(Path(migration.path).with_suffix(".rollback.sql"))
             self.ask("forget_migration", id=migration.id)
             if migration.use_transactions:
                 super().rollback_one(migration, force)
@@ -83,6 +87,11 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
                 self.log_migration(migration, "rollback")
                 self.unmark_one(migration, log=False)
             self._close_to_others(migration)
+
+    def _lock_tables(self, file: Path) -> None:
+        # Not on Citus, where an update is an outage: there a lock may not precede some of the changes.
+        if not self.ask("has_citus")[0][0]:
+            lock_together(self.connection, shut_out_by(file))
 
     def _close_to_others(self, migration: Migration) -> None:
         # In the migration's own transaction: default privileges give no one access even for a moment.

@@ -6,14 +6,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import psycopg
 
-from support.live_service import LiveService, LiveUser, Reply
+from support.live_service import LiveClient, LiveService, LiveUser, Reply
 
-_OPERATIONS = {"create": 40, "update": 20, "complete": 15, "delete": 15, "read": 10}
+_OPERATIONS = {
+    "create": 30,
+    "update": 20,
+    "complete": 12,
+    "delete": 14,
+    "read": 8,
+    "batch": 8,
+    "follow": 8,
+}
+_PAGE = 20  # of the changes that a copy follows
 _PAUSE_S = 0.02  # before a connection is tried again that could not be had, or after a 503
 
 
@@ -41,6 +50,12 @@ class Writer:
         # None for no row. More than one where no 2xx or 4xx told what came of a write.
         self.expected: dict[str, set[Row | None]] = {}
         self._paths: dict[str, str] = {}  # of the tasks whose one row is known
+        self.together: list[
+            dict[str, Row]
+        ] = []  # creates of batches that nobody knows what came of
+        self.followed = 0  # changes that the copy took
+        self._copy: dict[str, Row] = {}  # by the task's id, kept by `changes`
+        self._since = 0
         self._random = random.Random(number)  # the same writes each time
         self._number = number
         self._client = service.client()
@@ -64,6 +79,10 @@ class Writer:
                 return False
             self._connected, self._kept = True, False
         [what] = self._random.choices(*zip(*_OPERATIONS.items(), strict=True))
+        if what == "follow":
+            return self._follow()
+        if what == "batch":
+            return self._batch()
         if what == "create" or not self._paths:
             return self._create()
         name = self._random.choice(list(self._paths))
@@ -87,6 +106,55 @@ class Writer:
         return self._write(
             name, Row(name, False), lambda one: one("POST", self.user.tasks, {"title": name})
         )
+
+    def _batch(self) -> bool:
+        """Two creates in one transaction: both of them, or neither."""
+        names = [f"{self._number}-{len(self.expected) + more}" for more in range(2)]
+        rows = {name: Row(name, False) for name in names}
+        for name, row in rows.items():
+            self.expected[name] = {None, row}
+        asked = time.monotonic()
+        operations = [{"op": "create", "title": name} for name in names]
+        reply = self._ask("POST", f"{self.user.tasks}/batch", {"operations": operations})
+        if reply is None or reply.status >= 500:
+            self.together.append(rows)
+            return False
+        for (name, row), result in zip(rows.items(), reply.json["data"], strict=True):
+            if result["status"] != 201:
+                self.wrong.append(f"batch: {name} is {result}")
+                continue
+            self.expected[name] = {row}
+            self._paths[name] = f"{self.user.tasks}/{result['task']['id']}"
+            self.acknowledged += 1
+        self.last_s = asked
+        return True
+
+    def _follow(self) -> bool:
+        """Bring the copy up to date, and compare it with what is known."""
+        while True:
+            query = f"?since={self._since}&limit={_PAGE}"
+            reply = self._ask("GET", f"/api/{self.user.id}/changes{query}")
+            if reply is None or reply.status >= 500:
+                return False
+            if reply.status == 410:  # the database has lost what it had acknowledged
+                self._copy, self._since = {}, 0
+                return True
+            data, meta = reply.json["data"], reply.json["meta"]
+            for task in data["tasks"]:
+                self._copy[task["id"]] = Row(task["title"], task["is_completed"])
+            for deleted in data["deleted"]:
+                self._copy.pop(deleted["id"], None)
+            self.followed += len(data["tasks"]) + len(data["deleted"])
+            self._since = meta["revision"]
+            if not meta["has_more"]:
+                break
+        for name, path in self._paths.items():
+            if {self._copy.get(path.rpartition("/")[2])} != self.expected[name]:
+                self.wrong.append(f"copy: {name} is not {self.expected[name]}")
+        gone = {name for name, rows in self.expected.items() if rows == {None}}
+        if found := gone & {row.title.split()[0] for row in self._copy.values()}:
+            self.wrong.append(f"copy: {found} are deleted")
+        return True
 
     def _write(self, name: str, row: Row | None, call: Callable[..., Reply | None]) -> bool:
         """Ask for a write after which task `name` has this row, and keep what is known then."""
@@ -150,7 +218,7 @@ class Writers:
     def __enter__(self) -> "Writers":
         with self.service.client() as client:
             self.each = [
-                Writer(self.service, self.service.sign_up(client), number)
+                Writer(self.service, self._user(client, with_token=number % 2 == 1), number)
                 for number in range(self.count)
             ]
         self._done = threading.Event()
@@ -160,6 +228,18 @@ class Writers:
         for thread in self._threads:
             thread.start()
         return self
+
+    def _user(self, client: LiveClient, *, with_token: bool) -> LiveUser:
+        """A new user, who writes with an API token or with that of the sign-in."""
+        user = self.service.sign_up(client)
+        if not with_token:
+            return user
+        asked = {"name": "a writer", "scope": "write"}
+        reply = client.ask("POST", f"/api/{user.id}/tokens", asked, token=user.token)
+        assert reply.status == 201, reply.body
+        token = reply.json["data"]["token"]
+        self.service.scan.secrets.add(token)
+        return replace(user, token=token)
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
@@ -208,6 +288,11 @@ class Writers:
                         found.append(f"twice: {seen}")
                     elif (seen[0] if seen else None) not in wanted:
                         found.append(f"lost: {name} is {seen}, acknowledged was {wanted}")
+                found += [
+                    f"half-written: of {batch.keys()} only {batch.keys() & rows.keys()}"
+                    for batch in writer.together
+                    if batch.keys() & rows.keys() not in (set(), batch.keys())
+                ]
                 query = "SELECT tasks FROM task_counts WHERE user_id = %s"
                 counted = connection.execute(query, [writer.user.id]).fetchone() or (0,)
                 there = sum(map(len, rows.values()))

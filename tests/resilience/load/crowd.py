@@ -20,7 +20,7 @@ LONG = SECONDS >= 60
 ROUNDS = 3  # what disturbs one of them from outside does not disturb all
 
 
-STEPS = ("create", "get", "update", "list", "complete", "delete")
+STEPS = ("create", "get", "update", "list", "batch", "changes", "search", "complete", "delete")
 
 
 class Account(Protocol):
@@ -156,6 +156,21 @@ def _step(step: str, user: Account, task: str) -> bytes:
             return raw_request("PUT", task, body, user.token)
         case "list":
             return raw_request("GET", f"{user.tasks}?limit=20", token=user.token)
+        case "batch":
+            changed = {
+                "op": "update",
+                "id": task.rpartition("/")[2],
+                "priority": 2,
+                "tags": ["shop"],
+            }
+            body = {"operations": [changed, {"op": "complete", "id": changed["id"]}]}
+            return raw_request("POST", f"{user.tasks}/batch", body, user.token)
+        case "changes":
+            path = f"{user.tasks.removesuffix('tasks')}changes?limit=20"
+            return raw_request("GET", path, token=user.token)
+        case "search":
+            path = f"{user.tasks}?q=bread&sort=-priority&limit=20"
+            return raw_request("GET", path, token=user.token)
         case "complete":
             return raw_request("PATCH", f"{task}/complete", token=user.token)
         case "delete":

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from bench.processes import children, unique_mib_of
@@ -54,8 +55,17 @@ def port(loaded: MeasuredService) -> int:
 
 @pytest.fixture(scope="module")
 def users(loaded: MeasuredService) -> list[Visitor]:
+    """Some by the token of a sign-in, some by an API token."""
     found = [sign_up(loaded, f"user-{number}") for number in range(5)]
-    return [Visitor(user.path, user.token) for user in found]
+    visitors = [Visitor(user.path, user.token) for user in found]
+    for number, one in enumerate(visitors[:2]):
+        made = httpx.post(
+            f"{loaded.url}{one.tasks.removesuffix('tasks')}tokens",
+            json={"name": "load", "scope": "write"},
+            headers={"Authorization": f"Bearer {one.token}"},
+        )
+        visitors[number] = one._replace(token=made.raise_for_status().json()["data"]["token"])
+    return visitors
 
 
 @pytest.mark.timeout(900)

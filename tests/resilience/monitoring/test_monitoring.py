@@ -26,9 +26,13 @@ OF_PROMETHEUS = {"job", "instance"}  # what Prometheus adds to what it scrapes
 def expressions() -> list[str]:
     """The PromQL of the dashboard, as Grafana would send it."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
-    found = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    return [filled_in(target["expr"]) for panel in panels for target in panel.get("targets", ())]
+
+
+def filled_in(expression: str) -> str:
+    """With values for Grafana's variables."""
     values = {"$__rate_interval": "1m", "$job": "todo-api", "$instance": ".+"}
-    return [re.sub(r"\$\w+", lambda one: values[one[0]], expression) for expression in found]
+    return re.sub(r"\$\w+", lambda one: values[one[0]], expression)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,98 @@
+"""What has grown: a line through the last two thirds of a run, after everything has warmed up."""
+
+from collections.abc import Callable
+from statistics import linear_regression
+from typing import NamedTuple
+
+from .samples import Packed, Sample
+
+LEAST_SAMPLES = 12  # fewer tell nothing: a run to try the program out
+HOUR_S = 3600
+# A leak of 100 bytes a request would be 30 MiB an hour at the usual rate.
+WORKER_MIB, OTHER_MIB, BACKEND_MIB = 8.0, 3.0, 3.0  # in an hour
+TABLE_GROWTH, TABLE_ROOM = 1.25, 2**19  # of the last third against the one before; bytes
+# A vacuum leaves room for the rows of a few minutes; what is deleted as fast as made can have no rows.
+BLOAT, BLOAT_ROOM = 4.0, 4 * 2**20
+
+
+class Figure(NamedTuple):
+    """What is looked at all the time, and by how much it may grow: in an hour, or (counts) in all."""
+
+    name: str
+    unit: str
+    values: list[float]
+    growth: float
+    bound: float
+    in_an_hour: bool
+
+    @property
+    def is_fine(self) -> bool:
+        return self.growth <= self.bound
+
+
+def warmed_up(samples: list[Sample]) -> list[Sample]:
+    """Those of the last two thirds."""
+    return [one for one in samples if one.at >= samples[-1].at / 3]
+
+
+def figures(samples: list[Sample]) -> list[Figure]:
+    """All that has to stay where it is."""
+    bounds = {
+        name: WORKER_MIB if name.startswith("worker") else OTHER_MIB for name in samples[0].memory
+    }
+    found = [
+        _figure(f"memory of {name}", samples, _memory_of(name), bound)
+        for name, bound in bounds.items()
+    ]
+    found.append(
+        _figure("memory of a connection's process", samples, _memory_of_a_backend, BACKEND_MIB)
+    )
+    counts: dict[str, Callable[[Sample], float]] = {
+        "open files": lambda one: one.files,
+        "threads": lambda one: one.threads,
+        "connections to the database": lambda one: one.connections,
+    }
+    return found + [_figure(name, samples, of, None) for name, of in counts.items()]
+
+
+def findings(samples: list[Sample], tables: dict[str, Packed]) -> list[str]:
+    """What has grown, in words; nothing of a run that is too short."""
+    if len(samples) < LEAST_SAMPLES:
+        return []
+    found = [
+        f"{one.name} grew by {one.growth:.1f} {one.unit}{' an hour' if one.in_an_hour else ''},"
+        f" at most {one.bound:g} are fine"
+        for one in figures(samples)
+        if not one.is_fine
+    ]
+    late = [one for one in samples if one.at >= samples[-1].at * 2 / 3]
+    middle = [one for one in warmed_up(samples) if one not in late]
+    for name, last in tables.items():
+        before = max(one.tables[name].bytes for one in middle)
+        after = max(one.tables[name].bytes for one in late)
+        if after > before * TABLE_GROWTH + TABLE_ROOM:
+            found.append(f"{name} grew from {before} to {after} bytes")
+        if last.bytes > last.packed * BLOAT + BLOAT_ROOM:
+            found.append(f"{name} has {last.bytes} bytes for what takes {last.packed}")
+    return found
+
+
+def _memory_of(name: str) -> Callable[[Sample], float]:
+    return lambda one: one.memory[name]
+
+
+def _memory_of_a_backend(one: Sample) -> float:
+    return one.backends / max(1, one.connections)
+
+
+def _figure(
+    name: str, samples: list[Sample], of: Callable[[Sample], float], hourly: float | None
+) -> Figure:
+    last = warmed_up(samples)
+    values = [of(one) for one in samples]
+    slope = 0.0
+    if len(last) > 1:
+        slope = linear_regression([one.at for one in last], [of(one) for one in last]).slope
+    if hourly is None:  # a count: not one more in all that time
+        return Figure(name, "", values, slope * (last[-1].at - last[0].at), 1.0, False)
+    return Figure(name, "MiB", values, slope * HOUR_S, hourly, True)

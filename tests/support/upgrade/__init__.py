@@ -1,0 +1,1 @@
+"""A trial of an upgrade: the former version as a program, users at work, and what they met."""
