@@ -104,8 +104,8 @@ OPERATIONS = {
         "an `id` of the client's choosing (another user may have the same) or with an `Idempotency-Key`: "
         "for 24 hours the same key with the same body is answered as the first time, whatever became of the "
         "task since, and creates nothing. With another body it is 422. A user may send 10 000 requests with "
-        "a key in 24 hours, or as many as a user may have tasks if that is more, and the answers that are kept "
-        "for them may have 10 MiB, or `MAX_TEXT_PER_USER` if that is more. One more is 429 and creates "
+        "a key in 24 hours, or as many as a user may have tasks if that is more, and the answers that are "
+        "kept for them may have 10 MiB, or `MAX_TEXT_PER_USER` if that is more. One more is 429 and creates "
         "nothing; `Retry-After` says when there is room again. A create without a key needs no room.",
         needs_token=True,
         takes_api_tokens=True,
