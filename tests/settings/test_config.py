@@ -131,7 +131,7 @@ class TestTheExample:
 
     def test_it_holds_no_secret_and_says_how_to_make_one(self) -> None:
         text = EXAMPLE.read_text()
-        assert 'python -c "import secrets; print(secrets.token_urlsafe(48))"' in text
+        assert 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"' in text
         assert "#JWT_SECRET=\n" in text
 
     def test_each_setting_is_explained_right_above_it(self) -> None:

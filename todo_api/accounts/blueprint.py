@@ -56,7 +56,7 @@ def change_password() -> Response:
 @accounts.put("/email")
 @hashes
 def change_email() -> Response:
-    """Set another address; every session lives on."""
+    """Set another address; every session stays."""
     body = read_body(EmailChange)
     account = current_password.known(own_session())
     turn = current_password.checked(account, body.current_password)

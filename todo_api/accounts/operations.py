@@ -51,7 +51,7 @@ OPERATIONS = {
     ),
     "accounts.change_password": Operation(
         summary="Change the password",
-        description="Every other session of the user ends; this one lives on.",
+        description="Every other session of the user ends; this one stays.",
         needs_token=True,
         limited=True,
         parameters=(USER_ID,),
@@ -73,8 +73,8 @@ OPERATIONS = {
     ),
     "accounts.delete_account": Operation(
         summary="Delete the account",
-        description="The account and all that is its own are gone for good, and its tokens are dead at once. "
-        "Nobody can bring them back.",
+        description="The account and all that is its own are gone for good, and its tokens are refused at "
+        "once. Nobody can bring them back.",
         needs_token=True,
         limited=True,
         parameters=(USER_ID,),

@@ -67,7 +67,7 @@ OPERATIONS = {
     ),
     "sessions.end_session": Operation(
         summary="End a sign-in",
-        description="Its tokens are dead at once, renewed ones too. A second call finds nothing.",
+        description="Its tokens are refused at once, renewed ones too. A second call finds nothing.",
         needs_token=True,
         parameters=(USER_ID, _SESSION_ID),
         answers={204: Answer(description="The sign-in has ended.")},

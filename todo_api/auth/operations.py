@@ -52,7 +52,7 @@ OPERATIONS = {
     "auth.login": Operation(
         summary="Start a session",
         description="A wrong password and an unknown address get the same answer. The user's other sessions "
-        "live on. After many wrong passwords for one address, whether it has an account or not, each login "
+        "stay. After many wrong passwords for one address, whether it has an account or not, each login "
         "to it is refused for a while (429), also with the right password. Networks from which the account "
         "was signed in to within 90 days each have a count of their own.",
         limited=True,
@@ -90,7 +90,7 @@ OPERATIONS = {
     ),
     "auth.logout": Operation(
         summary="End this sign-in",
-        description="Its tokens are dead at once, renewed ones too; the user's other sign-ins live on.",
+        description="Its tokens are refused at once, renewed ones too; the user's other sign-ins stay.",
         needs_token=True,
         answers={204: Answer(description="The sign-in has ended.")},
         problems=("unauthorized", "insufficient-scope", "unavailable"),

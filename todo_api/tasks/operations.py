@@ -100,13 +100,12 @@ _UPDATE = Operation(
 OPERATIONS = {
     "tasks.create_task": Operation(
         summary="Add a task",
-        description="With an `id` of the client's choosing or an `Idempotency-Key`, it can be sent again "
-        "and creates one task at most. An `id` belongs to its user; another user may have the same. "
-        "With an `Idempotency-Key` it can be sent again when no answer came, or a 503: for 24 "
-        "hours the same key with the same body is answered as the first time, whatever became of the task "
-        "since, and creates nothing. With another body it is 422. A user may send 10 000 requests with a "
-        "key in 24 hours, or as many as a user may have tasks if that is more, and the answers that are kept "
-        "for them may have 10 MiB, or `MAX_TEXT_PER_USER` if that is more. One more is 429 and creates "
+        description="When no answer came, or a 503, it can be sent again and creates one task at most, with "
+        "an `id` of the client's choosing (another user may have the same) or with an `Idempotency-Key`: "
+        "for 24 hours the same key with the same body is answered as the first time, whatever became of the "
+        "task since, and creates nothing. With another body it is 422. A user may send 10 000 requests with "
+        "a key in 24 hours, or as many as a user may have tasks if that is more, and the answers that are "
+        "kept for them may have 10 MiB, or `MAX_TEXT_PER_USER` if that is more. One more is 429 and creates "
         "nothing; `Retry-After` says when there is room again. A create without a key needs no room.",
         needs_token=True,
         takes_api_tokens=True,
