@@ -90,7 +90,7 @@ def found(last: int = 180, size: int = 10 * MIB, **grown: float) -> list[str]:
 @pytest.mark.parametrize(
     ("grown", "named"),
     [
-        ({"worker": 0.03}, "memory of worker 1"),  # MiB in 10 s: 10.8 in an hour
+        ({"worker": 0.05}, "memory of worker 1"),  # MiB in 10 s: 18 in an hour
         ({"supervisor": 0.02}, "memory of supervisor"),
         ({"files": 0.01}, "open files"),  # 1.8 in the whole run
         ({"threads": 0.01}, "threads"),
