@@ -59,7 +59,7 @@ def test_what_is_wrong_is_found(
         ):
             database.execute(statement.encode())
     outcome = run(database_url, tmp_path, SHORT, say=lambda _: None)
-    assert re.search(named, outcome.wrong[0])
+    assert re.search(named, "\n".join(outcome.wrong))
 
 
 def sample(number: int, **grown: float) -> Sample:
