@@ -25,6 +25,7 @@ SETTINGS = {
 }
 # Of how this one is set up: a superuser's URL, on machines where the tests run as root.
 _OF_THE_RIG = ("the login ", "running as root")
+MOST_COMPLAINTS = 5  # of the log, in the report
 Say = Callable[[str], None]
 
 
@@ -75,7 +76,8 @@ def run(database_url: str, folder: Path, plan: Plan, say: Say) -> Outcome:
     outcome.waits, outcome.statuses = book.quantiles(), dict(book.statuses)
     outcome.prunes, outcome.removed = upkeep.rounds, dict(upkeep.pruned + swept(log))
     outcome.texts = traffic.scan.texts
-    outcome.wrong = [*book.wrong, *_complaints(log)]
+    # The log says why: first, and not all of it.
+    outcome.wrong = [*_complaints(log)[:MOST_COMPLAINTS], *book.wrong]
     return outcome
 
 
