@@ -256,8 +256,8 @@ FAULTS = [
         {200, 503},
     ),
     Fault(
-        "sessions locked by somebody else",
-        lambda database: held(database, "LOCK sessions"),
+        "sessions and API tokens locked by somebody else",
+        lambda database: held(database, "LOCK sessions, api_tokens"),
         ["LockNotAvailable"],
         {200, 503},
     ),

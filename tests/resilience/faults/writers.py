@@ -148,6 +148,8 @@ class Writer:
             self._since = meta["revision"]
             if not meta["has_more"]:
                 break
+            if not self._connected:  # the rest comes by another connection
+                return True
         for name, path in self._paths.items():
             if {self._copy.get(path.rpartition("/")[2])} != self.expected[name]:
                 self.wrong.append(f"copy: {name} is not {self.expected[name]}")
