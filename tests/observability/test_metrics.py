@@ -1,6 +1,8 @@
 """The numbers for Prometheus: what counts as an event at the door."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -77,3 +79,13 @@ def test_what_the_database_did_not_take_is_no_event(
     assert counted(metrics) == {"signup": 2, "login": 1, "logout": 1}
     events = superuser.execute("SELECT event::text FROM auth_events ORDER BY event").fetchall()
     assert [event for (event,) in events] == ["login", "logout", "signup", "signup"]
+
+
+def test_a_worker_that_is_just_making_its_files_fails_no_scrape(
+    metrics: Metrics, sign_up: Callable[..., Account]
+) -> None:
+    sign_up("ann@example.com")
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    (folder / "counter_1.db").touch()
+    (folder / "gauge_livesum_1.db").touch()
+    assert counted(metrics) == {"signup": 1}

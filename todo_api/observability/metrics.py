@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess, values
 
+from todo_api.observability.counted import Counted
 from todo_api.observability.line_load import NO_LINES, LineLoad
 from todo_api.observability.routes import route_name
 from todo_api.observability.series import CUT_OFF, EVENTS, LIMITS, SERVER_REFUSALS, Series
@@ -181,7 +182,7 @@ class Metrics:
     def page(self) -> WSGIApplication:
         """The application that serves /metrics."""
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
+        registry.register(Counted(self._folder))
         expose = make_wsgi_app(registry)
         # Not those of ALLOWED_HOSTS: Prometheus asks by address, and a proxy for people does not lead here.
         hosts = AllowedHosts((), self.host)
