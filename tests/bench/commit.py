@@ -31,9 +31,10 @@ def described(commit: str = "HEAD") -> str:
     return _git("rev-parse", "--short", f"{commit}^{{commit}}").strip()
 
 
-def is_clean() -> bool:
-    """Whether the files are those of HEAD."""
-    return not _git("status", "--porcelain", "--untracked-files=no")
+def is_clean(*besides: str) -> bool:
+    """Whether the files are those of HEAD, besides some that are being made."""
+    others = [f":!{file}" for file in besides]
+    return not _git("status", "--porcelain", "--untracked-files=no", "--", ".", *others)
 
 
 def _git(*arguments: str) -> str:

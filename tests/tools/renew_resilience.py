@@ -48,7 +48,9 @@ Row = dict[str, Any]
 def run(marks: str, files: list[str], *options: str) -> tuple[list[Row], bool]:
     """Run tests; the rows that they kept, and whether all passed."""
     settings = {name: os.environ.get(name, usual) for name, usual in _TIMES.items()}
-    made_at = commit.described() + ("" if commit.is_clean() else " with changes")
+    made_at = commit.described() + (
+        "" if commit.is_clean("tests/RESILIENCE.md") else " with changes"
+    )
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pytest", *options, "-m", marks, *files]
         env = os.environ | settings | {"RESILIENCE_FIGURES": folder}
