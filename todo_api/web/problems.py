@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 from flask import Flask
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from todo_api.database.calls import Unavailable
 from todo_api.web.problem_codes import CODES
@@ -96,8 +96,6 @@ def _http_exception(error: HTTPException) -> Any:
     if isinstance(error, MethodNotAllowed):
         allow = ", ".join(sorted(error.valid_methods or ()))
         return answer(Problem("method-not-allowed", headers={"Allow": allow}))
-    if isinstance(error, RequestEntityTooLarge):
-        return answer(Problem("payload-too-large"))
     if error.code == HTTPStatus.NOT_FOUND:
         if _asks_about_the_server():
             return Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": _ALL_METHODS})
