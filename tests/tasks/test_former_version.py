@@ -8,7 +8,7 @@ from support import former
 from support.at_once import at_once
 from support.waiting import until
 from todo_api.operator.after_restore import after_restore
-from todo_api.tasks import idempotency
+from todo_api.tasks import idempotency, turn
 from todo_api.tasks.schemas import TaskCreate
 
 WAITS = "SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
@@ -166,3 +166,41 @@ def test_a_count_that_it_moves_while_tasks_are_numbered_is_not_lost(ann, old, su
             until(lambda: superuser.execute(WAITS).fetchone() is not None)
         assert sent.result().status_code == 200
     assert (known["tasks"], len(in_full(ann, superuser))) == (2, 1)
+
+
+MINE = {"operations": [{"op": "create", "title": "mine"}]}
+READS = ("tasks", "tasks?limit=2", "tasks?q=e", "changes")
+ASKS = {
+    **{
+        f"{path} {scope}": ("GET", path, None, scope, 200)
+        for path in READS
+        for scope in ("", "read")
+    },
+    "create": ("POST", "tasks", {"title": "mine"}, "", 201),
+    "create with a token": ("POST", "tasks", {"title": "mine"}, "write", 201),
+    "batch": ("POST", "tasks/batch", MINE, "", 200),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_what_it_adds_after_each_numbering_keeps_nobody_waiting(
+    ann, old, superuser, monkeypatch, ask
+):
+    """Its next change waits for a request that has numbered the tasks, not the request for it."""
+    method, path, body, scope, status = ASKS[ask]
+    ann.add("first")
+    number = turn.number_tasks
+
+    def number_and_add(*its):
+        number(*its)
+        old(former.CREATE, title="once more")
+
+    headers = {}
+    if scope:
+        made = ann.post(f"/api/{ann.id}/tokens", json={"name": "script", "scope": scope})
+        headers["Authorization"] = f"Bearer {made.json['data']['token']}"
+    monkeypatch.setattr(turn, "number_tasks", number_and_add)
+    old(former.CREATE, title="before")
+    answer = ann.call(method, f"/api/{ann.id}/{path}", json=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert len(in_full(ann, superuser)) >= 3

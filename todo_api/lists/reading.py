@@ -15,7 +15,7 @@ from todo_api.lists.contents import ListTaker, PageTaker
 from todo_api.lists.making import Makers
 from todo_api.lists.pages import Asked, next_page
 from todo_api.tasks import etags
-from todo_api.tasks.turn import STATE, ListState, once_in_step
+from todo_api.tasks.turn import STATE, ListState, read_in_step
 from todo_api.web.answers import not_modified
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
@@ -74,13 +74,14 @@ def _in_step(*calls: Call) -> list[Any]:
     In this order, what is listed is as new as the revision, or newer.
     """
 
-    def look() -> list[Any] | None:
-        state, *found = database().as_user(signed_in(), STATE, *calls)
-        if state and state[0].is_in_step and not any(taker.has_unnumbered for taker in found):
-            return [*state, *found]
-        return None
+    def is_in_step(found: list[Any]) -> bool:
+        state, *takers = found
+        return bool(state and state[0].is_in_step) and not any(
+            taker.has_unnumbered for taker in takers
+        )
 
-    return once_in_step(database(), signed_in().user_id, look)
+    state, *takers = read_in_step(database(), signed_in(), is_in_step, STATE, *calls)
+    return [*state, *takers]
 
 
 def _key(state: ListState) -> str:

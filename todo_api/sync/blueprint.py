@@ -11,7 +11,7 @@ from todo_api.sync.marks import Since
 from todo_api.sync.parameters import LIMIT, QUERY
 from todo_api.sync.schemas import ChangesMeta
 from todo_api.tasks import etags
-from todo_api.tasks.turn import STATE, once_in_step
+from todo_api.tasks.turn import STATE, read_in_step
 from todo_api.web import answers
 from todo_api.web.conditions import has_condition, is_held
 from todo_api.web.current import database, unsent
@@ -52,18 +52,12 @@ def list_changes() -> Response:
 
 
 def _changes(since: Since, limit: int) -> ChangesTaker:
-    user_id, held = signed_in().user_id, unsent()
+    who = signed_in()
     values = {"since": since.revision, "page_size": limit}
-    taker = partial(ChangesTaker, held, user_id, since, limit)
-
-    def look() -> ChangesTaker | None:
-        [found] = database().as_user(signed_in(), Call("tasks/changes", values, taker=taker))
-        if found.is_in_step:
-            return found  # type: ignore[no-any-return]
-        held.forget(found.content)
-        return None
-
-    found = once_in_step(database(), user_id, look)
+    taker = partial(ChangesTaker, unsent(), who.user_id, since, limit)
+    call = Call("tasks/changes", values, taker=taker)
+    found: ChangesTaker
+    [found] = read_in_step(database(), who, lambda taken: taken[0].is_in_step, call)
     if found.is_expired:
         raise Problem("sync-expired")
     found.end()

@@ -11,7 +11,7 @@ T = TypeVar("T")
 _TURN = Call("users/take_turn")
 AT_ONCE = 5000  # tasks that one transaction numbers: a tenth of a second
 MOST_TIMES = 40
-MOST_TRIES = 10  # a former version of the service may add tasks meanwhile
+MOST_TRIES = 10  # the second does, unless more than AT_ONCE were added since the first
 _NUMBER = (Call("tasks/open_counter"), Call("tasks/number", {"most": AT_ONCE}))
 
 
@@ -34,33 +34,53 @@ def in_turn(database: Database, who: Caller, *calls: Call) -> list[Any]:
 
     Raises what as_user raises.
     """
-    opening: list[Call] = [_TURN]
 
-    def run() -> list[Any] | None:
+    def run(opening: tuple[Call, ...]) -> list[Any] | None:
         # The state comes last. Nothing but numbering, which needs the turn, brings the tasks in step. So if
         # they are so now, they were when the calls ran; if not, the calls have changed nothing. A state from
         # before the calls would be out of date: the tasks may be numbered while it waits for the turn, or be
         # changed by a former version of the service, which takes no turn.
+        opening = opening or (_TURN,)
         *found, state = database.as_user(who, *opening, *calls, STATE)
-        if state and state[0].is_in_step:
-            return found[len(opening) :]
-        # A former version's next change has to wait for these calls: they lock the counter first.
-        opening[1:] = _NUMBER
-        return None
+        return found[len(opening) :] if state and state[0].is_in_step else None
 
-    return once_in_step(database, who.user_id, run)
+    return _once_in_step(database, who.user_id, run)
 
 
-def once_in_step(database: Database, user_id: str, look: Callable[[], T | None]) -> T:
-    """What `look` returns once the user's tasks are counted and numbered; until then it returns None.
+def read_in_step(
+    database: Database, who: Caller, is_in_step: Callable[[list[Any]], bool], *calls: Call
+) -> list[Any]:
+    """Run `calls`, which only read; returns the rows of each, once `is_in_step` says of them that they are.
+
+    Raises what as_user raises.
+    """
+
+    def run(opening: tuple[Call, ...]) -> list[Any] | None:
+        if opening:
+            # Not as the caller, whose token is good, but may be one that must not write.
+            found = database.before_sign_in(*opening, *calls, user_id=who.user_id)
+        else:
+            found = database.as_user(who, *calls)
+        return found if is_in_step(found := found[len(opening) :]) else None
+
+    return _once_in_step(database, who.user_id, run)
+
+
+def _once_in_step(
+    database: Database, user_id: str, run: Callable[[tuple[Call, ...]], T | None]
+) -> T:
+    """What `run` returns once the user's tasks are counted and numbered; until then it returns None.
 
     That happens once for each user, whose tasks are older than revisions are, or beside a former version of
-    the service. Raises Unavailable when it adds tasks all the time, and SessionEnded when the user is gone.
+    the service. Raises SessionEnded when the user is gone.
     """
+    opening: tuple[Call, ...] = ()
     for _ in range(MOST_TRIES):
-        if (found := look()) is not None:
+        if (found := run(opening)) is not None:
             return found
         number_tasks(database, user_id)
+        # Once more in the transaction of the calls: a former version's next change has to wait for it.
+        opening = (_TURN, *_NUMBER)
     raise Unavailable("tasks are added by others all the time")
 
 
