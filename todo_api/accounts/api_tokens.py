@@ -15,9 +15,9 @@ from todo_api.accounts.rows import as_token
 from todo_api.attempts import events
 from todo_api.auth import api_tokens
 from todo_api.auth.admission import admit, own_session, session_first
+from todo_api.body.reading import read_body
 from todo_api.database.calls import Call, SessionEnded
 from todo_api.web import answers
-from todo_api.web.bodies import read_body
 from todo_api.web.current import database
 from todo_api.web.moments import rfc3339
 from todo_api.web.problems import Problem

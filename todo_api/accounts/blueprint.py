@@ -15,9 +15,9 @@ from todo_api.attempts import events
 from todo_api.auth.admission import admit, admit_alive, for_api_tokens, own_session, signed_in
 from todo_api.auth.new_passwords import refuse_weak
 from todo_api.auth.passwords import hasher, hashes
+from todo_api.body.reading import read_body
 from todo_api.database.calls import Call, PasswordChanged, SessionEnded, UniqueViolated
 from todo_api.web import answers
-from todo_api.web.bodies import read_body
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
 

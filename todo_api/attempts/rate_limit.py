@@ -12,11 +12,11 @@ from limits.storage import Storage
 from todo_api.attempts import events, networks
 from todo_api.attempts.storage import SCHEME
 from todo_api.attempts.windows import STRATEGY, NetworkWindows
+from todo_api.body.media_types import require_json
 from todo_api.database.calls import Unavailable
 from todo_api.database.data import Database
 from todo_api.settings.config import Config
 from todo_api.web import problems
-from todo_api.web.bodies import require_json
 from todo_api.web.problems import Problem
 from todo_api.web.request import current_request
 

@@ -12,6 +12,7 @@ from todo_api.auth.invitations import closed, uses_invite
 from todo_api.auth.new_passwords import refuse_weak
 from todo_api.auth.passwords import hasher, hashes
 from todo_api.auth.schemas import Credentials, Reset, Session, SessionAnswer, SignUp
+from todo_api.body.reading import read_body
 from todo_api.database.calls import (
     Call,
     CodeSpent,
@@ -21,7 +22,6 @@ from todo_api.database.calls import (
     UniqueViolated,
 )
 from todo_api.web import answers
-from todo_api.web.bodies import read_body
 from todo_api.web.current import database
 from todo_api.web.problems import Problem
 

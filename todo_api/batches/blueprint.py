@@ -10,10 +10,10 @@ from todo_api.auth.admission import admit, for_api_tokens, session_first, signed
 from todo_api.batches import keeping
 from todo_api.batches.running import longest_answer, steps
 from todo_api.batches.schemas import Batch
+from todo_api.body.reading import read_body
 from todo_api.tasks.idempotency import key_of
 from todo_api.tasks.turn import in_turn
 from todo_api.web import answers
-from todo_api.web.bodies import read_body
 from todo_api.web.current import database, unsent
 from todo_api.web.request import current_request
 from todo_api.web.unsent import Content

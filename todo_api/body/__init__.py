@@ -1,1 +1,1 @@
-"""How is a body without faults read in one pass, and what does its class say about each field?"""
+"""What does a request's body say, or what is wrong with it?"""

@@ -1,6 +1,6 @@
 """Reads a body that is as it should be in one pass of msgspec. What it leaves is for the careful reader.
 
-msgspec stops at the first problem and does not say all that is wrong, so the careful reader (bodies.py)
+msgspec stops at the first problem and does not say all that is wrong, so the careful reader (careful.py)
 answers for every body that is refused. Of most bodies nothing is wrong: they need not be read twice as long.
 """
 

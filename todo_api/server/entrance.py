@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from todo_api.body.media_types import is_compressed, is_json
+from todo_api.body.reading import MAX_BODY_BYTES
 from todo_api.processes.heartbeat import LONGEST_SECONDS
 from todo_api.server.forwarded import Forwarded
 from todo_api.server.lines import HASHING, OTHER, READ, WRITE, Place
 from todo_api.server.turns import groups_of
-from todo_api.web.bodies import MAX_BODY_BYTES, is_compressed, is_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

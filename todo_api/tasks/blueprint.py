@@ -7,6 +7,8 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
 from todo_api.auth.admission import admit, for_api_tokens, session_first, signed_in
+from todo_api.body.media_types import JSON, MERGE_PATCH
+from todo_api.body.reading import read_body
 from todo_api.database.calls import Call
 from todo_api.tasks import etags, idempotency
 from todo_api.tasks.answers import one_task, path
@@ -16,7 +18,6 @@ from todo_api.tasks.rows import as_task
 from todo_api.tasks.schemas import Task, TaskChange, TaskCreate
 from todo_api.tasks.turn import in_turn, number_tasks
 from todo_api.web.answers import no_content, not_modified
-from todo_api.web.bodies import JSON, MERGE_PATCH, read_body
 from todo_api.web.conditions import is_held
 from todo_api.web.current import database
 from todo_api.web.problems import Problem

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from todo_api.body.media_types import MERGE_PATCH
 from todo_api.docs.query_parameters import of_query
 from todo_api.docs.vocabulary import (
     BODY_PROBLEMS,
@@ -21,7 +22,6 @@ from todo_api.docs.vocabulary import (
 from todo_api.tasks.idempotency import IDEMPOTENCY_KEY
 from todo_api.tasks.parameters import DELETE_QUERY
 from todo_api.tasks.schemas import TaskAnswer, TaskChange, TaskCreate
-from todo_api.web.bodies import MERGE_PATCH
 
 _EXAMPLE_TASK_ID = "5a0b7a52-9c84-4f0e-8f3c-6f1f1c0d9f10"
 EXAMPLE_TASK = {

@@ -1,1 +1,1 @@
-"""What does every request and every answer have? Ids, headers, bodies, problem documents."""
+"""What does every request and every answer have? Ids, headers, problem documents."""

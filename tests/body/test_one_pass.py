@@ -10,9 +10,9 @@ from todo_api.accounts.api_token_schemas import ApiTokenCreate
 from todo_api.accounts.schemas import Deletion, EmailChange, PasswordChange
 from todo_api.auth.schemas import Credentials, Reset, SignUp
 from todo_api.batches.schemas import Batch
+from todo_api.body.careful import read_carefully
 from todo_api.body.one_pass import read_at_once
 from todo_api.tasks.schemas import TaskChange, TaskCreate
-from todo_api.web.bodies import read_carefully
 from todo_api.web.problems import Problem
 
 KINDS = (
