@@ -14,6 +14,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from support.folders import quick_folder
+from support.processes import alive, children
+from support.waiting import until
 from todo_api.embedded.account import Account, choose_account, reachable
 from todo_api.embedded.programs import environment, find_programs
 
@@ -81,12 +83,15 @@ class Server:
         process = self._process
         if process is None:
             return
-        tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        os.kill(process.pid, signal.SIGSTOP)  # so that there are no more children than these
-        children = tasks.read_text().split()
-        for pid in (process.pid, *map(int, children)):
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        # Now there are no more of them than these.
+        backends = children(process.pid)
+        for pid in (process.pid, *backends):
             os.kill(pid, signal.SIGKILL)
         process.wait(timeout=PATIENCE_S)
+        # While one of them is still ending, it holds the shared memory, and the next start fails.
+        until(lambda: not any(map(alive, backends)), PATIENCE_S)
         self._process = None
 
     def is_running(self) -> bool:
