@@ -80,6 +80,7 @@ def test_a_rate_limit_hit_is_recorded(make_app, events):
     assert events() == [recorded("rate_limited", "auth.login")]
 
 
+@pytest.mark.slow
 def test_an_event_that_can_not_be_written_changes_no_answer(client, ann, superuser, caplog):
     with superuser.transaction():
         superuser.execute("LOCK TABLE auth_events")

@@ -160,6 +160,7 @@ def test_a_sign_in_stays_one_with_the_login_s_moment_however_often_it_is_renewed
         assert after["expires_at"] >= before["expires_at"]
 
 
+@pytest.mark.slow
 def test_a_sign_in_has_the_address_and_the_user_agent_of_its_newest_token(
     client: FlaskClient, ann: Account
 ) -> None:
@@ -317,6 +318,7 @@ def test_a_flood_of_renewals_leaves_at_most_60_rows_a_minute_of_one_user(
     assert names() == ["renewal"] * 61
 
 
+@pytest.mark.slow
 def test_a_renewal_needs_no_session_of_this_version(
     ann: Account, superuser: psycopg.Connection[Any]
 ) -> None:

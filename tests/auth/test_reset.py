@@ -165,6 +165,7 @@ def test_a_code_of_an_account_that_was_deleted_and_made_again_is_refused(
     assert log_in("quite another password") == 200
 
 
+@pytest.mark.slow
 def test_of_fifty_uses_of_one_code_at_once_one_is_good(make_app, ann, database_url):
     app = make_app(threads=16)
     code = reset_code(database_url, ann.email)

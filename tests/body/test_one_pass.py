@@ -93,6 +93,7 @@ def damaged(draw):
     return raw
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(raw=damaged())
 def test_one_pass_takes_nothing_that_the_careful_reader_refuses_and_reads_the_same(raw):

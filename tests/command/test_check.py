@@ -181,6 +181,7 @@ _numbers = iter(range(1, 1000))
 # --- all is well ---
 
 
+@pytest.mark.slow
 def test_where_all_is_well_every_line_says_ok_and_the_status_is_0(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -198,6 +199,7 @@ def test_where_all_is_well_every_line_says_ok_and_the_status_is_0(
     assert report.said["database"] == f"{deployment.name} at host {parts['host']}, port 5432"
 
 
+@pytest.mark.slow
 def test_for_people_it_is_a_line_for_each_finding_and_which_database_it_was(
     check: Callable[..., Report],
     deployment: Deployment,
@@ -296,6 +298,7 @@ def test_where_the_database_is_in_doubt_none_is_looked_at_or_made(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "name", "message"),
     [
@@ -344,6 +347,7 @@ def test_root_is_told_of_data_dir_only_where_there_is_one(
     assert ("DATA_DIR" in report.hint("account")) == (url is None)
 
 
+@pytest.mark.slow
 def test_an_address_that_is_not_this_machines_is_an_error_and_a_port_in_use_is_not(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -400,6 +404,7 @@ def test_where_only_the_owner_gets_in_the_tables_are_looked_at(
     assert {"connection", "roles"} <= report.well.keys()
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_never_answers_is_an_error_within_a_bounded_time(
     check: Callable[..., Report],
 ) -> None:
@@ -412,6 +417,7 @@ def test_a_server_that_accepts_and_never_answers_is_an_error_within_a_bounded_ti
     assert took_s < at_most(30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["check_role", "server_clock", "table_sizes"])
 def test_a_server_that_goes_silent_ends_what_is_asked_of_it_and_nothing_else(
     check: Callable[..., Report],
@@ -468,6 +474,7 @@ def broken(
     return check(**(deployment.both | settings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "name", "level", "message", "hint"),
     [
@@ -694,6 +701,7 @@ def test_another_encoding_is_an_error_and_so_is_a_schema_that_is_not_there(
     assert report.hint("migrations") == "run `todo-api migrate` first"
 
 
+@pytest.mark.slow
 def test_without_the_owners_login_what_it_would_see_is_said_to_be_not_looked_at(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -750,6 +758,7 @@ def test_a_clock_that_is_wrong_is_found_before_tokens_are_refused(
 # --- what is in the tables ---
 
 
+@pytest.mark.slow
 def test_tables_are_told_by_size_and_dead_rows_that_stay_are_a_warning(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -795,6 +804,7 @@ def some_users(deployment: Deployment, number: int) -> list[Any]:
     )
 
 
+@pytest.mark.slow
 def test_rows_that_should_have_gone_are_counted_up_to_a_bound(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -824,6 +834,7 @@ def test_rows_that_should_have_gone_are_counted_up_to_a_bound(
     assert check(**deployment.both, EVENTS_DAYS="0").wrong == {"expired": f"{told}{left}"}
 
 
+@pytest.mark.slow
 def test_the_users_who_hold_most_are_told_by_id_alone_and_a_quota_that_is_nearly_full_is_a_warning(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -868,6 +879,7 @@ def test_on_citus_the_workers_are_asked_for_the_sizes_of_what_is_distributed(
 # --- the machine ---
 
 
+@pytest.mark.slow
 def test_the_made_secret_is_looked_at_and_left_as_it_is(
     check: Callable[..., Report], tmp_path: Path
 ) -> None:
@@ -909,6 +921,7 @@ def test_a_folder_that_others_may_write_in_and_a_full_disk_are_warnings(
 # --- other servers ---
 
 
+@pytest.mark.slow
 def test_a_standby_is_an_error(check: Callable[..., Report]) -> None:
     with a_server() as primary, a_server() as standby:
         primary.make()
@@ -922,6 +935,7 @@ def test_a_standby_is_an_error(check: Callable[..., Report]) -> None:
     assert "sizes" in report.well
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_an_error_and_a_connection_without_tls_a_warning(
     check: Callable[..., Report],
 ) -> None:
@@ -1017,6 +1031,7 @@ def test_no_embedded_database_is_an_error_and_none_is_made(desk: Desk) -> None:
     assert list(desk.folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_embedded_database_is_looked_at_stopped_migrated_and_beside_the_service(
     desk: Desk,
 ) -> None:

@@ -50,6 +50,7 @@ def kept() -> Iterator[Kept]:
         yield Kept(desk, data_dir, session, secret, service.took)
 
 
+@pytest.mark.slow
 def test_the_first_start_makes_a_secret_that_only_the_service_can_read(kept: Kept) -> None:
     file = kept.data_dir / "jwt_secret"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -58,6 +59,7 @@ def test_the_first_start_makes_a_secret_that_only_the_service_can_read(kept: Kep
     assert len(kept.secret.strip()) == 64
 
 
+@pytest.mark.slow
 def test_a_later_start_has_the_tasks_and_the_tokens_of_the_first_and_is_quick(
     kept: Kept,
 ) -> None:
@@ -72,6 +74,7 @@ def test_a_later_start_has_the_tasks_and_the_tokens_of_the_first_and_is_quick(
     assert later.took < 15
 
 
+@pytest.mark.slow
 def test_a_signal_that_comes_again_while_postgresql_stops_changes_nothing(kept: Kept) -> None:
     service = kept.serve().ready()
 
@@ -83,6 +86,7 @@ def test_a_signal_that_comes_again_while_postgresql_stops_changes_nothing(kept: 
     assert service.end().status == 0
 
 
+@pytest.mark.slow
 def test_two_services_on_one_folder_share_data_secret_and_sessions(kept: Kept) -> None:
     first, second = kept.serve(), kept.serve()
     first.ready()
@@ -100,6 +104,7 @@ def test_two_services_on_one_folder_share_data_secret_and_sessions(kept: Kept) -
     assert (kept.data_dir / "jwt_secret").read_text() == kept.secret
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole_group", [True, False], ids=["all of it", "its first process"])
 def test_a_killed_service_leaves_no_process_and_the_next_one_starts(
     kept: Kept, whole_group: bool
@@ -116,6 +121,7 @@ def test_a_killed_service_leaves_no_process_and_the_next_one_starts(
     assert after.end(signal.SIGTERM).status == 0
 
 
+@pytest.mark.slow
 def test_a_deleted_working_folder_is_no_trouble(kept: Kept) -> None:
     folder = kept.desk.folder / "gone"
     folder.mkdir()
@@ -129,6 +135,7 @@ def test_a_deleted_working_folder_is_no_trouble(kept: Kept) -> None:
     assert service.end(signal.SIGINT).status == 0
 
 
+@pytest.mark.slow
 def test_variables_of_libpq_lead_no_embedded_database_astray(kept: Kept) -> None:
     hostile = {
         "PGHOST": "192.0.2.1",
@@ -155,6 +162,7 @@ def test_variables_of_libpq_lead_no_embedded_database_astray(kept: Kept) -> None
     assert service.end(signal.SIGINT).status == 0
 
 
+@pytest.mark.slow
 def test_migrate_and_rollback_work_on_the_folder_too(kept: Kept) -> None:
     data_dir = str(kept.data_dir)
     up_to_date = kept.desk.run("migrate", "--data-dir", data_dir, LOG_LEVEL="ERROR")
@@ -166,6 +174,7 @@ def test_migrate_and_rollback_work_on_the_folder_too(kept: Kept) -> None:
     assert newest
 
 
+@pytest.mark.slow
 def test_every_command_works_on_a_folder_that_was_only_migrated(desk: Desk) -> None:
     folder = {"DATA_DIR": "data", "LOG_LEVEL": "ERROR"}
     for command, said in (
@@ -192,6 +201,7 @@ def test_no_other_command_makes_a_database(desk: Desk, arguments: tuple[str, ...
     assert list(desk.folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_sessions_end_in_the_folder_that_the_command_names(kept: Kept) -> None:
     ended = kept.desk.run("end-sessions", DATA_DIR=str(kept.data_dir), LOG_LEVEL="ERROR")
     assert (ended.status, ended.err) == (0, "")
@@ -208,6 +218,7 @@ def test_sessions_end_in_the_folder_that_the_command_names(kept: Kept) -> None:
     assert service.end(signal.SIGTERM).status == 0
 
 
+@pytest.mark.slow
 def test_a_login_serves_that_can_become_nobody_else(kept: Kept) -> None:
     service = kept.serve().ready()
     owner = owner_url(kept)
@@ -239,6 +250,7 @@ def test_a_login_serves_that_can_become_nobody_else(kept: Kept) -> None:
     assert ended.warnings == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("migrates", ["true", "false"])
 def test_a_folder_of_an_earlier_version_gets_that_login_at_its_next_start(
     kept: Kept, migrates: str
@@ -261,6 +273,7 @@ def owner_url(kept: Kept) -> str:
     return f"postgresql:///todo?host={quote(str(kept.data_dir / 'pg/data'), safe='')}&port=5432&user=todo"
 
 
+@pytest.mark.slow
 def test_the_made_secret_is_replaced_without_signing_anybody_out(kept: Kept) -> None:
     file, former = kept.data_dir / "jwt_secret", kept.secret.strip()
     ended = kept.desk.run(

@@ -82,6 +82,7 @@ def applied(url: str) -> list[str]:
         return [row[0].partition(".")[0] for row in rows]
 
 
+@pytest.mark.slow
 def test_migrate_and_rollback(desk: Desk, empty_database_url: str) -> None:
     database = {"DATABASE_URL": empty_database_url, "LOG_LEVEL": "ERROR"}  # and no JWT_SECRET
 
@@ -134,6 +135,7 @@ def narrow(template: str, admin: psycopg.Connection[Any]) -> Iterator[str]:
     admin.execute("DROP ROLE cli_narrow")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_migrates_serves_and_ends_in_order(
     desk: Desk, empty_database_url: str, narrow: str, number: signal.Signals
@@ -166,6 +168,7 @@ def serve_as_it_is(desk: Desk, url: str) -> Ended:
     return ended
 
 
+@pytest.mark.slow
 def test_serve_refuses_a_schema_that_is_missing_or_behind_and_says_what_to_run(
     desk: Desk, empty_database_url: str
 ) -> None:
@@ -204,6 +207,7 @@ def test_serve_refuses_a_migration_that_was_edited_after_it_was_applied(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("migrates", ["true", "false"])
 def test_a_newer_database_is_served_with_a_warning_but_not_rolled_back(
     desk: Desk, database_url: str, superuser: psycopg.Connection[Any], migrates: str
@@ -227,6 +231,7 @@ def test_a_newer_database_is_served_with_a_warning_but_not_rolled_back(
     assert refused.complaint == f"{newer}; roll back with the version that brought them"
 
 
+@pytest.mark.slow
 def test_serve_refuses_a_role_that_row_security_does_not_hold(
     desk: Desk, database_url: str, admin: psycopg.Connection[Any]
 ) -> None:
@@ -237,6 +242,7 @@ def test_serve_refuses_a_role_that_row_security_does_not_hold(
         admin.execute("ALTER ROLE todo_app NOBYPASSRLS")
 
 
+@pytest.mark.slow
 def test_serve_refuses_a_login_that_cannot_take_the_services_role(
     desk: Desk, database_url: str, admin: psycopg.Connection[Any]
 ) -> None:
@@ -248,6 +254,7 @@ def test_serve_refuses_a_login_that_cannot_take_the_services_role(
         admin.execute("DROP ROLE cli_stranger")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_while_a_migration_waits_ends_it_at_once(
     desk: Desk,

@@ -59,6 +59,7 @@ def serves(desk: Desk, session: dict[str, Any], **settings: str) -> None:
     assert ended.warnings == []
 
 
+@pytest.mark.slow
 def test_everything_is_there_afterwards_and_the_old_database_is_kept(
     desk: Desk, older: dict[str, Any]
 ) -> None:
@@ -79,6 +80,7 @@ def test_everything_is_there_afterwards_and_the_old_database_is_kept(
     serves(desk, older)
 
 
+@pytest.mark.slow
 def test_a_second_call_has_nothing_to_do(desk: Desk, older: dict[str, Any]) -> None:
     assert desk.run("upgrade-data", DATA_DIR="data").status == 0
     again = desk.run("upgrade-data", DATA_DIR="data", LOG_LEVEL="WARNING")
@@ -86,6 +88,7 @@ def test_a_second_call_has_nothing_to_do(desk: Desk, older: dict[str, Any]) -> N
     assert again.out.startswith("nothing to do\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", ["upgrade", "upgrade/pg/data/PG_VERSION", "upgrade/dump"])
 def test_a_call_that_is_killed_leaves_the_old_data_in_use_and_can_be_repeated(
     desk: Desk, older: dict[str, Any], there: str
@@ -100,6 +103,7 @@ def test_a_call_that_is_killed_leaves_the_old_data_in_use_and_can_be_repeated(
     serves(desk, older)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renames", [1, 2])
 def test_a_call_that_is_killed_between_its_last_steps_is_finished_by_the_next(
     desk: Desk, older: dict[str, Any], renames: int
@@ -120,6 +124,7 @@ def test_a_call_that_is_killed_between_its_last_steps_is_finished_by_the_next(
     serves(desk, older)
 
 
+@pytest.mark.slow
 def test_a_database_in_use_is_refused_and_no_service_starts_meanwhile(
     desk: Desk, older: dict[str, Any]
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_user_has_to_be_named(users: Run, name: str) -> None:
 # --- whom they name, and where ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_A_USER)
 def test_an_unknown_user_is_one_line_and_status_1(users: Run, ann: Account, name: str) -> None:
     more = ("--yes",) if name == "delete" else ()
@@ -140,6 +141,7 @@ def test_an_unknown_user_is_one_line_and_status_1(users: Run, ann: Account, name
     assert ann.get(ann.tasks).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_user_is_named_by_an_address_in_any_letter_case_or_an_id(
     told: Callable[..., Any], client: Any
 ) -> None:
@@ -154,6 +156,7 @@ def test_a_user_is_named_by_an_address_in_any_letter_case_or_an_id(
         assert told("show", who)["user"]["user_id"] == user.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_says_which_database_it_worked_on(
     users: Run, told: Callable[..., Any], ann: Account, database_url: str, name: str
@@ -181,6 +184,7 @@ def test_a_database_that_is_away_is_one_line(users: Run, name: str) -> None:
     assert "Pa55word" not in ended.err
 
 
+@pytest.mark.slow
 def test_a_login_that_only_serves_is_told_in_one_line_which_one_is_needed(
     users: Run, ann: Account, database_url: str, admin: Superuser
 ) -> None:
@@ -209,6 +213,7 @@ def test_a_database_without_the_schema_is_one_line(users: Run, empty_database_ur
 # --- what they do ---
 
 
+@pytest.mark.slow
 def test_the_list_has_everybody_by_address(
     users: Run, told: Callable[..., Any], ann: Account, bob: Account, superuser: Superuser
 ) -> None:
@@ -263,6 +268,7 @@ def test_a_list_of_many_pages_has_each_account_once(
     assert set(found) == {f"user{n}@example.com" for n in range(1, 1501)}
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_ends_the_list_quietly(
     desk: Desk, database_url: str, superuser: Superuser
 ) -> None:
@@ -281,6 +287,7 @@ def test_a_reader_that_has_seen_enough_ends_the_list_quietly(
     assert command.process.wait(PATIENCE) == 1
 
 
+@pytest.mark.slow
 def test_an_address_that_the_terminal_can_not_show_ends_nothing(
     desk: Desk, database_url: str, client: Any
 ) -> None:
@@ -317,6 +324,7 @@ def test_an_added_user_sets_a_password_by_the_code(
     assert client.post("/api/auth/login", json=login).json["data"]["user_id"] == user_id
 
 
+@pytest.mark.slow
 def test_a_taken_or_impossible_address_is_not_added(
     users: Run, ann: Account, events: Callable[[], list[Any]], superuser: Superuser
 ) -> None:
@@ -369,6 +377,7 @@ def test_a_reset_code_is_printed_and_voids_the_former(
         assert ann.client.post("/api/auth/reset", json=body).status_code == status
 
 
+@pytest.mark.slow
 def test_disabled_is_out_until_enabled_and_what_ended_stays_ended(
     users: Run, told: Callable[..., Any], ann: Account, bob: Account,
     events: Callable[[], list[Any]], superuser: Superuser,
@@ -396,6 +405,7 @@ def test_disabled_is_out_until_enabled_and_what_ended_stays_ended(
     assert log_in(ann) == 200
 
 
+@pytest.mark.slow
 def test_delete_removes_every_row_and_leaves_others_theirs(
     users: Run, told: Callable[..., Any], ann: Account, bob: Account,
     events: Callable[[], list[Any]], superuser: Superuser,
@@ -470,6 +480,7 @@ def answered(desk: Desk, database_url: str) -> Iterator[Callable[..., Ended]]:
     os.close(terminal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", [b"\n", b"no\n", b"y\n", b"yes please\n", b"\x04"])
 def test_what_is_not_yes_deletes_nothing(
     answered: Callable[..., Ended], ann: Account, typed: bytes
@@ -480,6 +491,7 @@ def test_what_is_not_yes_deletes_nothing(
     assert ann.get(ann.tasks).status_code == 200
 
 
+@pytest.mark.slow
 def test_after_yes_it_is_gone(
     answered: Callable[..., Ended], ann: Account, database_url: str
 ) -> None:

@@ -44,6 +44,7 @@ def is_served(database: Database, who: SignedIn) -> bool:
 # --- a database that is busy ---
 
 
+@pytest.mark.slow
 def test_a_locked_row_is_given_up_on(
     database: Database, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_locked_row_is_given_up_on(
     assert task.is_completed
 
 
+@pytest.mark.slow
 def test_a_statement_that_takes_too_long_is_given_up_on(
     database: Database, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -132,6 +134,7 @@ def test_an_error_of_the_moment_is_named_by_its_kind_without_postgresqls_words(
     assert str(failure.value) == f"{kind} ({sqlstate})"
 
 
+@pytest.mark.slow
 def test_a_pool_in_full_use_is_unavailable_within_two_seconds(
     single: Database, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -210,6 +213,7 @@ def test_a_transaction_that_the_server_itself_cuts_short_is_unavailable(
 # --- a database that goes away and comes back ---
 
 
+@pytest.mark.slow
 def test_an_absent_database_is_unavailable_soon_and_used_again_when_it_is_back(
     proxy: Proxy,
 ) -> None:
@@ -226,6 +230,7 @@ def test_an_absent_database_is_unavailable_soon_and_used_again_when_it_is_back(
         database.as_user(who, create())
 
 
+@pytest.mark.slow
 def test_of_a_crowd_that_asks_for_an_absent_database_nobody_waits_twice(proxy: Proxy) -> None:
     def seconds_until_refused(number: int) -> float:
         began = time.monotonic()
@@ -240,6 +245,7 @@ def test_of_a_crowd_that_asks_for_an_absent_database_nobody_waits_twice(proxy: P
         assert sum(at_once(8, seconds_until_refused)) < pool.POOL_TIMEOUT_S
 
 
+@pytest.mark.slow
 def test_an_absent_database_is_found_again_while_nobody_asks(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +269,7 @@ def test_an_absent_database_is_found_again_while_nobody_asks(
         assert database.as_user(who, LIST) == [[]]
 
 
+@pytest.mark.slow
 def test_a_database_absent_at_the_start_is_used_when_it_comes(
     proxy: Proxy, database: Database
 ) -> None:
@@ -276,6 +283,7 @@ def test_a_database_absent_at_the_start_is_used_when_it_comes(
         assert late.as_user(who, LIST) == [[]]
 
 
+@pytest.mark.slow
 def test_connections_that_the_server_closed_cost_no_request_and_no_waiting(
     database: Database, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -364,6 +372,7 @@ def test_a_read_beside_a_write_is_not_repeated(proxy: Proxy, single: Database) -
     assert proxy.cuts == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_holds_a_request_for_a_bounded_time(
     proxy: Proxy, single: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -409,6 +418,7 @@ def test_a_machine_that_fell_off_the_network_is_given_up_before_a_request_is(pro
     assert seconds_until_a_dead_network_is_noticed(chosen) == [70, 30]
 
 
+@pytest.mark.slow
 def test_a_read_is_not_asked_again_after_silence(
     proxy: Proxy, single: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def all_of_it(app: Flask) -> None:
     assert ann.client.get("/health/ready").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_database_with_a_setting_of_its_own_is_served(
     cloned_database_url: str,
@@ -140,6 +141,7 @@ def test_a_database_with_a_setting_of_its_own_is_served(
     assert end_sessions(cloned_database_url) == (2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", SET_TOGETHER, ids=" ".join)
 def test_a_database_with_settings_of_its_own_is_migrated_served_and_kept(
     inherited: Callable[..., str],
@@ -180,6 +182,7 @@ def test_what_the_start_of_a_connection_sets_is_no_different(
     all_of_it(make_app(database_url=make_conninfo(database_url, options=options)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_parallel_writes_of_one_user_wait_for_each_other_by_any_default(
     inherited: Callable[..., str],
@@ -224,6 +227,7 @@ def test_parallel_sign_ups_and_limits_hold_by_any_default(
         assert sum(at_once(8, attempts)) == 20
 
 
+@pytest.mark.slow
 def test_it_is_still_one_round_trip_and_one_transaction(inherited: Callable[..., str]) -> None:
     url = inherited("default_transaction_isolation", "'serializable'")
     migrate(url)

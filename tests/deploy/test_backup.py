@@ -23,6 +23,7 @@ from todo_api.database.data import Database
 from todo_api.upkeep.migrate import migrate
 from todo_api.upkeep.role_check import check_role
 
+pytestmark = pytest.mark.slow
 GUIDE = (Path(todo_api.__file__).parent / "deploy/README.md").read_text("utf-8")
 
 

@@ -68,6 +68,7 @@ def generated(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ge
         del sys.modules[module]
 
 
+@pytest.mark.slow
 def test_an_account_lives_its_whole_life_through_the_generated_client(generated, url):
     models = generated.models
     known_by = {"email": "Ann@Example.com", "password": "correct horse battery"}

@@ -22,6 +22,7 @@ from support.waiting import until
 
 
 class TestCrashes:
+    @pytest.mark.slow
     @for_each_account
     def test_a_killed_server_is_there_again_within_seconds_with_its_data(
         self, desk: Desk, data_dir: Path
@@ -56,6 +57,7 @@ class TestCrashes:
         service.kill()
         until(lambda: stopped(data_dir))
 
+    @pytest.mark.slow
     @for_each_account
     @pytest.mark.parametrize(
         ("content", "works_in"),
@@ -93,6 +95,7 @@ class TestCrashes:
             finally:
                 other.kill()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("made", ["new", "new/global/pg_control", "new/base/5"])
     def test_a_killed_first_start_leaves_nothing_half_made(self, desk: Desk, made: str) -> None:
         data_dir = desk.folder()
@@ -105,6 +108,7 @@ class TestCrashes:
         assert query(again.url, "SELECT current_database()") == "todo"
         assert not (data_dir / "pg/new").exists()
 
+    @pytest.mark.slow
     def test_a_service_that_waits_takes_over_a_first_start_that_is_killed(self, desk: Desk) -> None:
         data_dir = desk.folder()
         first = desk.start(data_dir)

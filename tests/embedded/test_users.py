@@ -14,6 +14,7 @@ from support.waiting import until
 
 
 class TestUsers:
+    @pytest.mark.slow
     @for_each_account
     def test_the_server_stays_until_the_last_service_has_left_and_is_stopped_by_then(
         self, desk: Desk, data_dir: Path

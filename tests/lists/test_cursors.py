@@ -54,6 +54,7 @@ def cursor_of(account, query):
     return account.get(account.tasks, query_string=query | {"limit": 2}).json["meta"]["next_cursor"]
 
 
+@pytest.mark.slow
 def test_a_cursor_of_other_filters_or_another_order_is_422(ann, five):
     cursors = [cursor_of(ann, query) for query in LISTS]
     assert len(set(cursors)) == len(LISTS)

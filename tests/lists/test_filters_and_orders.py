@@ -155,6 +155,7 @@ def flat(found: list[list[Task]]) -> list[Task]:
     return [task for page in found for task in page]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_a_list_is_what_the_model_says(ann, bob, superuser, small, seed):
     chance = random.Random(seed)

@@ -59,6 +59,7 @@ def asked(connection: http.client.HTTPConnection, token: str, path: str) -> tupl
     return answer.status, answer.headers.get("Link", ""), json.loads(body)
 
 
+@pytest.mark.slow
 def test_a_walk_by_the_longest_titles_with_the_longest_filters_comes_to_its_end(
     service: LiveService, ann: LiveUser
 ) -> None:

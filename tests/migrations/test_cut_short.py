@@ -16,6 +16,7 @@ from todo_api.upkeep.migrate import MigrationError, migrate, rollback
 # --- killed ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["in the first statement", "between applied and marked"])
 def test_a_killed_process_blocks_nobody_and_leaves_nothing_half_done(
     url: str, folder: Path, where: str
@@ -61,6 +62,7 @@ def test_a_killed_process_blocks_nobody_and_leaves_nothing_half_done(
     assert rollback(url, 1, folder) == [slow]
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_leaves_whole_migrations_only(url: str) -> None:
     correct = None
     delays_s = (0.0, 0.02, 0.04, 0.06, 0.1)  # the moment is the point, whatever it falls on
@@ -83,6 +85,7 @@ def test_a_process_killed_at_any_moment_leaves_whole_migrations_only(url: str) -
 # --- failing ---
 
 
+@pytest.mark.slow
 def test_a_failing_migration_leaves_the_database_as_it_was_before_it(
     url: str, folder: Path
 ) -> None:
@@ -111,6 +114,7 @@ def test_migrations_before_a_failing_one_stay(url: str, folder: Path) -> None:
     assert applied(url) == [*IDS, "0900.good"]
 
 
+@pytest.mark.slow
 def test_a_failing_rollback_leaves_the_database_as_it_was(url: str, folder: Path) -> None:
     add(folder, "0900.bad", "CREATE TABLE bad (id integer);", "DROP TABLE bad;\nSELECT 1 / 0;")
     migrate(url, folder)
@@ -121,6 +125,7 @@ def test_a_failing_rollback_leaves_the_database_as_it_was(url: str, folder: Path
     assert applied(url) == [*IDS, "0900.bad"]
 
 
+@pytest.mark.slow
 def test_a_table_in_use_is_not_waited_for_for_ever(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +139,7 @@ def test_a_table_in_use_is_not_waited_for_for_ever(
     assert applied(url) == IDS
 
 
+@pytest.mark.slow
 def test_a_table_in_use_for_a_while_is_tried_again(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

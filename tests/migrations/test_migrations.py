@@ -37,6 +37,7 @@ FORMS = re.compile(r"\( SELECT (\(NULLIF.*?::uuid)(?: AS \"nullif\")?\)")
 # --- up and down ---
 
 
+@pytest.mark.slow
 def test_each_step_down_restores_the_schema_before_it_and_up_again_is_the_same(
     url: str, owner: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_there_is_no_account_until_somebody_signs_up(url: str) -> None:
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_the_roles_stay_while_another_database_needs_them(
     make_database: Callable[..., str], owner: psycopg.Connection[Any]
 ) -> None:
@@ -112,12 +114,14 @@ def test_the_roles_stay_while_another_database_needs_them(
     assert roles(owner) == []
 
 
+@pytest.mark.slow
 def test_a_second_run_finds_nothing_to_do(url: str) -> None:
     assert migrate(url) == IDS
     assert migrate(url) == []
     assert applied(url) == IDS
 
 
+@pytest.mark.slow
 def test_newest_and_rollback_go_from_the_newest_on(url: str) -> None:
     assert newest(url, 3) == []
     assert rollback(url, 1) == []
@@ -130,6 +134,7 @@ def test_newest_and_rollback_go_from_the_newest_on(url: str) -> None:
     assert newest(url, 1) == [IDS[-3]]
 
 
+@pytest.mark.slow
 def test_no_account_or_host_is_written_into_the_database(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +170,7 @@ def test_four_processes_on_an_empty_database_end_with_one_correct_schema(
             assert roles(owner) == []
 
 
+@pytest.mark.slow
 def test_four_databases_of_one_server_are_migrated_at_once(
     make_database: Callable[..., str], owner: psycopg.Connection[Any]
 ) -> None:
@@ -179,6 +185,7 @@ def test_four_databases_of_one_server_are_migrated_at_once(
             assert roles(owner) == []
 
 
+@pytest.mark.slow
 def test_a_lock_held_by_another_process_is_waited_for(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as other, migrators(1) as [process]:
         lock = "SELECT pg_try_advisory_lock(hashtext('todo_api'), hashtext('migrations'))"
@@ -195,6 +202,7 @@ def test_a_lock_held_by_another_process_is_waited_for(url: str) -> None:
         assert process.answer() == " ".join(IDS)
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_never_free_is_given_up_on(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +228,7 @@ def test_whoever_finds_nothing_to_do_does_not_wait_for_a_newer_version_at_work(
 # --- refused ---
 
 
+@pytest.mark.slow
 def test_an_edited_file_that_was_applied_is_refused_by_name(url: str, folder: Path) -> None:
     migrate(url, folder)
     edited = folder / f"{IDS[2]}.sql"
@@ -235,6 +244,7 @@ def test_an_edited_file_that_was_applied_is_refused_by_name(url: str, folder: Pa
     assert migrate(url, folder) == ["0900.new"]
 
 
+@pytest.mark.slow
 def test_a_file_that_says_what_checksum_it_had_before_its_edit_is_accepted(
     url: str, folder: Path
 ) -> None:
@@ -268,6 +278,7 @@ def former_idempotency_keys() -> bytes:
     return text.replace(bare, nested).encode()
 
 
+@pytest.mark.slow
 def test_a_database_that_applied_the_former_0009_is_accepted_and_differs_in_no_row(
     make_database: Callable[..., str], url: str, folder: Path
 ) -> None:
@@ -338,6 +349,7 @@ def test_a_url_that_is_none_is_a_clear_error_without_its_password(bad: str) -> N
 # --- the migrating role ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inherits", ["INHERIT", "NOINHERIT"])
 def test_a_role_that_may_not_create_roles_is_told_what_a_dba_runs_once(
     make_database: Callable[..., str],
@@ -374,6 +386,7 @@ def test_a_role_that_may_not_create_roles_is_told_what_a_dba_runs_once(
     assert migrate(url) == IDS
 
 
+@pytest.mark.slow
 def test_a_role_that_may_create_roles_needs_no_dba(
     make_database: Callable[..., str], login: Callable[..., str], owner: psycopg.Connection[Any]
 ) -> None:

@@ -43,6 +43,7 @@ def building(url: str, folder: Path, writer: psycopg.Connection[Any]) -> Iterato
         yield process
 
 
+@pytest.mark.slow
 def test_an_index_is_built_while_its_table_is_written(
     url: str, folder: Path, with_tasks: psycopg.Connection[Any]
 ) -> None:
@@ -64,6 +65,7 @@ def test_an_index_is_built_while_its_table_is_written(
     assert applied(url) == IDS
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_an_unusable_index_that_the_next_start_builds_anew(
     url: str, folder: Path, with_tasks: psycopg.Connection[Any]
 ) -> None:
@@ -132,6 +134,7 @@ def test_the_examples_change_a_table_with_rows(
     assert with_tasks.execute(invalid).fetchone() is None
 
 
+@pytest.mark.slow
 def test_a_migration_that_is_applied_by_hand_is_known(url: str) -> None:
     migrate(url)
     up = snapshot(url)

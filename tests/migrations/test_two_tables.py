@@ -36,6 +36,7 @@ def two_tables(url: str, folder: Path) -> str:
     return one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [(migrate,), (migrate, partial(rollback, count=1))])
 def test_a_request_that_has_one_of_them_gets_the_other(
     url: str, folder: Path, two_tables: str, way: tuple[Callable[..., list[str]], ...]

@@ -261,6 +261,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 def test_a_request_that_the_server_refuses_has_a_line_too(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -350,6 +351,7 @@ def test_a_bug_is_logged_with_its_traceback_and_without_the_request(
     assert "-word" not in log.text
 
 
+@pytest.mark.slow
 def test_an_unreachable_database_is_logged_with_its_reason_and_without_its_password(
     log: Log, make_app: Callable[..., Flask]
 ) -> None:

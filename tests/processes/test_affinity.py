@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import pytest
 
 from support.live_service import live_service
 from support.waiting import until
@@ -29,6 +30,7 @@ def test_two_services_on_one_core_part_after_a_while() -> None:
     assert set(together) == {True, False}
 
 
+@pytest.mark.slow
 def test_request_threads_share_a_core_and_hashing_threads_have_all(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -41,6 +43,7 @@ def test_request_threads_share_a_core_and_hashing_threads_have_all(
         assert until(lambda: _kept_together(workers))
 
 
+@pytest.mark.slow
 def test_without_core_pinning_every_thread_has_all_cores(database_url: str, tmp_path: Path) -> None:
     with live_service(database_url, tmp_path, THREADS="5", CORE_PINNING="false") as service:
         assert httpx.get(f"{service.url}/health/ready").status_code == 200
@@ -68,6 +71,7 @@ sys.exit(main(["serve"]))
 """
 
 
+@pytest.mark.slow
 def test_a_kernel_that_refuses_every_call_is_served_all_the_same(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ def test_a_child_notices_its_parents_end_although_a_sibling_stands_still(
     until(lambda: not alive(still))
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_end_is_killed(start: StartSmall) -> None:
     service = start()
     worker = service.pid()

@@ -34,6 +34,7 @@ def watch(beats: Heartbeats) -> Watch:
     return Watch(beats, 0, os.getpid())
 
 
+@pytest.mark.slow
 def test_a_stopped_worker_is_killed_and_replaced(start: StartSmall) -> None:
     service = start(silence=SILENCE)
     first = service.pid()
@@ -43,6 +44,7 @@ def test_a_stopped_worker_is_killed_and_replaced(start: StartSmall) -> None:
     assert f"worker {first} was ended by SIGKILL; starting another" in service.log()
 
 
+@pytest.mark.slow
 def test_a_worker_whose_interpreter_is_held_is_replaced(start: StartSmall) -> None:
     service = start(silence=SILENCE)
     first = service.pid()
@@ -51,6 +53,7 @@ def test_a_worker_whose_interpreter_is_held_is_replaced(start: StartSmall) -> No
         assert until(service.pid) != first
 
 
+@pytest.mark.slow
 def test_one_stopped_worker_of_two_is_replaced_and_the_other_stays(start: StartSmall) -> None:
     service = start(silence=SILENCE, workers=2)
     first = service.pid()
@@ -60,6 +63,7 @@ def test_one_stopped_worker_of_two_is_replaced_and_the_other_stays(start: StartS
     assert f"worker {other} " not in service.log().partition("hangs")[2]
 
 
+@pytest.mark.slow
 def test_a_worker_whose_requests_never_end_is_replaced_and_finishes_the_others(
     start: StartSmall, tmp_path: Path
 ) -> None:
@@ -72,6 +76,7 @@ def test_a_worker_whose_requests_never_end_is_replaced_and_finishes_the_others(
         assert until(service.pid) != first
 
 
+@pytest.mark.slow
 def test_requests_that_take_their_time_replace_nobody(start: StartSmall, tmp_path: Path) -> None:
     service = start(silence=SILENCE, longest=60, threads=2)
     first = service.pid()
@@ -84,6 +89,7 @@ def test_requests_that_take_their_time_replace_nobody(start: StartSmall, tmp_pat
     assert "hangs" not in service.log()
 
 
+@pytest.mark.slow
 def test_a_service_that_was_stopped_as_a_whole_goes_on(start: StartSmall) -> None:
     service = start(silence=SILENCE, workers=2)
     os.killpg(service.process.pid, signal.SIGSTOP)

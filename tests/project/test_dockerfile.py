@@ -282,6 +282,7 @@ def check():
     return run
 
 
+@pytest.mark.slow
 def test_the_health_check_follows_readiness(check):
     assert check(200) == (0, ["/health/ready"])
     assert check(503) == (1, ["/health/ready"])

@@ -73,6 +73,7 @@ def test_every_command_has_its_exit_statuses() -> None:
     assert names == {line.split()[1] for line in kept() if line.startswith("command ")}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_apart")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_exit_statuses_stay(command: str) -> None:

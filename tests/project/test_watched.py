@@ -54,6 +54,7 @@ def test_in_a_log_line(found: Callable[[], list[str]], caplog: pytest.LogCapture
     assert "log: a traceback" in found()
 
 
+@pytest.mark.slow
 def test_in_the_log_of_a_service(database_url: str, tmp_path: Path) -> None:
     with (
         pytest.raises(AssertionError, match="not JSON"),

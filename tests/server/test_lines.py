@@ -203,6 +203,7 @@ def test_a_full_line_leaves_threads_to_others(
             assert [body for _, body in answers(client.recv(65536))] == [b"hello"]
 
 
+@pytest.mark.slow
 def test_what_waits_too_long_for_a_thread_is_answered_503(
     start: StartSmall, tmp_path: Path
 ) -> None:

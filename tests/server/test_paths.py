@@ -258,6 +258,7 @@ def answer(service: LiveService, target: str) -> tuple[int, str, bytes]:
         return response.status, response.headers["Content-Type"], response.read()
 
 
+@pytest.mark.slow
 def test_a_running_service_knows_one_spelling_and_logs_no_route_for_another(
     database_url: str, tmp_path: Path
 ) -> None:

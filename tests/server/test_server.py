@@ -96,6 +96,7 @@ def test_no_accepted_request_is_lost_when_stopped_under_load(
         assert "Task queue depth" not in service.log()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_running_and_queued_requests_are_finished(
     start: StartSmall, workers: int, tmp_path: Path
@@ -137,6 +138,7 @@ def test_a_request_under_way_on_an_idle_connection_is_answered(
     assert service.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_a_request_that_comes_while_others_are_hung_up_on_is_answered(start: StartSmall) -> None:
     service = start(pauses=True)
     with service.open(GET) as first, service.open(GET) as second:
@@ -150,6 +152,7 @@ def test_a_request_that_comes_while_others_are_hung_up_on_is_answered(start: Sta
     assert service.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_idle_connections_do_not_hold_up_the_end(start: StartSmall) -> None:
     service = start()
     with service.open(GET) as used, service.open(b"") as unused, service.open(b"\r\n") as blank:
@@ -220,6 +223,7 @@ def test_pipelined_requests_are_all_answered(start: StartSmall, tmp_path: Path) 
     assert service.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_a_big_answer_to_a_slow_reader_is_sent_whole(start: StartSmall) -> None:
     service = start()
     client = service.open(b"GET /big?bytes=30000000 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -231,6 +235,7 @@ def test_a_big_answer_to_a_slow_reader_is_sent_whole(start: StartSmall) -> None:
     assert service.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_a_request_that_never_ends_is_cut_off(start: StartSmall, tmp_path: Path) -> None:
     service = start()
     with service.open(slow(60, tmp_path / "began")):
@@ -278,6 +283,7 @@ def test_workers_end_with_a_killed_parent_but_answer_first(
 # --- the workers -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced(start: StartSmall) -> None:
     service = start()
     pid = service.pid()
@@ -287,6 +293,7 @@ def test_a_worker_that_dies_is_replaced(start: StartSmall) -> None:
     assert f"WARNING worker {pid} was ended by SIGKILL; starting another" in service.log()
 
 
+@pytest.mark.slow
 def test_a_worker_ended_alone_drains_and_is_replaced(start: StartSmall, tmp_path: Path) -> None:
     service = start()
     pid = service.pid()
@@ -297,6 +304,7 @@ def test_a_worker_ended_alone_drains_and_is_replaced(start: StartSmall, tmp_path
     assert service.pid() != pid
 
 
+@pytest.mark.slow
 def test_a_worker_that_can_not_start_again_is_tried_again_at_leisure(
     start: StartSmall, tmp_path: Path
 ) -> None:
@@ -324,6 +332,7 @@ def test_an_application_that_can_not_start_ends_the_service(
     assert last == "Error: the service could not start: RuntimeError: no database"
 
 
+@pytest.mark.slow
 def test_the_service_sleeps_when_there_is_nothing_to_do(start: StartSmall) -> None:
     service = start(workers=2)
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
@@ -529,6 +538,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_files")
 def test_it_answers_beside_1100_idle_connections(start: StartSmall) -> None:
     service = start()

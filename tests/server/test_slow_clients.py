@@ -48,6 +48,7 @@ PARTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "path"), PARTS.values(), ids=PARTS)
 def test_a_request_that_stops_half_way_is_answered_408(
     start: StartSmall, sent: bytes, path: str
@@ -73,6 +74,7 @@ def refusal(received: bytes) -> tuple[http.client.HTTPMessage, dict[str, object]
     return http.client.parse_headers(BytesIO(rest + b"\r\n\r\n")), json.loads(body)
 
 
+@pytest.mark.slow
 def test_a_byte_now_and_then_gains_no_time(start: StartSmall) -> None:
     service = start(request_timeout=TIMEOUT)
     began = time.monotonic()
@@ -99,6 +101,7 @@ def test_a_byte_now_and_then_gains_no_time(start: StartSmall) -> None:
         until(hung_up)  # to keep sending holds no place either
 
 
+@pytest.mark.slow
 def test_each_request_of_a_connection_has_the_whole_time(start: StartSmall) -> None:
     service = start(request_timeout=2)
     with contextlib.closing(service.connect()) as connection:
@@ -108,6 +111,7 @@ def test_each_request_of_a_connection_has_the_whole_time(start: StartSmall) -> N
             assert connection.getresponse().read() == b"0123456789"
 
 
+@pytest.mark.slow
 def test_a_kept_connection_may_idle_for_longer(start: StartSmall) -> None:
     service = start(request_timeout=TIMEOUT)
     with service.open(GET) as client, service.open(b"") as unused, service.open(b"\r\n") as blank:
@@ -119,6 +123,7 @@ def test_a_kept_connection_may_idle_for_longer(start: StartSmall) -> None:
             assert answers(one.recv(65536))[0][1] == b"hello"
 
 
+@pytest.mark.slow
 def test_a_running_request_is_not_hurried_nor_the_one_behind_it(
     start: StartSmall, tmp_path: Path
 ) -> None:
@@ -148,6 +153,7 @@ PIECES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("head", "pieces"), PIECES.values(), ids=PIECES)
 def test_a_slow_client_that_is_in_time_is_served(
     start: StartSmall, head: bytes, pieces: list[bytes]
@@ -185,6 +191,7 @@ def test_200_slow_senders_keep_nobody_waiting(start: StartSmall, slow_senders: S
     assert slowest < 5  # 15 s is their time
 
 
+@pytest.mark.slow
 def test_200_slow_senders_at_once_are_all_refused(
     start: StartSmall, slow_senders: SlowSenders
 ) -> None:
@@ -217,6 +224,7 @@ def is_cut(client: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1_000_000, 30_000_000], ids=["the kernel's", "the server's"])
 def test_an_answer_that_nobody_takes_ends_the_connection(start: StartSmall, size: int) -> None:
     """The kernel takes the smaller one whole."""
@@ -226,6 +234,7 @@ def test_an_answer_that_nobody_takes_ends_the_connection(start: StartSmall, size
     assert service.get() == b"hello"
 
 
+@pytest.mark.slow
 def test_taking_byte_after_byte_gains_no_time(start: StartSmall) -> None:
     """10 kB/s where 16 are the least: the kernel sees progress all the time."""
     service = start(request_timeout=4)
@@ -258,6 +267,7 @@ def test_a_client_that_takes_an_answer_slowly_but_steadily_gets_it_whole(start: 
     assert len(body) == size
 
 
+@pytest.mark.slow
 def test_a_client_that_always_has_an_answer_to_take_is_not_cut_off(start: StartSmall) -> None:
     service = start(request_timeout=TIMEOUT)
     get = b"GET /big?bytes=10000 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -276,6 +286,7 @@ def test_a_client_that_always_has_an_answer_to_take_is_not_cut_off(start: StartS
                 client.sendall(get)
 
 
+@pytest.mark.slow
 def test_a_pace_that_would_hold_a_large_answer_for_long_is_cut_off(start: StartSmall) -> None:
     """120 kB/s, where 64 KiB are the least in each second, and 240 on average."""
     service = start(request_timeout=TIMEOUT)
@@ -295,6 +306,7 @@ def test_a_pace_that_would_hold_a_large_answer_for_long_is_cut_off(start: StartS
     assert "read its answer too slowly (slow)" in service.log()
 
 
+@pytest.mark.slow
 def test_no_thread_waits_for_clients_that_send_their_next_request_and_do_not_read(
     start: StartSmall,
 ) -> None:
@@ -344,6 +356,7 @@ def test_threads_that_send_to_nobody_are_free_again(start: StartSmall) -> None:
 # --- the whole service -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_slow_reader_of_1_000_tasks_is_cut_off(
     database_url: str, superuser: psycopg.Connection[object], tmp_path: Path
 ) -> None:

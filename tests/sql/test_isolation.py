@@ -42,6 +42,7 @@ def superuser(url: str) -> Iterator[psycopg.Connection[Any]]:
         connection.rollback()
 
 
+@pytest.mark.slow
 def test_no_statement_meets_another_users_rows_even_without_its_where(
     superuser: psycopg.Connection[Any],
 ) -> None:

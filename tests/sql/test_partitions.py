@@ -22,7 +22,7 @@ from todo_api.tasks.rows import as_task
 from todo_api.upkeep.migrate import migrate, rollback
 from todo_api.upkeep.role_check import check_role
 
-pytestmark = pytest.mark.partitioned
+pytestmark = [pytest.mark.partitioned, pytest.mark.slow]
 TABLES = (
     "batch_results",
     "deleted_tasks",

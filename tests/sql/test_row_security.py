@@ -531,6 +531,7 @@ def test_a_role_that_may_act_as_the_owner_is_refused(
     superuser.execute("ALTER TABLE tasks OWNER TO todo")
 
 
+@pytest.mark.slow
 def test_a_table_without_forced_row_security_is_refused(
     database_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
@@ -583,6 +584,7 @@ def test_a_database_that_was_never_migrated_is_refused(empty_database_url: str) 
         check_role(empty_database_url)
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_is_refused_with_the_reason(database_url: str) -> None:
     with pytest.raises(
         RoleError, match=r"^the database can't be used: .* No such file or directory\. "

@@ -136,6 +136,7 @@ def asked() -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_every_file_is_used_and_every_name_that_is_used_has_a_file() -> None:
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
     named = {

@@ -144,6 +144,7 @@ def test_the_judge_knows_every_table(postgres: str, template: str) -> None:
 # --- it can fail ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_A_USER)
 @pytest.mark.parametrize(
     "instead",

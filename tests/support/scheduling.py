@@ -21,6 +21,7 @@ LONG = (
 # The tests of these share nothing that is dear to make.
 APART = (
     "tests/auth/",
+    "tests/body/",
     "tests/command/test_command_line.py",
     "tests/command/test_own_database.py",
     "tests/docs/test_openapi.py",

@@ -15,6 +15,7 @@ import pytest
 from support.live_service import LiveClient, LiveService, LiveUser, live_service
 from todo_api import __file__ as face
 
+pytestmark = pytest.mark.slow
 EXAMPLE = Path(face).parent / "deploy" / "examples" / "offline_copy.py"
 
 

@@ -179,6 +179,7 @@ def test_put_of_is_completed_sets_completed_at_once_and_clears_it(ann):
     assert again["completed_at"] > first["completed_at"]
 
 
+@pytest.mark.slow
 def test_complete_completes_and_a_second_call_changes_nothing(ann):
     task = ann.add()
     first = ann.patch(ann.path_of(task) + "/complete")

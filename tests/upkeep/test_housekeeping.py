@@ -149,6 +149,7 @@ def test_what_has_expired_goes_and_nothing_else(
     assert rows() == left
 
 
+@pytest.mark.slow
 def test_a_lot_goes_in_batches_each_a_transaction_of_its_own(
     database: Database, superuser: Superuser, rows: Callable[[], dict[str, int]]
 ) -> None:
@@ -314,6 +315,7 @@ def command(todo_api_on: Callable[..., int]) -> Callable[..., int]:
     return partial(todo_api_on, "prune")
 
 
+@pytest.mark.slow
 def test_the_command_removes_at_once_and_says_what(
     command: Callable[..., int],
     database: Database,

@@ -95,6 +95,7 @@ def newest(folder: Path) -> str:
 # --- default privileges ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("default", DEFAULTS)
 @pytest.mark.parametrize("schema", ["", "IN SCHEMA public"])
 def test_default_privileges_give_nobody_a_right(
@@ -111,6 +112,7 @@ def test_default_privileges_give_nobody_a_right(
     check_role(url)
 
 
+@pytest.mark.slow
 def test_default_privileges_of_the_role_that_gets_the_functions_give_nobody_a_right(
     deployment: Callable[..., str], dba: psycopg.Connection[Any], anon: str
 ) -> None:
@@ -240,6 +242,7 @@ def granted(
     return grant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", GRANTS)
 def test_serving_is_refused_until_migrate_has_revoked_it(
     migrated: str, anon: str, granted: Callable[[str], None], what: str
@@ -255,6 +258,7 @@ def test_serving_is_refused_until_migrate_has_revoked_it(
     check_role(migrated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", GRANTS)
 def test_a_superuser_revokes_it_with_the_commands_of_the_refusal(
     migrated: str,
@@ -281,6 +285,7 @@ def test_many_rights_are_told_in_one_short_line(migrated: str, role: Callable[..
     assert str(refused.value).endswith(" more)")
 
 
+@pytest.mark.slow
 def test_what_the_migrating_login_may_not_revoke_is_told_and_refused(
     migrated: str, anon: str, dba: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -303,6 +308,7 @@ def test_what_the_migrating_login_may_not_revoke_is_told_and_refused(
     assert reached(migrated, anon) == ["rate_limits"]
 
 
+@pytest.mark.slow
 def test_rights_beyond_the_migrations_are_refused_for_the_services_role_too(
     deployment: Callable[..., str],
 ) -> None:
@@ -321,6 +327,7 @@ def test_rights_beyond_the_migrations_are_refused_for_the_services_role_too(
 # --- what is not the service's ---
 
 
+@pytest.mark.slow
 def test_the_objects_of_other_programs_keep_their_rights(migrated: str, anon: str) -> None:
     run(
         migrated,
@@ -335,6 +342,7 @@ def test_the_objects_of_other_programs_keep_their_rights(migrated: str, anon: st
     check_role(migrated)
 
 
+@pytest.mark.slow
 def test_rolling_back_leaves_nothing_to_others_either(migrated: str, anon: str) -> None:
     run(migrated, "GRANT SELECT ON _yoyo_log TO {who}", who=anon)
     rollback(migrated)
@@ -349,6 +357,7 @@ def test_the_names_are_those_of_the_files(folder: Path) -> None:
     assert expected | {"swept", "attempts", "tasks", "_yoyo_log"} <= set(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("right", ["DELETE", "TRUNCATE"])
 @pytest.mark.parametrize("table", ["users", "auth_events", "applied_migrations"])
 def test_todo_app_may_not_remove_what_no_request_removes(

@@ -48,6 +48,7 @@ def login(owner: str, role: Callable[..., str], dba: psycopg.Connection[Any]) ->
     return make
 
 
+@pytest.mark.slow
 def test_a_narrow_login_is_not_warned_of(
     owner: str, login: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -78,6 +79,7 @@ def test_an_attribute_that_gives_more_is_warned_of(
     assert said.startswith(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize(
     ("attributes", "reason"),

@@ -64,6 +64,7 @@ def as_before(two: tuple[str, str], dba: psycopg.Connection[Any]) -> Callable[[s
     return as_before
 
 
+@pytest.mark.slow
 def test_the_login_of_one_does_not_get_into_the_other(
     two: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -76,6 +77,7 @@ def test_the_login_of_one_does_not_get_into_the_other(
     assert warned(caplog) == []
 
 
+@pytest.mark.slow
 def test_nobody_else_may_make_temporary_tables_there(
     two: tuple[str, str], dba: psycopg.Connection[Any]
 ) -> None:
@@ -86,6 +88,7 @@ def test_nobody_else_may_make_temporary_tables_there(
                 connection.execute("CREATE TEMPORARY TABLE tasks ()")
 
 
+@pytest.mark.slow
 def test_a_login_that_only_serves_gets_into_its_own_database_alone(
     deployment: Callable[..., str], two: tuple[str, str], role: Callable[..., str]
 ) -> None:
@@ -97,6 +100,7 @@ def test_a_login_that_only_serves_gets_into_its_own_database_alone(
     assert not any(gets_in(narrow, url) for url in two)
 
 
+@pytest.mark.slow
 def test_an_open_database_is_warned_of_with_the_commands_and_closed_by_the_next_start(
     two: tuple[str, str], as_before: Callable[[str], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,6 +117,7 @@ def test_an_open_database_is_warned_of_with_the_commands_and_closed_by_the_next_
     assert warned(caplog) == []
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_warning_close_it(
     two: tuple[str, str],
     as_before: Callable[[str], None],
@@ -129,6 +134,7 @@ def test_the_commands_of_the_warning_close_it(
     assert not gets_in(part(other, "user"), one)
 
 
+@pytest.mark.slow
 def test_the_serving_login_of_another_deployment_does_not_keep_it_open(
     two: tuple[str, str], as_before: Callable[[str], None], role: Callable[..., str]
 ) -> None:
@@ -142,6 +148,7 @@ def test_the_serving_login_of_another_deployment_does_not_keep_it_open(
     assert not gets_in(narrow, one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_closing_a_database_that_was_open_locks_no_serving_login_out(
     two: tuple[str, str],
@@ -160,6 +167,7 @@ def test_closing_a_database_that_was_open_locks_no_serving_login_out(
     assert len(warned(caplog)) == (0 if known else 1)
 
 
+@pytest.mark.slow
 def test_a_serving_login_that_the_server_does_not_know_leaves_it_open(
     two: tuple[str, str], as_before: Callable[[str], None]
 ) -> None:
@@ -169,6 +177,7 @@ def test_a_serving_login_that_the_server_does_not_know_leaves_it_open(
     assert gets_in(part(other, "user"), one)
 
 
+@pytest.mark.slow
 def test_a_database_that_other_programs_use_is_left_open_and_warned_of(
     deployment: Callable[..., str],
     two: tuple[str, str],
@@ -185,6 +194,7 @@ def test_a_database_that_other_programs_use_is_left_open_and_warned_of(
     assert said.endswith("(give the logins of other programs CONNECT first)")
 
 
+@pytest.mark.slow
 def test_a_login_that_does_not_own_the_database_leaves_it_open_and_warns(
     deployment: Callable[..., str],
     two: tuple[str, str],

@@ -74,6 +74,7 @@ def test_a_bug_is_a_500_problem_that_tells_nothing_from_the_inside(make_app, cap
     had_a_bug(watched)
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_is_a_503_problem_with_retry_after(config, make_app):
     app = make_app(database_url="postgresql://127.0.0.1:1/nowhere")
     client = app.test_client()

@@ -163,6 +163,7 @@ def ask(service: LiveService, head: str) -> int:
         return response.status
 
 
+@pytest.mark.slow
 def test_hosts_on_the_wire(database_url: str, tmp_path: Path) -> None:
     expected = {
         "GET /docs HTTP/1.1\r\nHost: localhost": 200,
@@ -184,6 +185,7 @@ def test_hosts_on_the_wire(database_url: str, tmp_path: Path) -> None:
         assert {head: ask(service, head) for head in expected} == expected
 
 
+@pytest.mark.slow
 def test_with_a_proxy_in_front_of_loopback_the_start_says_what_to_set(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from todo_api.web.text import nfc
 OTHERS = "aeoIA\u1100\u1161\u11a8\uac00\u0f71\u0f73\u0f75\u0f81\u0344"
 
 
+@pytest.mark.slow
 def test_every_character_and_every_order_of_marks_is_composed_as_usual():
     parts = [
         character

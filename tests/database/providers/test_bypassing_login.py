@@ -14,6 +14,7 @@ from support.live_service import live_service
 from support.postgres.pgbouncer import pgbouncer
 from support.postgres.server import a_server
 
+pytestmark = pytest.mark.slow
 ALL_TASKS = "SELECT DISTINCT user_id::text FROM tasks"
 
 

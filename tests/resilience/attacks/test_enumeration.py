@@ -43,7 +43,6 @@ def test_a_refused_login_looks_the_same_for_each_reason(client: LiveClient, ann:
     assert refused(ann.email.upper(), ann.password + " ") == wrong
 
 
-@pytest.mark.slow
 def test_a_refused_login_takes_the_same_time_for_each_reason(
     client: LiveClient, ann: LiveUser, figure: Any
 ) -> None:

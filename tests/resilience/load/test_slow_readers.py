@@ -24,7 +24,7 @@ WORKERS = 2
 TASKS = 10_000
 LIST_BYTES = 22 * MIB
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
