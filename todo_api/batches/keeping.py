@@ -10,10 +10,12 @@ from todo_api.batches.schemas import Batch
 from todo_api.database.calls import Call, Caller, Unavailable, UniqueViolated
 from todo_api.database.data import Database
 from todo_api.tasks.idempotency import hash_of, most_answers, no_room, other_keys, reused
-from todo_api.tasks.turn import MOST_TRIES, in_turn
+from todo_api.tasks.turn import in_turn
 
 Rows = list[tuple[Any, ...]]
 
+# A second try follows when the key becomes too old between two statements.
+MOST_TRIES = 3
 
 # Of each statement, what does the same and stores its rows for a key.
 _KEEPING = {
