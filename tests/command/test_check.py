@@ -224,6 +224,7 @@ def test_for_people_it_is_a_line_for_each_finding_and_which_database_it_was(
     )
 
 
+@pytest.mark.slow
 def test_it_changes_nothing_in_the_database(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -244,6 +245,7 @@ def test_it_changes_nothing_in_the_database(
     assert state() == before
 
 
+@pytest.mark.slow
 def test_every_transaction_is_one_that_only_reads(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -263,6 +265,7 @@ def test_every_transaction_is_one_that_only_reads(
 # --- settings ---
 
 
+@pytest.mark.slow
 def test_bad_settings_are_findings_and_the_rest_is_looked_at_all_the_same(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -273,6 +276,7 @@ def test_bad_settings_are_findings_and_the_rest_is_looked_at_all_the_same(
     assert {"roles", "quotas"} <= report.well.keys()
 
 
+@pytest.mark.slow
 def test_a_missing_secret_is_an_error(check: Callable[..., Report], deployment: Deployment) -> None:
     report = check(**deployment.both, JWT_SECRET="")
     assert report.wrong == {"settings": "error: JWT_SECRET is required with DATABASE_URL"}
@@ -360,6 +364,7 @@ def test_an_address_that_is_not_this_machines_is_an_error_and_a_port_in_use_is_n
     assert report.well["metrics-port"] == f"127.0.0.1:{port} is in use: by the service, if it runs"
 
 
+@pytest.mark.slow
 def test_a_redis_that_is_away_is_an_error_without_its_password(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -393,6 +398,7 @@ def test_a_database_that_is_not_there_is_an_error(
     assert 'database "no_such_database" does not exist' in report.wrong["connection"]
 
 
+@pytest.mark.slow
 def test_where_only_the_owner_gets_in_the_tables_are_looked_at(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -657,6 +663,7 @@ def test_what_the_log_gets_without_values_is_not_warned_of(
     assert report.wrong == {}
 
 
+@pytest.mark.slow
 def test_a_server_that_may_lose_what_was_written_is_an_error(
     check: Callable[..., Report], database_url: str
 ) -> None:
@@ -665,6 +672,7 @@ def test_a_server_that_may_lose_what_was_written_is_an_error(
     assert report.wrong["autovacuum"].startswith("warning: autovacuum: off")
 
 
+@pytest.mark.slow
 def test_a_superuser_that_serves_is_a_warning(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -674,6 +682,7 @@ def test_a_superuser_that_serves_is_a_warning(
     assert "CREATE ROLE todo_serve" in report.hint("login")
 
 
+@pytest.mark.slow
 def test_a_login_that_could_become_the_one_that_sees_all_is_a_warning(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -686,6 +695,7 @@ def test_a_login_that_could_become_the_one_that_sees_all_is_a_warning(
     assert report.wrong.keys() == {"insiders"}
 
 
+@pytest.mark.slow
 def test_another_encoding_is_an_error_and_so_is_a_schema_that_is_not_there(
     check: Callable[..., Report], server: str, dba: psycopg.Connection[Any]
 ) -> None:
@@ -734,6 +744,7 @@ def test_what_the_next_migration_would_refuse_is_a_warning(
     assert "the function lower(text,text) of check_gardener" in report.wrong["planted"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("off_s", "level"),
     [(-3600, "error"), (11, "error"), (-7, "warning"), (7, "warning"), (3, None), (-3, None)],
@@ -781,6 +792,7 @@ def test_tables_are_told_by_size_and_dead_rows_that_stay_are_a_warning(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "level"), [(1, "warning"), (0, "error")])
 def test_transaction_ids_that_run_out_are_found(
     check: Callable[..., Report],
@@ -1024,6 +1036,7 @@ def wrong_but_for_root(report: Report) -> set[str]:
     return report.wrong.keys() - {"account"}
 
 
+@pytest.mark.slow
 def test_no_embedded_database_is_an_error_and_none_is_made(desk: Desk) -> None:
     report = run_as_a_process(desk)
     assert wrong_but_for_root(report) == {"connection"}

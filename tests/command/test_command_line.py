@@ -104,6 +104,7 @@ def test_an_option_that_is_like_no_other_suggests_none(desk: Desk) -> None:
     assert desk.run("serve", "--zzzz", "5").err.endswith("unknown: --zzzz\n")
 
 
+@pytest.mark.slow
 def test_bad_settings_from_everywhere_are_told_at_once(desk: Desk) -> None:
     (desk.folder / ".env").write_text("LOG_LEVEL=LOUD\nJWT_SECRET=Pa55word\nPORT=1\n")
     ended = desk.run("serve", "--port", "x", THREADS="1", DATABASE_URL="mysql://u:Pa55word@h/db")
@@ -116,6 +117,7 @@ def test_bad_settings_from_everywhere_are_told_at_once(desk: Desk) -> None:
     assert "Pa55word" not in ended.err
 
 
+@pytest.mark.slow
 def test_a_command_does_not_look_for_garbage_in_what_it_imports() -> None:
     """To do so took a third of the CPU of a start, and again at the end."""
     program = """

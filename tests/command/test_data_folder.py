@@ -189,6 +189,7 @@ def test_every_command_works_on_a_folder_that_was_only_migrated(desk: Desk) -> N
         assert ended.out.startswith(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("end-sessions",), ("rollback",), ("rollback", "--yes")])
 def test_no_other_command_makes_a_database(desk: Desk, arguments: tuple[str, ...]) -> None:
     ended = desk.run(*arguments, DATA_DIR="data")
@@ -300,6 +301,7 @@ def test_the_made_secret_is_replaced_without_signing_anybody_out(kept: Kept) -> 
     assert former not in ended.err
 
 
+@pytest.mark.slow
 def test_a_secret_that_was_cut_short_is_refused(kept: Kept) -> None:
     file = kept.data_dir / "jwt_secret"
     file.write_text("")
@@ -311,6 +313,7 @@ def test_a_secret_that_was_cut_short_is_refused(kept: Kept) -> None:
     assert ended.complaint.startswith(f"{file} must have at least 32 bytes")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_during_the_first_start_leaves_nothing_half_made(
     desk: Desk, number: signal.Signals, status: int

@@ -17,6 +17,7 @@ from support.waiting import until
 from todo_api.upkeep.asking import place_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["serve", "migrate", "rollback", "end-sessions", "prune"])
 def test_a_database_that_is_away_is_one_line(desk: Desk, command: str) -> None:
     with socket.socket() as taken:  # bound, but it does not listen
@@ -29,11 +30,13 @@ def test_a_database_that_is_away_is_one_line(desk: Desk, command: str) -> None:
     assert "Pa55word" not in ended.err
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_exist_is_one_line(desk: Desk, postgres: str) -> None:
     url = make_conninfo(postgres, dbname="no_such_database")
     assert "no_such_database" in desk.run("migrate", DATABASE_URL=url).complaint
 
 
+@pytest.mark.slow
 def test_a_login_that_may_not_migrate_is_told_so_in_one_line(
     desk: Desk, empty_database_url: str, admin: psycopg.Connection[Any]
 ) -> None:
@@ -47,6 +50,7 @@ def test_a_login_that_may_not_migrate_is_told_so_in_one_line(
     assert ended.complaint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "migrates"), [("serve", "true"), ("serve", "false"), ("migrate", "true")]
 )
@@ -65,6 +69,7 @@ def test_a_database_of_another_encoding_is_one_line(
     assert ended.complaint.startswith("the encoding of the database is SQL_ASCII")
 
 
+@pytest.mark.slow
 def test_an_address_in_use_is_one_line(desk: Desk, database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -189,6 +194,7 @@ def test_serve_refuses_a_schema_that_is_missing_or_behind_and_says_what_to_run(
     ).ready()  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("migrates", ["true", "false"])
 def test_serve_refuses_a_migration_that_was_edited_after_it_was_applied(
     desk: Desk, database_url: str, superuser: psycopg.Connection[Any], migrates: str

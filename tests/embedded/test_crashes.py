@@ -35,6 +35,7 @@ class TestCrashes:
             until(lambda: answers(service.url))
         assert query(service.url, "SELECT count(*) FROM kept") == 2
 
+    @pytest.mark.slow
     @for_each_account
     def test_a_killed_keeper_is_replaced(self, desk: Desk, data_dir: Path) -> None:
         service = desk.start(data_dir)

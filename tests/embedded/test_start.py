@@ -53,6 +53,7 @@ class TestStart:
         for file in ("log", "users.lock", "server.lock", "start.lock"):
             assert stat.S_IMODE((data_dir / "pg" / file).stat().st_mode) == 0o600
 
+    @pytest.mark.slow
     @for_each_account
     def test_the_server_is_an_unprivileged_process_and_nothing_around_the_cluster_changes(
         self, desk: Desk, data_dir: Path

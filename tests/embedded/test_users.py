@@ -41,6 +41,7 @@ class TestUsers:
         assert not alive(server)
         assert "database system is shut down" in log(data_dir)
 
+    @pytest.mark.slow
     def test_a_service_that_starts_while_the_server_stops_gets_a_new_one(
         self, desk: Desk, data_dir: Path
     ) -> None:
@@ -92,6 +93,7 @@ class TestUsers:
         assert service.process.returncode == 130
         assert not (data_dir / "pg/data/postmaster.pid").exists()
 
+    @pytest.mark.slow
     def test_the_server_outlives_ctrl_c_while_its_service_drains(
         self, desk: Desk, data_dir: Path
     ) -> None:
