@@ -17,7 +17,7 @@ from embedded.desk import (
     query,
     stopped,
 )
-from support.processes import alive, keepers
+from support.processes import alive, children, keepers
 from support.waiting import until
 
 
@@ -70,17 +70,17 @@ class TestCrashes:
         service = desk.start(data_dir)
         query(service.url, "INSERT INTO kept VALUES ('later')")
         server = postmaster(data_dir)
-        kin = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        kin = children(server)
         # The keepers stand still meanwhile: if they die first, the server shuts down in order, and
         # may have removed its pid files before it is killed.
         keeping = keepers(data_dir)
         for keeper in keeping:
             os.kill(keeper, signal.SIGSTOP)
-        for pid in (server, *map(int, kin), *keeping):
+        for pid in (server, *kin, *keeping):
             with contextlib.suppress(ProcessLookupError):  # the backend of the query is leaving
                 os.kill(pid, signal.SIGKILL)
         service.kill()
-        until(lambda: not any(map(alive, (server, *map(int, kin)))))
+        until(lambda: not any(map(alive, (server, *kin))))
         # Meanwhile the number goes to an unrelated process, of the same account at that.
         owner = (data_dir / "pg/data").stat()
         ids = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if ROOT else {}

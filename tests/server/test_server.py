@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.processes import children
 from support.small_service import GET, PATIENCE, SmallService, StartSmall, answers, read_all
 from support.waiting import until
 from todo_api.web.problem_codes import CODES
@@ -335,8 +336,7 @@ def test_an_application_that_can_not_start_ends_the_service(
 @pytest.mark.slow
 def test_the_service_sleeps_when_there_is_nothing_to_do(start: StartSmall) -> None:
     service = start(workers=2)
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-    pids = [service.process.pid, *map(int, children.read_text().split())]
+    pids = [service.process.pid, *children(service.process.pid)]
     assert len(pids) == 3
 
     def switches() -> int:

@@ -49,9 +49,7 @@ Row = dict[str, Any]
 def run(marks: str, files: list[str], *options: str) -> tuple[list[Row], bool]:
     """Run tests; the rows that they kept, and whether all passed."""
     settings = {name: os.environ.get(name, usual) for name, usual in _TIMES.items()}
-    if (
-        marks == CONTRACT_ONLY
-    ):  # as often as usual: all of these tests, and not their rounds, are what counts
+    if marks == CONTRACT_ONLY:  # all of these tests are what counts, and not their rounds
         settings = {}
     made_at = commit.described() + (
         "" if commit.is_clean("tests/RESILIENCE.md") else " with changes"

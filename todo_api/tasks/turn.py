@@ -12,7 +12,8 @@ _TURN = Call("users/take_turn")
 AT_ONCE = 5000  # tasks that one transaction numbers: a tenth of a second
 MOST_TIMES = 40
 MOST_TRIES = 10  # the second does, unless more than AT_ONCE were added since the first
-_NUMBER = (Call("tasks/open_counter"), Call("tasks/number", {"most": AT_ONCE}))
+# The turn comes before a new counter, as for whoever deletes the account.
+_NUMBER = (_TURN, Call("tasks/open_counter"), Call("tasks/number", {"most": AT_ONCE}))
 
 
 class ListState(NamedTuple):
@@ -61,7 +62,8 @@ def read_in_step(
             found = database.before_sign_in(*opening, *calls, user_id=who.user_id)
         else:
             found = database.as_user(who, *calls)
-        return found if is_in_step(found := found[len(opening) :]) else None
+        found = found[len(opening) :]
+        return found if is_in_step(found) else None
 
     return _once_in_step(database, who.user_id, run)
 
@@ -80,15 +82,14 @@ def _once_in_step(
             return found
         number_tasks(database, user_id)
         # Once more in the transaction of the calls: a former version's next change has to wait for it.
-        opening = (_TURN, *_NUMBER)
+        opening = _NUMBER
     raise Unavailable("tasks are added by others all the time")
 
 
 def number_tasks(database: Database, user_id: str) -> None:
     """Count the user's tasks, and number those that have no revision, for a user whose token is good."""
     for _ in range(MOST_TIMES):
-        # The turn comes before a new counter, as for whoever deletes the account.
-        turn, _, numbered = database.before_sign_in(_TURN, *_NUMBER, user_id=user_id)
+        turn, _, numbered = database.before_sign_in(*_NUMBER, user_id=user_id)
         if not turn:
             raise SessionEnded  # the user is gone
         if numbered != [(False,)]:

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,6 +20,7 @@ import pytest
 
 from resilience.faults.writers import Writers
 from support.live_service import LiveClient, LiveService, LiveUser, StartLive
+from support.processes import children
 from support.waiting import at_most, until
 from support.wire import head
 from todo_api.server.waitress_server import IDLE_SECONDS
@@ -83,8 +83,7 @@ def test_no_accepted_request_is_dropped(
 
 def test_signals_that_come_again_change_nothing(start: StartLive) -> None:
     service = start(WORKERS="2")
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-    workers = list(map(int, children.read_text().split()))
+    workers = children(service.process.pid)
     assert len(workers) == 2
     with Writers(service, CLIENTS) as writers:
         began = time.monotonic()
