@@ -53,7 +53,7 @@ $policies$;
 
 -- With a foreign key to a reference table auth_events would become a Citus table too. On the coordinator, INSERT …
 -- SELECT into such a table ignores row security (tried). Without the foreign key it stays an ordinary table, and
--- a DBA who deletes a user has to delete the user's events too.
+-- nothing removes the events of a user whom a DBA deletes by hand (`todo-api users delete` does).
 ALTER TABLE auth_events DROP CONSTRAINT IF EXISTS auth_events_user_id_fkey;
 
 -- Citus writes column defaults into the statement that it sends to a worker, so these columns need grants, on each

@@ -1,9 +1,9 @@
 -- Split sessions, tasks, task_counts, deleted_tasks, idempotency_keys, batch_results and sign_in_networks into 16 hash
 -- partitions by user_id, on plain PostgreSQL.
--- Not a statement of the service: a DBA runs it once, as the owner of the tables or a superuser, after
--- `todo-api migrate`:
+-- Not a statement of the service: a DBA runs it, as the owner of the tables or a superuser, after `todo-api migrate`,
+-- and again after a migration that adds a table of users:
 --
---     psql "$MIGRATE_URL" -v ON_ERROR_STOP=1 -f sql/partition.sql
+--     psql "${MIGRATE_URL:-$DATABASE_URL}" -v ON_ERROR_STOP=1 -f sql/partition.sql
 --
 -- When:     vacuum, index builds or backups of tasks take too long in one piece. No single statement gets faster;
 --           SCALING.md beside this file has the measurements.

@@ -124,7 +124,7 @@ def marks(run: Run) -> list[Mark]:
             at_most(1 / 0.9),
         ),
         Mark(
-            "memory of a worker at rest, unique (USS), in MiB", "at most 40 MB", "start",
+            "memory of a worker at rest, unique (USS), in MiB", "at most 40 MiB", "start",
             {"largest": max(run.memory_mib, default=None)}, at_most(40e6 / 2**20), "{:.1f}",
         ),
         Mark(

@@ -1,5 +1,6 @@
-"""RESULTS.md and its pictures, and the table for the README."""
+"""RESULTS.md and its pictures, and the README's table."""
 
+import re
 from pathlib import Path
 
 from .bars import bars, short
@@ -9,6 +10,7 @@ from .peers import SCENARIOS
 from .readings import OURS, Run, middle, ratio
 
 FOLDER = Path(__file__).parent
+README = FOLDER.parents[1] / "README.md"
 COMMAND = ".venv/bin/python tests/tools/compare_speed.py"
 _TITLES = {
     OURS: "this service",
@@ -18,6 +20,7 @@ _TITLES = {
     "flask_sqlalchemy": "Flask-SQLAlchemy",
     "django_rest": "Django REST",
 }
+_README_HEAD = "requests/s (CPU of the server, ms)"
 _IN_README = (OURS, ASYNCPG, SQLMODEL, "fastify_pg")
 
 
@@ -26,6 +29,17 @@ def write(run: Run, folder: Path) -> None:
     (folder / "RESULTS.md").write_text(page(run), encoding="utf-8")
     (folder / "comparison.svg").write_text(bars(run), encoding="utf-8")
     (folder / "growth.svg").write_text(lines(run), encoding="utf-8")
+
+
+def write_readme(run: Run, readme: Path) -> None:
+    """Write the README's table anew, and nothing else of that page."""
+    text = readme.read_text(encoding="utf-8")
+    renewed, found = re.subn(
+        rf"^\| {re.escape(_README_HEAD)} .*?\n\n", readme_table(run) + "\n", text, flags=re.M | re.S
+    )
+    if found != 1:
+        raise ValueError(f"{readme} has no table of speed")
+    readme.write_text(renewed, encoding="utf-8")
 
 
 def page(run: Run) -> str:
@@ -62,10 +76,10 @@ def marks_table(run: Run) -> str:
 
 
 def readme_table(run: Run) -> str:
-    """The short table, ready to be pasted."""
+    """The short table."""
     targets = [one for one in _IN_README if one in run.targets("peers")]
     return table(
-        ["requests/s (CPU of the server, ms)", *map(_title, targets)],
+        [_README_HEAD, *map(_title, targets)],
         [
             [name(one), *(_rate(run, target, one, with_cpu=True) for target in targets)]
             for one in SCENARIOS

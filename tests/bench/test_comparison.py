@@ -213,6 +213,44 @@ def test_the_table_for_the_readme_has_every_scenario() -> None:
     assert len(text.splitlines()) == 8
 
 
+def test_the_readme_gets_the_table_and_keeps_the_rest(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(before := results.README.read_text(encoding="utf-8"), encoding="utf-8")
+    results.write_readme(run := full_run(), readme)
+    after = readme.read_text(encoding="utf-8")
+    table = results.readme_table(run)
+    assert table in after
+    assert [line for line in after.splitlines() if line in before] == [
+        line for line in before.splitlines() if line in after
+    ]
+    assert len(after.splitlines()) == len(before.splitlines())
+    readme.write_text(after.replace("| requests/s", "| answers/s"), encoding="utf-8")
+    with pytest.raises(ValueError, match="no table"):
+        results.write_readme(run, readme)
+
+
+def test_the_readme_has_the_figures_of_the_page() -> None:
+    page = (results.FOLDER / "RESULTS.md").read_text(encoding="utf-8")
+    rates, cpu = (
+        rows(page, below) for below in ("Requests/s at 16", "CPU in ms a request, server")
+    )
+    for (scenario, server), figure in rows(
+        results.README.read_text(encoding="utf-8"), "At 16"
+    ).items():
+        of_server, _, _ = cpu[scenario, server].partition(" + ")
+        assert figure == f"{rates[scenario, server]} ({of_server})", (scenario, server)
+
+
+def rows(page: str, below: str) -> dict[tuple[str, str], str]:
+    """The cells of the first table below a text, by the names of their row and their column."""
+    table = page.partition(f"\n{below}")[2].partition("\n|")[2].partition("\n\n")[0]
+    lines = [[cell.strip() for cell in line.split("|")] for line in f"|{table}".splitlines()]
+    (_, _, *head, _), _, *lines = lines
+    return {
+        (line[1], name): cell for line in lines for name, cell in zip(head, line[2:-1], strict=True)
+    }
+
+
 @pytest.mark.parametrize("draw", [bars.bars, lines.lines])
 def test_a_picture_is_xml_with_figures_inside_its_frame(draw: Callable[[Run], str]) -> None:
     for run in (full_run(), Run()):

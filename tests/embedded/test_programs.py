@@ -40,7 +40,7 @@ class TestPrograms:
         bare.mkdir(exist_ok=True)
         shutil.copytree(desk.base / "lib/todo_api", bare / "todo_api", dirs_exist_ok=True)
         said = desk.refused(desk.folder(), PYTHONPATH=str(bare))
-        for way in ("pip install 'todo-api[embedded]'", "PG_BIN", "DATABASE_URL"):
+        for way in ("pip install '.[embedded]'", "PG_BIN", "DATABASE_URL"):
             assert way in said
 
     @pytest.mark.slow

@@ -129,7 +129,7 @@ def test_the_examples_change_a_table_with_rows(
     [fill] = re.findall(r"```sql\n(SET row_security.*?)^```$", README, re.DOTALL | re.MULTILINE)
     for statement in fill.split("\n\n", 1):
         with_tasks.execute(statement.encode())
-    assert with_tasks.execute("SELECT DISTINCT note FROM tasks").fetchall() == [("",)]
+    assert with_tasks.execute("SELECT DISTINCT colour FROM tasks").fetchall() == [("",)]
     invalid = "SELECT FROM pg_constraint WHERE NOT convalidated AND conrelid = 'tasks'::regclass"
     assert with_tasks.execute(invalid).fetchone() is None
 

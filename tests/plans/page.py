@@ -122,7 +122,7 @@ def _growth(version: str, steps: list[Step]) -> str:
     return f"""{_GROWTH}
 Blocks that the statements of one user with 100 tasks touch, while the tasks of all users grow from thousands
 to millions ({TASKS_PER_USER} for each user on average; sessions and events grow in proportion). Made on
-{_today()} by PostgreSQL {version}. It is made by hand, because it takes ten minutes and 10 GB of disk, with:
+{_today()} by PostgreSQL {version}. It is made only when asked for, since it takes ten minutes and 10 GB:
 
 ```sh
 .venv/bin/python tests/tools/renew_plans.py --growth

@@ -643,7 +643,7 @@ class TestCounters:
         self, refused: Refused, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        assert "pip install 'todo-api[redis]'" in refused("RATELIMIT_STORAGE_URI", "redis://h")
+        assert "pip install '.[redis]'" in refused("RATELIMIT_STORAGE_URI", "redis://h")
 
 
 class TestPlainValues:

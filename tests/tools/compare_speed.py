@@ -1,4 +1,4 @@
-"""Measure the service against its peers and against itself, and write tests/bench/RESULTS.md.
+"""Measure the service against its peers and itself; write tests/bench/RESULTS.md and README.md's table.
 
     python tests/tools/compare_speed.py --peers FOLDER                    all of it (half an hour)
     python tests/tools/compare_speed.py --peers FOLDER --against COMMIT   and beside the service as it was
@@ -60,7 +60,8 @@ def main() -> None:
         LAST.write_bytes(msgspec.json.encode(run))
     if given.again or not (given.quick or given.only):
         results.write(run, results.FOLDER)
-    sys.stdout.write(f"{results.marks_table(run)}\n{results.readme_table(run)}")
+        results.write_readme(run, results.README)
+    sys.stdout.write(results.marks_table(run))
     if run.missing:
         sys.exit(f"left out: {'; '.join(run.missing)}")
 

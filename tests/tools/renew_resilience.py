@@ -38,7 +38,7 @@ HEAD = "| item | what | figure | command |\n|---|---|---|---|\n"
 _ROW = re.compile(r"\| (\d+) \| (.+?) \| (.+?) \| `(.+?)` \|")
 _TIMES = {
     "RACE_ROUNDS": "20",
-    "SCHEMATHESIS_EXAMPLES": "1000",
+    "SCHEMATHESIS_EXAMPLES": "300",
     "LOAD_SECONDS": "60",
     "FAULT_ROUNDS": "20",
 }

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from todo_api.auth.schemas import NewEmail, Password
+from todo_api.auth.schemas import NewEmail, NewPassword, Password
 from todo_api.web.schemas import AnswerMeta, Id, Moment
 
 
@@ -35,7 +35,7 @@ class PasswordChange(Struct, forbid_unknown_fields=True):
     """A new password, and the one until now."""
 
     current_password: Password
-    new_password: Password
+    new_password: NewPassword
 
 
 class EmailChange(Struct, forbid_unknown_fields=True):

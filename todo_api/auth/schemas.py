@@ -144,7 +144,7 @@ class Reset(Struct, forbid_unknown_fields=True):
     """A code, and the password that is to be from now on."""
 
     code: Code
-    new_password: Password
+    new_password: NewPassword
 
 
 class Session(Struct):

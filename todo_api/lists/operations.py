@@ -19,13 +19,13 @@ OPERATIONS = {
     "lists.list_tasks": Operation(
         summary="The tasks, filtered and sorted",
         tag="tasks",
-        description="All tasks, newest first, or those that the filters name, which hold all together; "
+        description="All tasks, newest first, or those that match every filter; "
         "`sort` is another order. The whole list or, with a `limit`, a page of it. A page's `meta` has "
-        "`next_cursor`, and the header `Link` where that leads, with the same filters and order. Going "
-        "through the pages finds each task that matched, and was not changed, all along exactly once. A "
-        "`cursor` without `limit`, or of other filters or another order, is 422. Of lists and pages above "
-        "64 KiB, a user may leave few that differ unread at the same time: more are 503. A client that reads "
-        "less than 16 KiB/s on average is cut off. Short pages are always served.",
+        "`next_cursor`, and the header `Link` where that leads, with the same filters and order. A "
+        "task that matches the whole time, and is not changed, is on exactly one page. A `cursor` without "
+        "`limit`, or of other filters or another order, is 422. A user can have only a few different lists "
+        "or pages above 64 KiB unread at the same time: more are answered 503. A client that reads less than "
+        "16 KiB/s on average is cut off. Short pages are always served.",
         needs_token=True,
         takes_api_tokens=True,
         parameters=(USER_ID, *of_query(QUERY), IF_NONE_MATCH),

@@ -236,7 +236,7 @@ def redis_uri(text: str) -> str:
             f"({', '.join(_REDIS)}; in a password, write @ : / ? # % as %40 %3A %2F %3F %23 %25)"
         )
     if importlib.util.find_spec("redis") is None:
-        raise ValueError("needs the client of Redis: pip install 'todo-api[redis]'")
+        raise ValueError("needs the client of Redis: pip install '.[redis]' in the checkout")
     return text
 
 

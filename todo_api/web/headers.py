@@ -14,6 +14,11 @@ API_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 UNLESS_SET = {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
 _ALL = [*ALWAYS.items(), *UNLESS_SET.items()]
 HSTS = "max-age=31536000"
+# What pages of other origins may read beside the body.
+EXPOSED = (
+    "Content-Disposition", "ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After",
+    "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-ID",
+)  # fmt: skip
 PREFLIGHT_S = 7200  # Chromium caches a preflight no longer
 
 
@@ -28,11 +33,7 @@ def completer(config: Config) -> Callable[[Response], Response]:
             "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID",
             *config.cors_headers,
         ],
-        expose_headers=[
-            "X-Request-ID", "Location", "ETag", "Idempotent-Replayed", "Link", "Retry-After",
-            "Content-Disposition",
-            "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
-        ],
+        expose_headers=EXPOSED,
         max_age=PREFLIGHT_S,
         supports_credentials=False,
         automatic_options=False,
