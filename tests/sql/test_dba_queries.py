@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 import todo_api
@@ -39,14 +39,29 @@ def database(database_url: str) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture
-def ask(superuser: psycopg.Connection[Any]) -> Callable[..., list[dict[str, Any]]]:
-    """Runs a query of the page, with psql's variables."""
+@pytest.fixture(params=["a superuser", "the other role of the page"])
+def ask(
+    request: pytest.FixtureRequest, superuser: psycopg.Connection[Any]
+) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+    """Runs a query of the page, with psql's variables, as one of those who may ask."""
+    asking = superuser
+    if request.param != "a superuser":
+        login, database = f"dba_{uuid.uuid4().hex}", superuser.info.dbname
+        superuser.execute(
+            f"CREATE ROLE {login} LOGIN BYPASSRLS IN ROLE pg_read_all_data, pg_monitor;"
+            f" GRANT CONNECT ON DATABASE {database} TO {login}".encode()
+        )
+        asking = psycopg.connect(make_conninfo(superuser.info.dsn, user=login), autocommit=True)
 
     def ask(title: str, **variables: str) -> list[dict[str, Any]]:
-        return _ask(superuser, title, **variables)
+        return _ask(asking, title, **variables)
 
-    return ask
+    yield ask
+    if asking is not superuser:
+        asking.close()
+        superuser.execute(
+            f"REVOKE CONNECT ON DATABASE {database} FROM {login}; DROP ROLE {login}".encode()
+        )
 
 
 def _ask(connection: psycopg.Connection[Any], title: str, **values: str) -> list[dict[str, Any]]:
