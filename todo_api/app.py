@@ -139,6 +139,8 @@ def entrance_of(app: Application, config: Config) -> Entrance:
         forwarded.client,
         hashes=hashes,
         sender=partial(tokens.sender, app),
+        is_secure=forwarded.is_secure,
+        refusal_headers=headers.of_refusals(config),
         # A hash may wait for a core on a busy machine, at its low priority.
         longest_s=LONGEST_SECONDS + 20 * hasher.typical_s,
         hashing_slots=config.hashing_slots,

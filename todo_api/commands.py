@@ -171,7 +171,7 @@ def users(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     """Look after accounts."""
     from todo_api.operator.users import users
 
-    return users(given, urls.owner, urls.folder, config.bcrypt_rounds)
+    return users(given, urls.owner, urls.folder, config.bcrypt_rounds, config.signup)
 
 
 def check(given: argparse.Namespace) -> int:

@@ -212,6 +212,23 @@ def test_a_second_end_finds_nothing_and_is_not_recorded(
     ]
 
 
+def test_a_flood_of_ends_leaves_at_most_60_rows_a_minute_of_one_user(
+    ann: Account, bob: Account, superuser: psycopg.Connection[Any]
+) -> None:
+    def rows(user: Account) -> int:
+        counted = superuser.execute(
+            "SELECT count(*) FROM auth_events WHERE event = 'token_ended' AND user_id = %s",
+            [user.id],
+        ).fetchone()
+        return counted[0] if counted else 0
+
+    for _ in range(65):
+        assert ann.delete(f"{tokens_of(ann)}/{make(ann)['id']}").status_code == 204
+    assert rows(ann) == 60
+    assert bob.delete(f"{tokens_of(bob)}/{make(bob)['id']}").status_code == 204
+    assert rows(bob) == 1
+
+
 @pytest.mark.parametrize("wrong", ["x", "0", str(uuid.UUID(int=7)), "todo_r" + "0" * 59, "%00"])
 def test_there_is_no_token_of_another_id(ann: Account, wrong: str) -> None:
     assert refusal(ann.delete(f"{tokens_of(ann)}/{wrong}")) == (404, "not-found")

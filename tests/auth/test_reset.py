@@ -232,6 +232,13 @@ def test_a_password_that_is_refused_uses_up_no_code(ann, reset, database_url, pa
     assert reset(code).status_code == 204
 
 
+def test_a_common_password_is_422_whatever_the_code_is(reset, superuser):
+    for code in (new_code(), "no code at all"):
+        answer = reset(code, "password123")
+        assert (answer.status_code, answer.json["code"]) == (422, "validation-error")
+    assert superuser.execute("SELECT count(*) FROM auth_events").fetchone() == (0,)
+
+
 def test_an_unknown_code_costs_no_hash(ann, reset, monkeypatch):
     monkeypatch.setattr(Hasher, "_run", None)
     assert is_refused(reset(new_code()))

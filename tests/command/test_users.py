@@ -41,6 +41,7 @@ def users(
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BCRYPT_ROUNDS", "4")
+    monkeypatch.setenv("SIGNUP", "invite")
 
     def users(*arguments: str, **settings: str) -> Ended:
         for name, value in ({"DATABASE_URL": database_url} | settings).items():
@@ -360,6 +361,22 @@ def test_an_invite_lets_one_in_where_nobody_else_gets_in(
     )
     body = ACCOUNT | {"invite": code_of(ended)}
     assert client.post("/api/auth/signup", json=body).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("signup", "warning"),
+    [("invite", ""), ("closed", "nobody can sign up"), ("open", "anybody can sign up")],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_invite_that_is_of_no_use_here_comes_with_a_warning(
+    users: Run, form: tuple[str, ...], signup: str, warning: str
+) -> None:
+    ended = users("invite", *form, SIGNUP=signup)
+    assert ended.status == 0
+    assert re.search(CODE, ended.out)
+    assert warning in ended.err
+    assert ended.err.startswith(f"warning: SIGNUP={signup}" if warning else "")
+    assert len(ended.err.splitlines()) == bool(warning)
 
 
 def test_a_reset_code_is_printed_and_voids_the_former(

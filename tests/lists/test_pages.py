@@ -11,6 +11,8 @@ from uuid import UUID
 import pytest
 
 from support.accounts import Account
+from todo_api.lists import reading
+from todo_api.web.unsent import Unsent
 
 pytestmark = pytest.mark.contract
 START = "2026-11-24 12:00:00+00"
@@ -108,6 +110,41 @@ def test_another_limit_goes_on_at_the_same_place(ann, fill):
     tasks = fill(ann, 9)
     cursor = ann.get(f"{ann.tasks}?limit=2").json["meta"]["next_cursor"]
     assert ann.get(f"{ann.tasks}?limit=5&cursor={cursor}").json["data"] == tasks[2:7]
+
+
+def test_a_page_that_is_newer_than_its_revision_leads_on_from_its_own_last_task(
+    ann, superuser, monkeypatch
+):
+    """A page of the same revision is being sent already, and a task goes between state and page."""
+    superuser.execute(
+        "INSERT INTO tasks (user_id, title, notes)"
+        " SELECT user_id, number::text, repeat('x', 4000) FROM users, generate_series(1, 40) AS number"
+    )
+    tasks = ann.get(ann.tasks).json["data"]
+    query, tries, being_sent = f"{ann.tasks}?limit=30", [], []
+    complete = Unsent.complete
+
+    def held(self, content, tag):
+        being_sent.append(complete(self, content, tag))  # as long as its client reads it
+        return being_sent[-1]
+
+    monkeypatch.setattr(Unsent, "complete", held)
+    assert ann.get(query).json["data"] == tasks[:30]
+    in_step = reading._in_step
+
+    def with_a_deletion(*calls):
+        [state] = in_step()
+        ann.delete(ann.path_of(tasks[0]))
+        _, *takers = in_step(*calls)
+        tries.append(state)
+        return [state, *takers]
+
+    monkeypatch.setattr(reading, "_in_step", with_a_deletion)
+    page = ann.get(query)
+    monkeypatch.undo()
+    assert len(tries) == 1
+    rest = ann.get(f"{query}&cursor={page.json['meta']['next_cursor']}").json["data"]
+    assert page.json["data"] + rest == tasks[1:]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -109,12 +109,13 @@ class LiveService:
     def client(self, source: str = "127.0.0.1") -> LiveClient:
         return LiveClient(self.port, self.scan, source)
 
-    def open(self, receive_buffer: int = 0) -> socket.socket:
+    def open(self, receive_buffer: int = 0, source: str = "127.0.0.1") -> socket.socket:
         """A bare connection; with a small buffer, the kernel takes no more than that of an answer."""
         connection = socket.socket()
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.settimeout(PATIENCE_S)
+        connection.bind((source, 0))
         connection.connect(("127.0.0.1", self.port))
         return connection
 

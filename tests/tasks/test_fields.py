@@ -208,6 +208,19 @@ def test_tags_are_trimmed_and_kept_in_their_order_without_doubles(ann, sent, kep
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [("Straße", "STRASSE"), ("ÄPFEL", "äpfel"), ("ﬁx", "fix"), ("İstanbul", "i\u0307stanbul"), ("ς", "Σ"),
+     ("K", "k"), ("ẞ", "ss"), ("\u0149", "\u02bcn"), ("ΐ", "Ϊ́"), ("µ", "μ"), ("Ǆ", "ǆ"), ("i", "I"),
+     ("\u0131", "I")],
+)  # fmt: skip
+def test_two_tags_are_one_where_the_filter_finds_one_by_the_other(ann, one, other):
+    kept = both(ann, tags=[one, other])
+    alone = ann.post(ann.tasks, json={"title": "alone", "tags": [one]}).json["data"]["id"]
+    found = ann.get(ann.tasks, query_string={"tag": other}).json["data"]
+    assert (len(kept) == 1) == (alone in {task["id"] for task in found})
+
+
+@pytest.mark.parametrize(
     "tags",
     [[""], [" "], ["x" * 51], ["a,b"], [","], ["a\nb"], ["\x00"], ["\ud800"], ["\u200b"], ["a", 1], [None],
      "a", {"a": 1}, 1, [["a"]], [str(number) for number in range(21)]],

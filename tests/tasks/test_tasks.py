@@ -118,6 +118,10 @@ def test_get_answers_the_task(ann):
 def test_an_id_is_found_in_any_letter_case_and_answered_in_lower_case(ann):
     task = ann.add()
     assert ann.get(f"/api/{ann.id.upper()}/tasks/{task['id'].upper()}").json["data"] == task
+    made = ann.post(f"/api/{ann.id.upper()}/tasks", json={"title": "another"})
+    assert made.headers["Location"] == ann.path_of(made.json["data"])
+    page = ann.get(f"/api/{ann.id.upper()}/tasks?limit=1")
+    assert page.headers["Link"].startswith(f"<{ann.tasks}?")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

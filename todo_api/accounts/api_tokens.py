@@ -82,16 +82,12 @@ def create_token() -> Response:
 def delete_token(token_id: str) -> Response:
     """End a token, at once and for every process."""
     token_id = token_id.lower()
+    no_such_token = Problem("not-found", "There is no such API token.")
     with session_first:
         if not is_id(token_id):
-            raise _no_such_token()
+            raise no_such_token
     values = {"token_id": token_id} | events.parameters("token_ended", token_id)
     [ended] = database().as_user(own_session(), Call("api_tokens/delete", values))
     if not ended:
-        raise _no_such_token()
+        raise no_such_token
     return answers.no_content()
-
-
-def _no_such_token() -> Problem:
-    current_request().auth_event = None  # nothing has ended
-    return Problem("not-found", "There is no such API token.")

@@ -43,8 +43,8 @@ def change_password() -> Response:
     account = current_password.known(own_session())
     refuse_weak(body.new_password, account.email, field="new_password")
     turn = current_password.checked(account, body.current_password)
-    database().as_user(
-        signed_in(),
+    database().in_turn(
+        own_session(),
         turn,
         Call("users/change_password", {"password_hash": hasher().hash(body.new_password)}),
         Call("sessions/end_others", {"session_id": own_session().session_id}),
@@ -62,8 +62,8 @@ def change_email() -> Response:
     turn = current_password.checked(account, body.current_password)
     is_same = body.email == account.email
     try:
-        _, _, found, *_ = database().as_user(
-            signed_in(),
+        _, _, found, *_ = database().in_turn(
+            own_session(),
             turn,
             Call("users/change_email", {"email": body.email}),
             Call("users/get_account", row=as_account),
@@ -80,8 +80,8 @@ def delete_account() -> Response:
     """Delete the account and all that is its own, for good."""
     body = read_body(Deletion)
     turn = current_password.checked(current_password.known(own_session()), body.current_password)
-    database().as_user(
-        signed_in(),
+    database().in_turn(
+        own_session(),
         turn,
         Call("before_sign_in/delete_account"),
         events.of_nobody("account_deleted"),

@@ -7,11 +7,14 @@ from todo_api.web.query import (
     NOT_OF_THIS_LIST,
     QueryParameter,
     cursor_length,
+    judged_query,
+    list_key,
     read_cursor,
-    read_query,
+    refused,
     whole_number,
     write_cursor,
 )
+from todo_api.web.schemas import FieldError
 
 LIMIT_MAX, LIMIT = 100, 50
 _NUMBER_BYTES = 8
@@ -35,19 +38,28 @@ class Page(NamedTuple):
 START = Position("infinity", 0)
 
 
-def requested_page() -> Page:
+def requested_page(user_id: str) -> Page:
     """The page that the query asks for. Raises Problem."""
-    query = read_query(QUERY)
-    return Page(query.get("limit", LIMIT), query.get("cursor", START))
+    query, errors = judged_query(QUERY)
+    after = START
+    if "cursor" in query:
+        try:
+            after = _position(query["cursor"], user_id)
+        except ValueError as error:
+            errors.append(FieldError(field="cursor", message=str(error)))
+    if errors:
+        raise refused(*errors)
+    return Page(query.get("limit", LIMIT), after)
 
 
-def cursor(last: Position) -> str:
-    """The cursor of the page that follows this position."""
-    return write_cursor(moment_bytes(last.occurred_at) + last.number.to_bytes(_NUMBER_BYTES, "big"))
+def cursor(last: Position, user_id: str) -> str:
+    """The cursor of the page that follows this position in the user's events."""
+    position = moment_bytes(last.occurred_at) + last.number.to_bytes(_NUMBER_BYTES, "big")
+    return write_cursor(position, list_key(user_id, "events"))
 
 
-def _read_cursor(text: str) -> Position:
-    position = read_cursor(text, b"")
+def _position(text: str, user_id: str) -> Position:
+    position = read_cursor(text, list_key(user_id, "events"))
     if len(position) != _BYTES:
         raise ValueError(NOT_OF_THIS_LIST)
     number = int.from_bytes(position[MOMENT_BYTES:], "big", signed=True)
@@ -70,6 +82,6 @@ QUERY = (
         "The `next_cursor` of the page before. It leads on from there whatever has happened since, with "
         "another `limit` too.",
         {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{cursor_length(_BYTES)}}}$"},
-        _read_cursor,
+        str,  # whose it is can be told when the user is known
     ),
 )

@@ -19,17 +19,17 @@ events.before_request(admit)
 def list_events() -> Response:
     """A page of the events, newest first."""
     with session_first:
-        page = requested_page()
+        page = requested_page(signed_in().user_id)
     position = {"last_occurred_at": page.after.occurred_at, "last_number": page.after.number}
     call = Call("auth_events/page", position | {"page_size": page.limit})
     [rows] = database().as_user(signed_in(), call)
     next_cursor, headers = None, {}
     if len(rows) > page.limit:
         number, occurred_at, *_ = rows[page.limit - 1]
-        next_cursor = cursor(Position(occurred_at, number))
-        request = current_request()
-        path = f"{request.script_root}{request.path}"
-        headers["Link"] = f'<{path}?limit={page.limit}&cursor={next_cursor}>; rel="next"'
+        next_cursor = cursor(Position(occurred_at, number), signed_in().user_id)
+        headers["Link"] = (
+            f'<{current_request().path_of_client}?limit={page.limit}&cursor={next_cursor}>; rel="next"'
+        )
     found = [as_event(*row) for row in rows[: page.limit]]
     meta = EventMeta(
         timestamp=answers.timestamp(),

@@ -11,6 +11,7 @@ logger = logging.getLogger("todo_api.events")
 USER_AGENT_MAX = 256
 # Anyone can cause these events without limit: one address gets at most 60 rows a minute.
 BOUNDED = frozenset({"token_refused", "foreign_user", "rate_limited"})
+REFUSALS = BOUNDED | {"signup_refused", "login_refused", "password_refused", "reset_refused"}
 
 
 def event(name: str, reason: str | None = None) -> Call:
@@ -61,7 +62,10 @@ def of_nobody(name: str) -> Call:
 def parameters(name: str, reason: str | None) -> dict[str, object]:
     """Of an event, for a statement that records it itself."""
     request = current_request()
-    request.auth_event = name
+    if name in REFUSALS:
+        request.refusal = name
+    else:
+        request.success = name
     return {"event": name, "reason": reason, "request_id": request.id} | sender()
 
 

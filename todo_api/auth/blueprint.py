@@ -9,7 +9,7 @@ from todo_api.attempts import events, guesses
 from todo_api.auth import sign_ins, tokens
 from todo_api.auth.codes import code_hash
 from todo_api.auth.invitations import closed, uses_invite
-from todo_api.auth.new_passwords import refuse_weak
+from todo_api.auth.new_passwords import refuse_common, refuse_weak
 from todo_api.auth.passwords import hasher, hashes
 from todo_api.auth.schemas import Credentials, Reset, Session, SessionAnswer, SignUp
 from todo_api.body.reading import read_body
@@ -119,6 +119,7 @@ def logout() -> Response:
 def reset() -> Response:
     """Set a new password by an operator's code, and end all that was signed in by the former one."""
     body = read_body(Reset)
+    refuse_common(body.new_password, "new_password")  # before anything is said of the code
     code = {"code_hash": code_hash(body.code)}
     [found] = (
         database().before_sign_in(Call("before_sign_in/find_reset_code", code))

@@ -18,7 +18,12 @@ def refuse_weak(password: str, email: str, field: str = "password") -> None:
     folded, address = _folded(password), _folded(email)
     if folded in (address, address.partition("@")[0]):
         _refuse(field, "must not be the e-mail address, nor the part before its @")
-    if is_common(folded):
+    refuse_common(password, field)
+
+
+def refuse_common(password: str, field: str) -> None:
+    """Raise a Problem that names `field`, if the password, in any letter case, is a common one."""
+    if is_common(_folded(password)):
         _refuse(field, "is one of the most common passwords: choose another")
 
 

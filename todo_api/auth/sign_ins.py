@@ -7,6 +7,7 @@ from todo_api.attempts import events
 from todo_api.auth import tokens
 from todo_api.database.calls import Call, SessionEnded, SignedIn
 from todo_api.web.current import database
+from todo_api.web.request import current_request
 
 MAX_SIGN_INS = 50  # of an account: a login beyond ends the oldest
 LONGEST_S = 30 * 24 * 60 * 60  # from the login; then a new one is needed
@@ -64,8 +65,10 @@ def end(who: SignedIn, session_id: str, event: str) -> bool:
 
 def end_others(who: SignedIn) -> None:
     """End all sign-ins of the user but the one of `who`. Raises SessionEnded."""
-    database().in_turn(
+    _, ended = database().in_turn(
         who,
         events.event_of_session("sessions_ended", who.session_id, others=True),
         Call("sessions/end_others", {"session_id": who.session_id}),
     )
+    if not ended:
+        current_request().success = None

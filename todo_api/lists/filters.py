@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from todo_api.lists.letter_case import without_case
 from todo_api.tasks.fields import (
     DATE,
     PUBLISHED_LINES,
@@ -13,6 +12,7 @@ from todo_api.tasks.fields import (
     refuse_control_of_lines,
     with_line_feeds,
 )
+from todo_api.tasks.letter_case import without_case
 from todo_api.tasks.schemas import TAG_PATTERN
 from todo_api.web.query import QueryParameter, one_of, whole_number
 

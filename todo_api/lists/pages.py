@@ -5,7 +5,6 @@ from urllib.parse import quote, urlencode
 
 from todo_api.lists import filters
 from todo_api.lists.orders import FEWEST_BYTES, MOST_BYTES, NEWEST_FIRST, ORDERS, Order
-from todo_api.tasks.answers import path
 from todo_api.tasks.schemas import Task
 from todo_api.web.query import (
     NOT_OF_THIS_LIST,
@@ -79,13 +78,10 @@ def asked_of(user_id: str) -> Asked:
 
 def next_page(limit: int, cursor: str) -> str:
     """The address of the next page, with the filters and the order of this one."""
-    kept = {
-        name: text
-        for name, text in current_request().args.items()
-        if name not in ("limit", "cursor")
-    }
+    request = current_request()
+    kept = {name: text for name, text in request.args.items() if name not in ("limit", "cursor")}
     before = urlencode(kept, quote_via=quote) + "&" if kept else ""
-    return f"{path()}?{before}limit={limit}&cursor={cursor}"
+    return f"{request.path_of_client}?{before}limit={limit}&cursor={cursor}"
 
 
 def _after(asked: Asked, cursor: str) -> dict[str, Any]:

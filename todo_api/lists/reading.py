@@ -54,7 +54,8 @@ def page(asked: Asked, limit: int) -> Response:
     cursor = asked.cursor(found.last) if found.has_next else None
     if cursor:
         headers["Link"] = f'<{next_page(limit, cursor)}>; rel="next"'
-    content = unsent().complete(found.content, _key(state))
+    # The page may be newer than the revision: only one that ends at the same task leads on to the same page.
+    content = unsent().complete(found.content, f"{_key(state)} {cursor}")
     return task_list(content, headers, state.revision, next_cursor=cursor)
 
 

@@ -1,16 +1,19 @@
 """Health checks for load balancers and operators: is the process alive, and can it serve?"""
 
+import logging
 from http import HTTPStatus
 
 import msgspec
 from flask import Blueprint
 
-from todo_api.database.calls import Call, Unavailable
+from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.observability.schemas import Health
 from todo_api.upkeep.migration_files import shipped_checksums
 from todo_api.web.current import database
 from todo_api.web.problems import RETRY_AFTER_S
 from todo_api.web.response import Response
+
+logger = logging.getLogger("todo_api.health")
 
 health = Blueprint("health", __name__, url_prefix="/health")
 
@@ -27,6 +30,9 @@ def ready() -> Response:
     try:
         [applied] = database().before_sign_in(Call("before_sign_in/applied_migrations"))
     except Unavailable:
+        return _answer(Health(status="unavailable"))
+    except StatementFailed as failure:  # a right or a role is gone
+        logger.error("not ready: %s", failure)
         return _answer(Health(status="unavailable"))
     if shipped_checksums().keys() - {migration_id for migration_id, _ in applied}:
         return _answer(Health(status="unavailable"))

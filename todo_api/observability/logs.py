@@ -137,7 +137,7 @@ def log_answer(response: Response) -> None:
         user_id=who.user_id if who else None,
         address=request.remote_addr,
         token=_kind_of_token(who),
-        auth_event=request.auth_event,
+        auth_event=request.auth_event(response.status_code),
     )
 
 

@@ -96,8 +96,10 @@ class Metrics:
                 self._series.durations.labels(method, route_name(rule.rule))
         for event in EVENTS:
             self._series.events.labels(event)
-        for limit in LIMITS:
-            self._series.rate_limited.labels("/api/auth/login", limit)
+        for rule in app.url_map.iter_rules():
+            if hasattr(app.view_functions[rule.endpoint], "hashes"):
+                for limit in LIMITS:
+                    self._series.rate_limited.labels(route_name(rule.rule), limit)
         for status in SERVER_REFUSALS:
             self._series.server_refusals.labels(status)
         for reason in CUT_OFF:
@@ -128,8 +130,8 @@ class Metrics:
                 self._known[key] = found
         found[0].inc()
         found[1].observe(time.perf_counter() - request.began)
-        event = request.auth_event
-        # An event is stored in the transaction of its cause: after a 5xx it may not be stored.
+        event = request.auth_event(response.status_code)
+        # After a 5xx it is not known whether a refusal was recorded.
         if event and response.status_code < 500:
             self._series.events.labels(event).inc()
             if event == "rate_limited":

@@ -13,8 +13,10 @@ SERVER_REFUSALS = (400, 408, 413, 431, 500)
 CUT_OFF = ("slow", "room")
 LIMITS = ("address", "account")  # what had too many attempts
 EVENTS = (
-    "signup", "signup_refused", "login", "login_refused", "logout", "password_reset", "reset_refused",
-    "token_refused", "foreign_user", "rate_limited",
+    "signup", "login", "renewal", "logout", "session_ended", "sessions_ended", "password_changed",
+    "email_changed", "password_reset", "account_deleted", "token_created", "token_ended",
+    "signup_refused", "login_refused", "password_refused", "reset_refused", "token_refused",
+    "foreign_user", "rate_limited",
 )  # fmt: skip
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
 
@@ -68,7 +70,8 @@ class Series:
         )  # fmt: skip
         self.events = _counter(
             "auth_events",
-            "Sign-ups, logins, logouts and refusals, as in the table auth_events.",
+            "Sign-ups, logins, logouts and refusals, as in the table auth_events (which keeps 60 a minute of "
+            "some).",
             "event",
         )
 

@@ -18,11 +18,18 @@ _OK, _FAILED = 0, 1
 _RESET = ("POST /api/auth/reset", '{"code": "…", "new_password": "…"}')
 _SIGNUP = ("POST /api/auth/signup", '{"email": "…", "password": "…", "invite": "…"}')
 
+_NO_USE = {  # of an invite
+    "closed": "nobody can sign up, with an invite or without",
+    "open": "anybody can sign up, and no invite is asked for",
+}
 
-def users(given: argparse.Namespace, url: str, folder: Path | None, bcrypt_rounds: int) -> int:
+
+def users(
+    given: argparse.Namespace, url: str, folder: Path | None, bcrypt_rounds: int, signup: str
+) -> int:
     """Run the command in `given`, with the owner's login; its exit status. Raises OperatorError.
 
-    `folder` is that of an embedded database.
+    `folder` is that of an embedded database; `signup` says who may sign up, as far as it is known here.
     """
     # An address can have letters that the terminal's encoding has not.
     if hasattr(sys.stdout, "reconfigure"):
@@ -30,7 +37,7 @@ def users(given: argparse.Namespace, url: str, folder: Path | None, bcrypt_round
     try:
         with as_operator(url) as operator:
             where = f"embedded, in {folder}" if folder else operator.place
-            status = _ACTIONS[given.action](_Asked(operator, given, where, bcrypt_rounds))
+            status = _ACTIONS[given.action](_Asked(operator, given, where, bcrypt_rounds, signup))
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -43,7 +50,12 @@ class _Asked:
     """What was asked for, and how its result is told."""
 
     def __init__(
-        self, operator: AsOperator, given: argparse.Namespace, where: str, bcrypt_rounds: int
+        self,
+        operator: AsOperator,
+        given: argparse.Namespace,
+        where: str,
+        bcrypt_rounds: int,
+        signup: str,
     ) -> None:
         self.operator = operator
         self.who: str = getattr(given, "who", "")
@@ -51,6 +63,7 @@ class _Asked:
         self.yes: bool = getattr(given, "yes", False)
         self.where = where
         self.bcrypt_rounds = bcrypt_rounds
+        self.signup = signup
 
     def tell(self, line: str, account: Account | None, **members: object) -> None:
         """Say what was done, in a line or as JSON."""
@@ -113,6 +126,8 @@ def _invite(asked: _Asked) -> int:
     code = changes.invite(asked.operator, asked.who)
     whom = "one address only: the one that you named" if asked.who else "one person"
     asked.tell_code(f"an invite, with which {whom} can sign up.", None, code, "invite", _SIGNUP)
+    if asked.signup in _NO_USE:
+        sys.stderr.write(f"warning: SIGNUP={asked.signup} here, so {_NO_USE[asked.signup]}\n")
     return _OK
 
 

@@ -11,6 +11,7 @@ from todo_api.processes.heartbeat import LONGEST_SECONDS
 from todo_api.server.forwarded import Forwarded
 from todo_api.server.lines import HASHING, OTHER, READ, WRITE, Place
 from todo_api.server.turns import groups_of
+from todo_api.web.headers import ALWAYS, UNLESS_SET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,10 @@ class Entrance:
     hashes: Callable[[str, str], bool] = lambda *_: False
     # The user and the session of an Authorization header, if its token has the right signature.
     sender: Callable[[str], tuple[str, str] | None] = lambda _: None
+    # Whether the client behind a peer with this X-Forwarded-Proto has used https.
+    is_secure: Callable[[str, str], bool] = lambda *_: False
+    # The headers of what the server refuses itself, by its Origin and whether it came over https.
+    refusal_headers: Callable[[str, bool], dict[str, str]] = lambda *_: ALWAYS | UNLESS_SET
     longest_s: float = LONGEST_SECONDS  # how long it works on a request at most, and far more
     hashing_slots: int = 1
     most_hashing: Callable[[], int] = lambda: 1

@@ -54,6 +54,15 @@ class Forwarded:
             return self._behind(address, forwarded_for)
         return address
 
+    def is_secure(self, peer: str, forwarded_proto: str) -> bool:
+        """Whether the client behind `peer` has used https."""
+        address = _address(peer)
+        return (
+            address is not None
+            and self._trusts(address)
+            and _last_of(forwarded_proto).lower() == "https"
+        )
+
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
 
@@ -94,7 +103,11 @@ class Forwarded:
 
 def _last(headers: dict[str, str], name: str) -> str:
     """The value that the nearest proxy has written; "" without one."""
-    return headers.get(name, "").rpartition(",")[2].strip(" \t")
+    return _last_of(headers.get(name, ""))
+
+
+def _last_of(values: str) -> str:
+    return values.rpartition(",")[2].strip(" \t")
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

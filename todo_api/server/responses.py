@@ -11,7 +11,6 @@ from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 from waitress.utilities import build_http_date  # type: ignore[import-untyped]
 
 from todo_api.observability.logs import log_request
-from todo_api.web.headers import ALWAYS, UNLESS_SET
 from todo_api.web.problem_codes import CODES
 from todo_api.web.problems import MEDIA_TYPE, Problem, document
 from todo_api.web.request import IS_REFUSED, chosen_id
@@ -26,7 +25,10 @@ _CODES = {
 }
 
 _URI = "/:@!$&'()*+,;=~-._%"
-_ID_LINE = re.compile(rb"\r\nX-Request-ID:[ \t]*([A-Za-z0-9._-]{1,128})[ \t]*\r\n", re.I)
+_LINES = {
+    name: re.compile(rb"\r\n%s:[ \t]*([!-~]{1,256})[ \t]*\r\n" % name.encode(), re.I)
+    for name in ("X-Request-ID", "Origin", "X-Forwarded-Proto")
+}
 
 
 class AppTask(WSGITask):  # type: ignore[misc]
@@ -88,11 +90,14 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         # When the application raised, self.request is a placeholder without the request's data.
         request = self.channel.requests[0]
         method, path = _request_line(request)
-        found_id = chosen_id(_sent_id(request))
+        found_id = chosen_id(_sent(request, "X-Request-ID"))
         body = document(Problem(name, detail), path, found_id)
         self.status = f"{code.status} {HTTPStatus(code.status).phrase}"
         own = {"Content-Type": MEDIA_TYPE, "X-Request-ID": found_id}
-        self.response_headers.extend((own | ALWAYS | UNLESS_SET).items())
+        entrance = self.channel.server.entrance
+        is_secure = entrance.is_secure(self.channel.addr[0], _sent(request, "X-Forwarded-Proto"))
+        others = entrance.refusal_headers(_sent(request, "Origin"), is_secure)
+        self.response_headers.extend((own | others).items())
         log_request(
             method=method if method in HTTPMethod.__members__ else None,  # not any word of a client
             route=None,
@@ -117,10 +122,12 @@ def _request_line(request: Any) -> tuple[str, str]:
     return method, quote(path, safe=_URI) if path.startswith("/") else "/"
 
 
-def _sent_id(request: Any) -> str:
-    """The client's X-Request-ID, also from a head that was not read to its end; "" when there is none."""
-    found = _ID_LINE.search(_unread_head(request))
-    return found[1].decode("ascii") if found else request.headers.get("X_REQUEST_ID", "")
+def _sent(request: Any, name: str) -> str:
+    """A header of the client, also from a head that was not read to its end; "" when there is none."""
+    found = _LINES[name].search(_unread_head(request))
+    if found:
+        return found[1].decode("ascii")
+    return str(request.headers.get(name.upper().replace("-", "_"), ""))
 
 
 def _unread_head(request: Any) -> bytes:

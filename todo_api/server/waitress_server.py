@@ -46,6 +46,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     ) -> None:
         self._request_timeout = request_timeout
         self.metrics = metrics
+        self.entrance = entrance
         self._pulse = pulse
         address = listener.getsockname()
         super().__init__(

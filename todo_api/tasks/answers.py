@@ -6,7 +6,6 @@ from flask import Response
 
 from todo_api.tasks.schemas import Task, TaskAnswer
 from todo_api.web import answers
-from todo_api.web.request import current_request
 
 
 def one_task(
@@ -14,9 +13,3 @@ def one_task(
 ) -> Response:
     """A task."""
     return answers.json_answer(TaskAnswer(data=task, meta=answers.meta()), status, headers)
-
-
-def path() -> str:
-    """The request's path as its client sees it."""
-    request = current_request()
-    return f"{request.script_root}{request.path}"

@@ -11,7 +11,7 @@ from todo_api.body.media_types import JSON, MERGE_PATCH
 from todo_api.body.reading import read_body
 from todo_api.database.calls import Call
 from todo_api.tasks import etags, idempotency
-from todo_api.tasks.answers import one_task, path
+from todo_api.tasks.answers import one_task
 from todo_api.tasks.judging import Judged, accepted, create_with_id, no_such_task
 from todo_api.tasks.parameters import DELETE_QUERY, of_change, of_deletion, of_new_task
 from todo_api.tasks.rows import as_task
@@ -72,7 +72,7 @@ def create_task() -> Response:
     if not is_new:
         return one_task(task, headers=headers)
     # The path of the request plus the id: url_for would take 20 µs.
-    headers["Location"] = f"{path()}/{task.id}"
+    headers["Location"] = f"{current_request().path_of_client}/{task.id}"
     return one_task(task, HTTPStatus.CREATED, headers)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import NoReturn
 
+from todo_api.tasks.letter_case import folded
 from todo_api.web.schemas import is_id
 from todo_api.web.text import clean_line, refuse_surrogates, trimmed
 
@@ -23,7 +24,7 @@ MOMENT = rf"(1969-12-31|{DATE})[Tt]{_TIME}:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]{_TIME
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6, where T and Z may be in lower case
 _MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_TIME}:[0-9]{{2}}"
     rf"(?P<fraction>\.[0-9]+)?(?P<zone>[Zz]|[+-]{_TIME})"
 )
 # of a text of many lines: not tabs and line feeds
@@ -73,7 +74,7 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
             tag = clean_tag(text)
         except ValueError as error:
             raise ValueError(f"each {error}") from None
-        kept.setdefault(tag.casefold(), tag)
+        kept.setdefault(folded(tag), tag)
     return tuple(kept.values())
 
 

@@ -58,3 +58,20 @@ def completer(config: Config) -> Callable[[Response], Response]:
         return response
 
     return complete
+
+
+def of_refusals(config: Config) -> Callable[[str, bool], dict[str, str]]:
+    """A function that gives the headers of a refusal of the server, by its Origin and whether it is https."""
+
+    def headers(origin: str, is_secure: bool) -> dict[str, str]:
+        found = ALWAYS | UNLESS_SET
+        if is_secure:
+            found["Strict-Transport-Security"] = HSTS
+        if config.cors_origins:
+            found["Vary"] = "Origin"
+        if origin in config.cors_origins:  # else a page sees no status, only that something failed
+            found["Access-Control-Allow-Origin"] = origin
+            found["Access-Control-Expose-Headers"] = ", ".join(EXPOSED)
+        return found
+
+    return headers

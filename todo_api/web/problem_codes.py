@@ -131,7 +131,7 @@ CODES = {
         413,
         "Payload too large",
         "The body is larger than this call takes: 512 KiB for a batch, 64 KiB for all others.",
-        "Send less: no other valid body comes near that size. Part a batch in two.",
+        "Send less: part a batch in two. A task is as large only where its letters are escapes: send UTF-8.",
     ),
     "unsupported-media-type": Code(
         415,

@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from http import HTTPStatus
 
 import flask
 from werkzeug.utils import cached_property
@@ -20,12 +21,24 @@ class Request(flask.Request):
 
     signed_in: Caller | None = None  # the user of its token
     is_unproven = False  # whether only the token itself says so, until the database has found it
-    auth_event: str | None = None  # the event that it recorded
+    refusal: str | None = None  # the auth event of its refusal
+    success: str | None = (
+        None  # the auth event that is recorded with what it asks for, if that is done
+    )
     limited_by: str = "address"  # whose attempts were too many, if that event is rate_limited
 
     def __init__(self, *arguments: object, **named: object) -> None:
         self.began = time.perf_counter()
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
+
+    def auth_event(self, status: int) -> str | None:
+        """The auth event of a request with this answer."""
+        return self.refusal or (self.success if status < HTTPStatus.BAD_REQUEST else None)
+
+    @property
+    def path_of_client(self) -> str:
+        """The path as the client sees it, with ids in lower case."""
+        return f"{self.script_root}{self.path.lower()}"
 
     @cached_property
     def id(self) -> str:

@@ -21,17 +21,26 @@ def without_case(text: str) -> WithoutCase:
     Sharp s, which is SS in capitals, is ss here. A statement can't compare by more letters than those of one
     text, so the letters that count as others are found for each text.
     """
-    small = "".join(map(_small, text))
+    small = _all_small(text)
     pairs = [
         (capital, letter)
         for letter in dict.fromkeys(small + _SHARP_S)
         for capital in _capitals().get(letter, ())
     ]
     return WithoutCase(
-        small.replace(_SHARP_S, "ss"),
+        folded(text),
         "".join(capital for capital, _ in pairs),
         "".join(letter for _, letter in pairs),
     )
+
+
+def folded(text: str) -> str:
+    """One text for all that are the same but for letter case."""
+    return _all_small(text).replace(_SHARP_S, "ss")
+
+
+def _all_small(text: str) -> str:
+    return text.lower() if text.isascii() else "".join(map(_small, text))
 
 
 def _small(letter: str) -> str:
