@@ -11,6 +11,8 @@ from typing import NoReturn
 from todo_api import commands
 from todo_api.command_line import parser
 from todo_api.operator.words import can_ask
+from todo_api.processes.streams import open_streams
+from todo_api.settings.authorities import name_authorities
 from todo_api.settings.config import Config
 from todo_api.settings.load import ConfigError, load
 
@@ -30,8 +32,12 @@ _FAILED, _BAD_SETTINGS, _BY_SIGNAL = 1, 2, 128
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    open_streams()
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # which nohup has set
+        signal.signal(signal.SIGHUP, _leave)
+    name_authorities(os.environ)
     try:
         if given.command == "check":
             return commands.check(given)
@@ -91,7 +97,7 @@ def _run(config: Config, given: argparse.Namespace, notes: list[str]) -> int:
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    """End at SIGTERM as at Ctrl-C. In a container, process 1 gets no SIGTERM without a handler."""
+    """End at SIGTERM and SIGHUP as at Ctrl-C. In a container, process 1 gets no SIGTERM without a handler."""
     raise SystemExit(_BY_SIGNAL + number)
 
 

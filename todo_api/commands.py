@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -53,6 +53,7 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
         from todo_api.server.entrance import Entrance
         from todo_api.server.serve import serve
         from todo_api.settings.made_secret import made_secret
+        from todo_api.upkeep.asking import place_of
         from todo_api.upkeep.database_check import check_database
         from todo_api.upkeep.findings import warnings_of
         from todo_api.upkeep.housekeeping import Housekeeper
@@ -72,12 +73,15 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     check_database(urls.service)
     check_role(urls.service)
     if not urls.folder:  # of an embedded one the `psql` line has told it
-        logger.info("database: %s", _place(urls))
+        logger.info(
+            "database: %s", place_of(urls.service)
+        )  # serving takes no connection of the owner
     for line in warnings_of(unwise(config, os.environ)):
         logger.warning("%s", line)
 
     def ready(url: str) -> None:
-        print(f"Todo API on {url} (documentation: {url}/docs). Ctrl-C stops it.", flush=True)  # noqa: T201
+        with suppress(OSError):  # nobody reads it, or the disk is full
+            print(f"Todo API on {url} (documentation: {url}/docs). Ctrl-C stops it.", flush=True)  # noqa: T201
 
     with _metrics(config) as metrics:
 

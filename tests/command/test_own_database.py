@@ -174,6 +174,17 @@ def serve_as_it_is(desk: Desk, url: str) -> Ended:
 
 
 @pytest.mark.slow
+def test_where_it_does_not_migrate_it_serves_without_the_owners_connection(
+    desk: Desk, database_url: str
+) -> None:
+    away = "postgresql://owner@127.0.0.1:1/todo"
+    settings = {"DATABASE_URL": database_url, "MIGRATE_URL": away, "JWT_SECRET": SECRET}
+    service = desk.start("serve", PORT="0", MIGRATE_ON_START="false", **settings).ready()
+    assert service.call("GET", "/health/ready")[0] == 200
+    assert service.end(signal.SIGTERM).status == 0
+
+
+@pytest.mark.slow
 def test_serve_refuses_a_schema_that_is_missing_or_behind_and_says_what_to_run(
     desk: Desk, empty_database_url: str
 ) -> None:

@@ -75,6 +75,20 @@ def refusal(received: bytes) -> tuple[http.client.HTTPMessage, dict[str, object]
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("by", [-3600, 3600])
+def test_a_clock_that_is_set_gives_no_time_and_takes_none(start: StartSmall, by: int) -> None:
+    service = start(request_timeout=TIMEOUT)
+    with service.open(GET) as idle, service.open(HEAD + b"Content-Length: 1\r\n\r\n") as late:
+        assert b"hello" in idle.recv(65536)
+        service.get(f"/set-clock?by={by}")
+        began = time.monotonic()
+        refusal(late.recv(65536))
+        assert time.monotonic() - began < 10 * TIMEOUT
+        idle.sendall(GET)  # it was not idle for long
+        assert b"hello" in idle.recv(65536)
+
+
+@pytest.mark.slow
 def test_a_byte_now_and_then_gains_no_time(start: StartSmall) -> None:
     service = start(request_timeout=TIMEOUT)
     began = time.monotonic()

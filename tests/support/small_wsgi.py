@@ -64,6 +64,8 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
             body = json.dumps({k: v for k, v in environ.items() if isinstance(v, str)}).encode()
         case "/turns":
             body = b"%d" % loop_turns
+        case "/set-clock":
+            set_clock(float(query["by"]))
         case "/die":
             os.kill(os.getpid(), signal.SIGKILL)
     headers = [("Content-Type", "text/plain")]
@@ -71,6 +73,12 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
         headers.append(("Content-Length", str(len(body))))
     start_response(status, headers)
     return [body]
+
+
+def set_clock(by: float) -> None:
+    """Set the clock of this process forward by so many seconds, or back."""
+    usual = time.time
+    time.time = lambda: usual() + by
 
 
 def count_turns_while_a_thread_sends() -> None:

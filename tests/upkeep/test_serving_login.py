@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from todo_api.database import pool
 from todo_api.upkeep.asking import login_of, place_of
 from todo_api.upkeep.migrate import migrate, newest
 from todo_api.upkeep.migration_files import MigrationError
@@ -175,3 +176,11 @@ def test_a_rollback_with_the_login_that_serves_names_the_login_that_it_needs(
 ) -> None:
     with pytest.raises(MigrationError, match=r"permission denied .* \(MIGRATE_URL\)"):
         newest(make_conninfo(owner, user=login()), 1)
+
+
+def test_a_database_that_takes_long_to_connect_to_is_served_on(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven round trips for TLS and the login: longer than a request waits for a connection."""
+    monkeypatch.setattr(pool, "POOL_TIMEOUT_S", 0.001)
+    check_role(database_url)

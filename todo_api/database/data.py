@@ -54,6 +54,10 @@ class Database:
         """Close every connection."""
         self._pool.close()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until there is a first connection, or so long: a distant server takes its time."""
+        self._pool.wait(seconds)
+
     def load(self) -> Load:
         """How busy the connections are now."""
         with self._lock:

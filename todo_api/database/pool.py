@@ -26,6 +26,7 @@ _KEEPALIVES = {
     "keepalives_count": "3",
     "tcp_user_timeout": "5000",
 }
+_DEFAULTS = {**_KEEPALIVES, "connect_timeout": str(CONNECT_TIMEOUT_S)}  # a URL may have others
 
 
 logger = logging.getLogger("todo_api.database")
@@ -50,13 +51,12 @@ class Pool:
         self._prepares = prepared_statements
         self._has_citus = has_citus
         self._pool = ConnectionPool(
-            make_conninfo("", **{**_KEEPALIVES, **conninfo_to_dict(url)}),
+            make_conninfo("", **{**_DEFAULTS, **conninfo_to_dict(url)}),
             connection_class=Connection,
             kwargs={
                 "autocommit": True,  # what is sent between two syncs is one implicit transaction
                 "client_encoding": "utf8",  # whatever the database's encoding is
                 "prepare_threshold": None,  # the pipeline itself prepares statements, by name
-                "connect_timeout": CONNECT_TIMEOUT_S,
                 "fallback_application_name": "todo-api",
             },
             min_size=min(2, size),
@@ -70,6 +70,11 @@ class Pool:
         )
         self._is_empty = False  # whether the last request that waited for a connection got none
         self._pool.open()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is a first connection, or so long."""
+        with suppress(PoolTimeout):
+            self._pool.wait(seconds)
 
     def close(self) -> None:
         """End every connection."""

@@ -31,9 +31,6 @@ def users(
 
     `folder` is that of an embedded database; `signup` says who may sign up, as far as it is known here.
     """
-    # An address can have letters that the terminal's encoding has not.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with as_operator(url) as operator:
             where = f"embedded, in {folder}" if folder else operator.place

@@ -46,7 +46,10 @@ class Child:
 def start_child(slot: int, roles: Sequence[Role], others: Iterable[Child]) -> Child:
     """Fork a child for `roles[slot]` beside `others`. Raises OSError when the kernel refuses."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # otherwise parent and child would both write what is buffered
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # nobody reads it any more, or the disk is full
+            stream.flush()  # otherwise parent and child would both write what is buffered
     ours, theirs = socket.socketpair()
     with theirs:
         # Until the child has its own handlers, a signal would run the parent's handlers.
@@ -75,9 +78,10 @@ def _run(
     status = 1
     try:
         signal.set_wakeup_fd(-1)
-        # The terminal sends Ctrl-C to all processes; only the parent handles it. Until the child serves,
-        # there is nothing to drain, so SIGTERM ends the child at once.
+        # The terminal sends Ctrl-C, and its own end, to all processes; only the parent handles it. Until the
+        # child serves, there is nothing to drain, so SIGTERM ends the child at once.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (*ENDING, signal.SIGCHLD)
 
 
 @contextlib.contextmanager
@@ -20,15 +21,18 @@ def signals_on_a_socket() -> Iterator[socket.socket]:
     with reader, writer:
         writer.setblocking(False)
         for number in SIGNALS:
-            signal.signal(number, lambda *_: None)
+            if (
+                number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+            ):  # as nohup sets it
+                signal.signal(number, lambda *_: None)
         descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
             yield reader
         finally:
             # Now only this process and an embedded PostgreSQL are still stopping. Another signal would
             # interrupt that, and the exit status would be a failure.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for number in ENDING:
+                signal.signal(number, signal.SIG_IGN)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.set_wakeup_fd(descriptor)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from todo_api.processes.child_process import Child, start_child
 from todo_api.processes.heartbeat import LOOK_SECONDS, LivedTime, Watch
 from todo_api.processes.role import DRAIN_SECONDS, READY
-from todo_api.processes.signals import signal_name, signals_on_a_socket
+from todo_api.processes.signals import ENDING, signal_name, signals_on_a_socket
 
 if TYPE_CHECKING:
     import socket
@@ -114,7 +114,7 @@ class Supervisor:
                     self._read_message(key.data)
                 else:
                     for number in wake.recv(4096):
-                        if number in (signal.SIGTERM, signal.SIGINT):
+                        if number in ENDING:
                             self._stop(signal.Signals(number))
 
     def _read_message(self, child: Child) -> None:

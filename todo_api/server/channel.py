@@ -45,6 +45,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._answers = AnswerProgress()
         super().__init__(*args, **more)
 
+    @property
+    def last_activity(self) -> float:
+        """When something was last received or sent, by the monotonic clock."""
+        return self._active_at
+
+    @last_activity.setter
+    def last_activity(self, _: float) -> None:
+        self._active_at = time.monotonic()  # waitress sets time.time(), which may step
+
     def send(self, data: bytes, do_close: bool = True) -> int:
         sent: int = super().send(data, do_close=do_close)
         self._answers.count(sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import resource
 import time
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
     draining = False
+    next_channel_cleanup = math.inf  # waitress's own, never
+    _next_maintenance = 0.0
 
     def __init__(
         self,
@@ -58,13 +61,24 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             bind_socket=False,
         )
 
+    def readable(self) -> bool:
+        """Whether a connection can be accepted; once a second, it is time for maintenance.
+
+        By a clock that nobody sets: by waitress's time.time() there would be no timeout for as long as the
+        clock was set back, and all connections would be idle ones after it was set forward.
+        """
+        now = time.monotonic()
+        if now >= self._next_maintenance:
+            self._next_maintenance = now + self.adj.cleanup_interval
+            self.maintenance(now)
+        return bool(super().readable())
+
     def maintenance(self, now: float) -> None:
         """At each cleanup_interval, end idle connections and slow clients, and read the load for metrics."""
         super().maintenance(now)
         self.task_dispatcher.refuse_overdue()
-        moment = time.monotonic()
         for channel in list(self.active_channels.values()):
-            channel.check_deadline(moment, self._request_timeout)
+            channel.check_deadline(now, self._request_timeout)
         if self.metrics is not None:
             self.metrics.read_load(self.task_dispatcher.load())
 

@@ -56,9 +56,19 @@ def login_of(url: str) -> str | None:
 
 
 def place_of(url: str) -> str:
-    """The database and the server that a connection reaches, of several hosts the one that is used."""
-    with psycopg.connect(url, connect_timeout=5) as connection:
-        return place(connection)
+    """The database and the server that a connection reaches, of several hosts the one that is used.
+
+    Where none can be had now, what the URL says: what a command has done has to be told all the same.
+    """
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            return place(connection)
+    except psycopg.Error:
+        said = conninfo_to_dict(url)
+        return (
+            f"{said.get('dbname', '(default)')} at host {said.get('host', '(default)')},"
+            f" port {said.get('port', '5432')}"
+        )
 
 
 def place(connection: psycopg.Connection[Any]) -> str:

@@ -17,6 +17,8 @@ logger = logging.getLogger("todo_api.roles")
 
 ROLE = "todo_app"
 _MIGRATE = "run `todo-api migrate` first"
+# As long as other commands wait. A connection with TLS takes seven round trips; no request waits for it yet.
+_FIRST_CONNECTION_S = 5.0
 _MISSING = ("42883", "42P01", "3F000")  # undefined_function, undefined_table, invalid_schema_name
 
 
@@ -42,6 +44,7 @@ def schema_and_roles(url: str) -> list[Finding]:
     try:
         # Not prepared: it runs once, and an old pooler may not support preparing.
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
+            database.wait(_FIRST_CONNECTION_S)
             _, [guards], applied, on_citus, *reach = database.before_sign_in(
                 Call("before_sign_in/set_read_only"),
                 Call("before_sign_in/check_role", {"names": shipped_names()}),

@@ -10,6 +10,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from support.checked import PASSWORD, SECRET, Deployment, Report
+from support.command import Desk
 from support.postgres.catalogue import catalogue
 from support.postgres.proxy import proxied
 from todo_api import cli
@@ -56,6 +57,17 @@ def test_for_people_it_is_a_line_for_each_finding_and_which_database_it_was(
         "synchronous_commit is off, so what was answered can be lost when the server crashes: "
         "ALTER ROLE … (or DATABASE …, or SYSTEM) RESET synchronous_commit"
     )
+
+
+@pytest.mark.slow
+def test_a_terminal_that_has_not_all_letters_gets_the_report_all_the_same(
+    desk: Desk, deployment: Deployment
+) -> None:
+    settings = {"DATABASE_URL": deployment.owner, "JWT_SECRET": SECRET, "PORT": "0"}
+    ended = desk.run("check", PYTHONIOENCODING="ascii", **settings)
+    assert (ended.status, ended.err) == (1, "")  # with a warning
+    assert "\\u2026" in ended.out  # an ellipsis
+    assert deployment.name in ended.out
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
 
 from support.certificates import make_authority, make_certificate
 from support.live_service import live_service
 from support.postgres.server import Server, a_server
+from todo_api.settings.authorities import FILE, FOLDER, name_authorities
 
 pytestmark = pytest.mark.programs
 
@@ -123,3 +126,21 @@ def test_a_wrong_certificate_ends_the_start_with_one_clear_line(
     assert line.startswith("todo-api: the database can't be ")
     assert "certificate" in line
     assert "Pa55" not in line
+
+
+def test_the_authorities_of_this_machine_are_found(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq's own OpenSSL looks for them in a folder that is on no machine."""
+    for name in (FILE, FOLDER):
+        monkeypatch.delenv(name, raising=False)
+    paths = ssl.DefaultVerifyPaths(str(secured.authority), None, FILE, "", FOLDER, "")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    url = secured.url().partition("&sslrootcert=")[0] + "&sslrootcert=system"
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        psycopg.connect(url)
+    monkeypatch.setenv(FILE, "")  # so that what is set now goes with the test
+    monkeypatch.delenv(FILE)
+    name_authorities(os.environ)
+    with psycopg.connect(url) as connection:
+        assert connection.pgconn.ssl_in_use
