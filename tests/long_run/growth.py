@@ -11,6 +11,9 @@ HOUR_S = 3600
 # In an hour. 100 bytes a request would be 19 MiB. A worker's memory goes up and down by some MiB with
 # large answers. Its cache of tokens is not full after half an hour: it takes 2 MiB an hour, 1.6 MiB in all.
 WORKER_MIB, OTHER_MIB, BACKEND_MIB = 16.0, 3.0, 3.0
+# As many as the pools of two workers may open. They open one when all are in use, so on a machine with little
+# else to do the last of them comes late.
+CONNECTIONS = 16
 TABLE_GROWTH, TABLE_ROOM = 1.25, 2**19  # of the last third against the one before; bytes
 # A vacuum leaves room for the rows of a few minutes; what is deleted as fast as made can have no rows.
 BLOAT, BLOAT_ROOM = 4.0, 4 * 2**20
@@ -26,9 +29,12 @@ class Figure(NamedTuple):
     last: float  # growth in the last third alone: less where something was filling up
     bound: float
     in_an_hour: bool
+    most: int | None = None  # of what may grow up to a bound of its own
 
     @property
     def is_fine(self) -> bool:
+        if self.most is not None:
+            return max(self.values) <= self.most
         return self.growth <= self.bound
 
 
@@ -52,9 +58,10 @@ def figures(samples: list[Sample]) -> list[Figure]:
     counts: dict[str, Callable[[Sample], float]] = {
         "open files": lambda one: one.files,
         "threads": lambda one: one.threads,
-        "connections to the database": lambda one: one.connections,
     }
-    return found + [_figure(name, samples, of, None) for name, of in counts.items()]
+    found += [_figure(name, samples, of, None) for name, of in counts.items()]
+    connections = _figure("connections to the database", samples, lambda one: one.connections, None)
+    return [*found, connections._replace(most=CONNECTIONS)]
 
 
 def findings(samples: list[Sample], tables: dict[str, Packed]) -> list[str]:
@@ -62,7 +69,9 @@ def findings(samples: list[Sample], tables: dict[str, Packed]) -> list[str]:
     if len(samples) < LEAST_SAMPLES:
         return []
     found = [
-        f"{one.name} grew by {one.growth:.1f} {one.unit}{' an hour' if one.in_an_hour else ''},"
+        f"{one.name} grew to {max(one.values):.0f}, {one.most} are fine"
+        if one.most is not None
+        else f"{one.name} grew by {one.growth:.1f} {one.unit}{' an hour' if one.in_an_hour else ''},"
         f" at most {one.bound:g} are fine"
         for one in figures(samples)
         if not one.is_fine

@@ -111,6 +111,8 @@ def _row(one: Figure, outcome: Outcome) -> list[str]:
     mark = "**" if judged and not one.is_fine else ""
     growth = f"{mark}{one.growth + 0:.1f}{per}{mark}".replace("-0.0", "0.0")
     bound = f"{one.bound:g}{per}" if one.in_an_hour else "below 1"
+    if one.most is not None:
+        bound = f"{one.most} in all"
     return [f"{one.name}{', MiB' if one.in_an_hour else ''}", *shown, growth, last, bound]
 
 
