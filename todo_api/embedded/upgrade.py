@@ -2,8 +2,9 @@
 
 The new cluster is made aside, in DATA_DIR/upgrade, and nobody else may use the old one meanwhile. When the
 new one is complete, it becomes pg/data-new, then pg/data becomes pg/data-OLD, and pg/data-new is pg/data.
-A call that is killed before leaves the old data in use. One that is killed in between is finished by the next
-call; meanwhile nobody makes a database in its place. The old cluster stays until the operator removes it.
+A call that is killed while pg/data is there leaves the old data in use, and the next call begins anew. One that
+is killed after is finished by the next call; meanwhile nobody makes a database in its place. The old cluster
+stays until the operator removes it.
 """
 
 import fcntl
@@ -39,7 +40,7 @@ def upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path |
     new = find_programs(pg_bin, None)
     kept = home / f"data-{old}"
     with _alone(home):
-        if not (home / "data-new").exists():
+        if not interrupted(home / "data"):
             if new.major == old:
                 return None
             if new.major < old:
@@ -48,12 +49,14 @@ def upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path |
                 )
             if kept.exists():
                 raise EmbeddedError(f"{kept} is there already. Remove it, or move it away.")
-            shutil.rmtree(aside, ignore_errors=True)  # left by a call that was killed
+            # Left by a call that was killed. The old data may have been written to since, so no copy of it
+            # is of use, however complete.
+            for left in (home / "data-new", aside):
+                shutil.rmtree(left, ignore_errors=True)
             _copy(data_dir, aside, find_programs(old_bin, old), new)
             os.sync()
             (aside / "pg/data").rename(home / "data-new")
             _sync(home)
-        if (home / "data").exists():
             (home / "data").rename(kept)
         (home / "data-new").rename(home / "data")
         _sync(home)
