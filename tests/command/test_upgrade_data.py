@@ -184,6 +184,32 @@ def test_what_cannot_be_upgraded_is_told(
     assert not (desk.folder / "nothing").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("upgrade-data", "upgrade"),
+        ("upgrade-data", "pg/data-new"),
+        ("upgrade-data", "pg/upgrade.lock/folder"),
+        ("upgrade-data", "pg/data/PG_VERSION"),
+        ("serve", "pg/data/PG_VERSION"),
+        ("end-sessions", "pg/data/PG_VERSION"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_named_in_one_line(
+    desk: Desk, older: dict[str, Any], command: str, file: str
+) -> None:
+    path = desk.folder / "data" / file
+    if path.name == "folder":
+        path.parent.unlink(missing_ok=True)
+        path.mkdir(parents=True)
+    else:
+        path.write_text("")
+    ended = desk.run(command, DATA_DIR="data", LOG_LEVEL="ERROR")
+    assert (ended.status, ended.out) == (1, "")
+    assert str(desk.folder / "data") in ended.complaint
+    assert (desk.folder / "data/pg/data").exists()
+
+
 @pytest.mark.programs
 def test_the_programs_of_another_installation_lead_out_of_its_version(desk: Desk) -> None:
     session = used(desk, DEBIAN)

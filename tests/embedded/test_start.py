@@ -153,6 +153,29 @@ class TestStart:
         data_dir.touch()
         assert "Set DATA_DIR" in desk.refused(data_dir)
 
+    @pytest.mark.parametrize("way", ["finds", "makes"])
+    def test_a_folder_that_is_closed_to_the_account_is_named_with_the_reason(
+        self, desk: Desk, data_dir: Path, way: str
+    ) -> None:
+        data_dir.chmod(0)
+        other = Desk(ACTORS[-1], desk.base, desk.room, desk.services)
+        try:
+            said = other.refused(data_dir, way)
+        finally:
+            data_dir.chmod(0o700)
+        assert str(data_dir) in said
+        assert "Permission denied" in said
+        assert len(said.splitlines()) == 1
+
+    @pytest.mark.parametrize("content", [b"", b"\xff\n"])
+    def test_a_cluster_that_does_not_say_its_version_is_refused_in_one_line(
+        self, desk: Desk, data_dir: Path, content: bytes
+    ) -> None:
+        (data_dir / "pg/data/PG_VERSION").write_bytes(content)
+        said = desk.refused(data_dir)
+        assert f"{data_dir}/pg/data/PG_VERSION holds no version" in said
+        assert len(said.splitlines()) == 1
+
     @pytest.mark.slow
     def test_a_server_that_does_not_start_says_why_and_starts_once_repaired(
         self, desk: Desk, data_dir: Path

@@ -42,12 +42,12 @@ def embedded_postgres(
     can't run.
     """
     home = data_dir.absolute() / "pg"
-    if not may_make and not (home / "data").exists() and not interrupted(home / "data"):
-        raise EmbeddedError(
-            f"there is no database in {data_dir}, and only `serve` and `migrate` make one. Set DATABASE_URL "
-            "to the database that you mean, or DATA_DIR to its folder."
-        )
     try:
+        if not may_make and not (home / "data").exists() and not interrupted(home / "data"):
+            raise EmbeddedError(
+                f"there is no database in {data_dir}, and only `serve` and `migrate` make one. Set "
+                "DATABASE_URL to the database that you mean, or DATA_DIR to its folder."
+            )
         users = _enter(home, pg_bin, upgrading=upgrading)
     except OSError as error:
         raise EmbeddedError(
