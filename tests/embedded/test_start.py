@@ -201,3 +201,20 @@ class TestStart:
             )
             (broken / name).chmod(0o755)
         assert "broken" in desk.refused(data_dir, pg_bin=broken)
+
+    @pytest.mark.slow
+    def test_a_server_that_was_never_ready_is_given_up_though_its_keeper_was_killed(
+        self, desk: Desk
+    ) -> None:
+        # An account may kill the keeper only if it is its own.
+        other = Desk(ACTORS[-1], desk.base, desk.room, desk.services, desk.closed)
+        data_dir = other.folder()
+        killing = desk.base / "killing"
+        killing.mkdir()
+        once = "[ -e killed ] || { touch killed; kill -9 $PPID; }"
+        served = f"if [ $1 = -D ]; then cd {data_dir}; {once}; echo broken; exit 1; fi\n"
+        for name, instead in (("initdb", ""), ("postgres", served)):
+            (killing / name).write_text(f'#!/bin/sh\n{instead}exec {NEWEST / name} "$@"\n')
+            (killing / name).chmod(0o755)
+        assert "broken" in other.refused(data_dir, pg_bin=killing)
+        assert (data_dir / "killed").exists()

@@ -129,7 +129,7 @@ def _leave(home: Path, users: int) -> None:
 
 def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | None) -> None:
     """Run keeper.py as a separate process, which inherits the held `lock`."""
-    keeper.report(lock, b"")
+    keeper.report(lock, keeper.NOT_READY)
     with contextlib.suppress(FileNotFoundError):
         (home / "log").rename(home / "log.1")
     server_log = open_file(home / "log")
@@ -170,8 +170,14 @@ def _wait_until_ready(home: Path) -> None:
             return
         if not alive:
             words = (home / "log").read_text(errors="replace").splitlines()[-10:]
-            raise EmbeddedError("\n".join(["PostgreSQL did not start:", *words]))
+            raise EmbeddedError("\n".join(["PostgreSQL did not start:", *(words or [_room(home)])]))
         if time.monotonic() > notice:
-            log.info("PostgreSQL is still starting, see %s/log", home)
+            log.info("PostgreSQL is still starting, see %s/log (%s)", home, _room(home))
             notice += 10
         time.sleep(0.01)
+
+
+def _room(home: Path) -> str:
+    """How much room is left for the server: on a full disk it can't even log why it fails."""
+    disk = os.statvfs(home)
+    return f"{disk.f_bavail * disk.f_frsize} bytes are free on the disk of {home}"
