@@ -49,7 +49,7 @@ def version(desk: Desk) -> str:
 
 def serves(desk: Desk, session: dict[str, Any], **settings: str) -> None:
     """The session and the task are there, and nothing is warned of."""
-    service = desk.start("serve", DATA_DIR="data", PORT="0", **settings).ready()
+    service = desk.start("serve", **{"DATA_DIR": "data", "PORT": "0", **settings}).ready()
     assert service.titles(session) == ["Buy oat milk"]
     path, token = f"/api/{session['user_id']}/tasks", session["access_token"]
     task = service.call("GET", path, token=token)[1]["data"][0]["id"]
@@ -208,6 +208,23 @@ def test_a_folder_that_cannot_be_used_is_named_in_one_line(
     assert (ended.status, ended.out) == (1, "")
     assert str(desk.folder / "data") in ended.complaint
     assert (desk.folder / "data/pg/data").exists()
+
+
+@pytest.mark.slow
+def test_a_path_too_long_for_the_copy_is_told_before_anything_is_done(
+    desk: Desk, older: dict[str, Any]
+) -> None:
+    path = (
+        desk.folder / "d" / ("d" * (85 - len(str(desk.folder / "d")) - 1))
+    )  # the longest that serves
+    path.parent.mkdir(0o711)
+    (desk.folder / "data").rename(path)
+    serves(desk, older, DATA_DIR=str(path))
+    before = sorted(path.rglob("*"))
+    ended = desk.run("upgrade-data", DATA_DIR=str(path), LOG_LEVEL="INFO", LOG_FORMAT="text")
+    assert (ended.status, ended.out) == (1, "")
+    assert "at least 8 bytes shorter" in ended.complaint
+    assert sorted(path.rglob("*")) == before
 
 
 @pytest.mark.programs

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL starts: for whom, as whom, and what it refuses to start on."""
 
 import os
+import signal
 import stat
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from embedded.desk import (
     postmaster,
     query,
 )
+from support.waiting import until
 
 
 class TestStart:
@@ -128,6 +130,21 @@ class TestStart:
             "SELECT system_identifier::text || pg_postmaster_start_time() FROM pg_control_system()"
         )
         assert len({query(service.url, identity) for service in services}) == 1
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("wanted", "least"), [(0, 100), (64, 100), (128, 128 + 10), (8192, 8202)]
+    )
+    def test_the_server_takes_the_connections_that_its_service_may_open_and_some_more(
+        self, desk: Desk, data_dir: Path, wanted: int, least: int
+    ) -> None:
+        service = desk.start(data_dir, f"connections={wanted}")
+        for_others = int(query(service.url, "SHOW superuser_reserved_connections"))
+        assert int(query(service.url, "SHOW max_connections")) - for_others >= least - 3
+        os.kill(postmaster(data_dir), signal.SIGKILL)  # its successor takes as many
+        until(lambda: not answers(service.url))
+        until(lambda: answers(service.url))
+        assert int(query(service.url, "SHOW max_connections")) >= least
 
     def test_a_path_too_long_for_a_socket_is_refused_with_its_length(self, desk: Desk) -> None:
         data_dir = desk.folder() / ("d" * 100)

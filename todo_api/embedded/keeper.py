@@ -29,7 +29,6 @@ SETTINGS = {
     # Relative to the cluster: no path to quote, and no parent folder that the server's account must reach.
     "unix_socket_directories": ".",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # PostgreSQL's error texts quote what users sent, and the service logs errors itself.
@@ -97,10 +96,13 @@ def _signal(pid: int, signum: int) -> bool:
     return True
 
 
-def _launch(postgres: str, data: Path, account: tuple[int, int] | None) -> subprocess.Popen[bytes]:
+def _launch(
+    postgres: str, data: Path, connections: str, account: tuple[int, int] | None
+) -> subprocess.Popen[bytes]:
     uid, gid = account or (None, None)
     command = [postgres, "-D", str(data)]
-    command += [word for pair in SETTINGS.items() for word in ("-c", "=".join(pair))]
+    settings = SETTINGS | {"max_connections": connections}
+    command += [word for pair in settings.items() for word in ("-c", "=".join(pair))]
     folder: tuple[int, ...] = ()
     if account and sys.platform == "linux":
         # A descriptor opened by root lets the account use a folder whose parent it can't enter.
@@ -170,6 +172,7 @@ def _keep(
     home: Path,
     lock: int,
     postgres: str,
+    connections: str,
     account: tuple[int, int] | None,
     served: mmap.mmap,
 ) -> None:
@@ -184,7 +187,7 @@ def _keep(
         server, ready, told = None, False, False
         try:
             settle(data)
-            server = _launch(postgres, data, account)
+            server = _launch(postgres, data, connections, account)
         except OSError as error:
             with contextlib.suppress(OSError):  # of a full disk
                 os.write(2, os.fsencode(f"{postgres}: {error}\n"))
@@ -212,7 +215,7 @@ def _keep(
     fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def main(home: str, lock: str, postgres: str, *account: str) -> None:
+def main(home: str, lock: str, postgres: str, connections: str, *account: str) -> None:
     """Detach and run the keeper for `home` in a child process; start another if it is killed."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Ignored: the keeper ends with the last service, since a service that drains still needs the server.
@@ -224,7 +227,7 @@ def main(home: str, lock: str, postgres: str, *account: str) -> None:
     while (Path(home) / "users.lock").exists():  # else somebody has deleted the folder
         keeper = os.fork()
         if not keeper:
-            _keep(Path(home), int(lock), postgres, ids, served)
+            _keep(Path(home), int(lock), postgres, connections, ids, served)
             return
         ended = os.waitpid(keeper, 0)[1]
         # A keeper that failed, and was not killed, would fail again. But a server that was ready is kept up.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from todo_api.embedded import keeper
 from todo_api.embedded.cluster import interrupted, major_of
-from todo_api.embedded.home import UPGRADE_LOCK, open_file
+from todo_api.embedded.home import UPGRADE_LOCK, check_path, open_file
 from todo_api.embedded.programs import EmbeddedError, Programs, environment, find_programs
 from todo_api.embedded.running import embedded_postgres
 
@@ -56,6 +56,7 @@ def _upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path 
                 )
             if kept.exists():
                 raise EmbeddedError(f"{kept} is there already. Remove it, or move it away.")
+            check_path(aside / "pg")  # longer than that of the data: told before anything is done
             # Left by a call that was killed. The old data may have been written to since, so no copy of it
             # is of use, however complete.
             for left in (home / "data-new", aside):
