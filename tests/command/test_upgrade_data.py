@@ -49,7 +49,7 @@ def version(desk: Desk) -> str:
 
 def serves(desk: Desk, session: dict[str, Any], **settings: str) -> None:
     """The session and the task are there, and nothing is warned of."""
-    service = desk.start("serve", DATA_DIR="data", PORT="0", **settings).ready()
+    service = desk.start("serve", **{"DATA_DIR": "data", "PORT": "0", **settings}).ready()
     assert service.titles(session) == ["Buy oat milk"]
     path, token = f"/api/{session['user_id']}/tasks", session["access_token"]
     task = service.call("GET", path, token=token)[1]["data"][0]["id"]
@@ -104,20 +104,37 @@ def test_a_call_that_is_killed_leaves_the_old_data_in_use_and_can_be_repeated(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("renames", [1, 2])
-def test_a_call_that_is_killed_between_its_last_steps_is_finished_by_the_next(
-    desk: Desk, older: dict[str, Any], renames: int
+def test_what_is_written_after_a_call_was_killed_before_its_last_steps_is_copied_by_the_next(
+    desk: Desk, older: dict[str, Any]
 ) -> None:
     assert desk.run("upgrade-data", DATA_DIR="data").status == 0
     pg = desk.folder / "data/pg"
     (pg / "data").rename(pg / "data-new")
-    if renames == 1:
-        (pg / "data-16").rename(pg / "data")
-    else:
-        for command in ("serve", "migrate", "end-sessions", "rollback"):
-            ended = desk.run(command, DATA_DIR="data", LOG_LEVEL="ERROR")
-            assert (ended.status, ended.out) == (1, "")
-            assert "cut short. Run `todo-api upgrade-data`" in ended.complaint
+    (pg / "data-16").rename(pg / "data")
+    service = desk.start("serve", DATA_DIR="data", PORT="0").ready()
+    path, token = f"/api/{older['user_id']}/tasks", older["access_token"]
+    [first] = service.call("GET", path, token=token)[1]["data"]
+    assert service.call("DELETE", f"{path}/{first['id']}", token=token)[0] == 204
+    assert service.call("POST", path, {"title": "Buy rye bread"}, token)[0] == 201
+    assert service.end(signal.SIGTERM).status == 0
+    assert desk.run("upgrade-data", DATA_DIR="data").status == 0
+    assert version(desk) == "18"
+    assert sorted(path.name for path in pg.glob("data*")) == ["data", "data-16"]
+    later = desk.start("serve", DATA_DIR="data", PORT="0").ready()
+    assert later.titles(older) == ["Buy rye bread"]
+
+
+@pytest.mark.slow
+def test_a_call_that_is_killed_between_its_last_steps_is_finished_by_the_next(
+    desk: Desk, older: dict[str, Any]
+) -> None:
+    assert desk.run("upgrade-data", DATA_DIR="data").status == 0
+    pg = desk.folder / "data/pg"
+    (pg / "data").rename(pg / "data-new")
+    for command in ("serve", "migrate", "end-sessions", "rollback"):
+        ended = desk.run(command, DATA_DIR="data", LOG_LEVEL="ERROR")
+        assert (ended.status, ended.out) == (1, "")
+        assert "cut short. Run `todo-api upgrade-data`" in ended.complaint
     assert desk.run("upgrade-data", DATA_DIR="data").status == 0
     assert version(desk) == "18"
     assert (pg / "data-16/PG_VERSION").exists()
@@ -165,6 +182,49 @@ def test_what_cannot_be_upgraded_is_told(
     assert words in ended.err
     assert version(desk) == "16"
     assert not (desk.folder / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("upgrade-data", "upgrade"),
+        ("upgrade-data", "pg/data-new"),
+        ("upgrade-data", "pg/upgrade.lock/folder"),
+        ("upgrade-data", "pg/data/PG_VERSION"),
+        ("serve", "pg/data/PG_VERSION"),
+        ("end-sessions", "pg/data/PG_VERSION"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_named_in_one_line(
+    desk: Desk, older: dict[str, Any], command: str, file: str
+) -> None:
+    path = desk.folder / "data" / file
+    if path.name == "folder":
+        path.parent.unlink(missing_ok=True)
+        path.mkdir(parents=True)
+    else:
+        path.write_text("")
+    ended = desk.run(command, DATA_DIR="data", LOG_LEVEL="ERROR")
+    assert (ended.status, ended.out) == (1, "")
+    assert str(desk.folder / "data") in ended.complaint
+    assert (desk.folder / "data/pg/data").exists()
+
+
+@pytest.mark.slow
+def test_a_path_too_long_for_the_copy_is_told_before_anything_is_done(
+    desk: Desk, older: dict[str, Any]
+) -> None:
+    path = (
+        desk.folder / "d" / ("d" * (85 - len(str(desk.folder / "d")) - 1))
+    )  # the longest that serves
+    path.parent.mkdir(0o711)
+    (desk.folder / "data").rename(path)
+    serves(desk, older, DATA_DIR=str(path))
+    before = sorted(path.rglob("*"))
+    ended = desk.run("upgrade-data", DATA_DIR=str(path), LOG_LEVEL="INFO", LOG_FORMAT="text")
+    assert (ended.status, ended.out) == (1, "")
+    assert "at least 8 bytes shorter" in ended.complaint
+    assert sorted(path.rglob("*")) == before
 
 
 @pytest.mark.programs

@@ -191,9 +191,9 @@ class Desk:
         self.services.append(Holder(process))
         return self.services[-1]
 
-    def refused(self, data_dir: Path, **how: Any) -> str:
+    def refused(self, data_dir: Path, *ways: str, **how: Any) -> str:
         """What a service says that cannot start."""
-        service = self.start(data_dir, **how)
+        service = self.start(data_dir, *ways, **how)
         _, said = service.process.communicate(timeout=60)
         assert service.process.returncode == 1, said
         assert "Traceback" not in said

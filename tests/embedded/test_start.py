@@ -1,6 +1,7 @@
 """The embedded PostgreSQL starts: for whom, as whom, and what it refuses to start on."""
 
 import os
+import signal
 import stat
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from embedded.desk import (
     postmaster,
     query,
 )
+from support.waiting import until
 
 
 class TestStart:
@@ -129,6 +131,21 @@ class TestStart:
         )
         assert len({query(service.url, identity) for service in services}) == 1
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("wanted", "least"), [(0, 100), (64, 100), (128, 128 + 10), (8192, 8202)]
+    )
+    def test_the_server_takes_the_connections_that_its_service_may_open_and_some_more(
+        self, desk: Desk, data_dir: Path, wanted: int, least: int
+    ) -> None:
+        service = desk.start(data_dir, f"connections={wanted}")
+        for_others = int(query(service.url, "SHOW superuser_reserved_connections"))
+        assert int(query(service.url, "SHOW max_connections")) - for_others >= least - 3
+        os.kill(postmaster(data_dir), signal.SIGKILL)  # its successor takes as many
+        until(lambda: not answers(service.url))
+        until(lambda: answers(service.url))
+        assert int(query(service.url, "SHOW max_connections")) >= least
+
     def test_a_path_too_long_for_a_socket_is_refused_with_its_length(self, desk: Desk) -> None:
         data_dir = desk.folder() / ("d" * 100)
         socket = f"{data_dir}/pg/data/.s.PGSQL.5432"
@@ -152,6 +169,29 @@ class TestStart:
         data_dir = desk.folder()
         data_dir.touch()
         assert "Set DATA_DIR" in desk.refused(data_dir)
+
+    @pytest.mark.parametrize("way", ["finds", "makes"])
+    def test_a_folder_that_is_closed_to_the_account_is_named_with_the_reason(
+        self, desk: Desk, data_dir: Path, way: str
+    ) -> None:
+        data_dir.chmod(0)
+        other = Desk(ACTORS[-1], desk.base, desk.room, desk.services)
+        try:
+            said = other.refused(data_dir, way)
+        finally:
+            data_dir.chmod(0o700)
+        assert str(data_dir) in said
+        assert "Permission denied" in said
+        assert len(said.splitlines()) == 1
+
+    @pytest.mark.parametrize("content", [b"", b"\xff\n"])
+    def test_a_cluster_that_does_not_say_its_version_is_refused_in_one_line(
+        self, desk: Desk, data_dir: Path, content: bytes
+    ) -> None:
+        (data_dir / "pg/data/PG_VERSION").write_bytes(content)
+        said = desk.refused(data_dir)
+        assert f"{data_dir}/pg/data/PG_VERSION holds no version" in said
+        assert len(said.splitlines()) == 1
 
     @pytest.mark.slow
     def test_a_server_that_does_not_start_says_why_and_starts_once_repaired(
@@ -178,3 +218,20 @@ class TestStart:
             )
             (broken / name).chmod(0o755)
         assert "broken" in desk.refused(data_dir, pg_bin=broken)
+
+    @pytest.mark.slow
+    def test_a_server_that_was_never_ready_is_given_up_though_its_keeper_was_killed(
+        self, desk: Desk
+    ) -> None:
+        # An account may kill the keeper only if it is its own.
+        other = Desk(ACTORS[-1], desk.base, desk.room, desk.services, desk.closed)
+        data_dir = other.folder()
+        killing = desk.base / "killing"
+        killing.mkdir()
+        once = "[ -e killed ] || { touch killed; kill -9 $PPID; }"
+        served = f"if [ $1 = -D ]; then cd {data_dir}; {once}; echo broken; exit 1; fi\n"
+        for name, instead in (("initdb", ""), ("postgres", served)):
+            (killing / name).write_text(f'#!/bin/sh\n{instead}exec {NEWEST / name} "$@"\n')
+            (killing / name).chmod(0o755)
+        assert "broken" in other.refused(data_dir, pg_bin=killing)
+        assert (data_dir / "killed").exists()

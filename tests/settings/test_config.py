@@ -10,7 +10,6 @@ from pathlib import Path
 import limits
 import pytest
 
-from todo_api.settings import cores as cores_of_machine
 from todo_api.settings.config import Config, default_text, variable
 from todo_api.settings.load import ConfigError, load
 
@@ -717,34 +716,6 @@ class TestPlainValues:
     )  # fmt: skip
     def test_nothing_else_is_a_host(self, refused: Refused, host: str) -> None:
         assert "must be an IP address" in refused("HOST", host)
-
-
-@pytest.mark.parametrize(
-    ("cores", "quota", "workers", "slots"),
-    [
-        (1, None, 1, 1),
-        (4, None, 4, 1),
-        (64, None, 8, 8),
-        (64, "max 100000", 8, 8),
-        (64, "200000 100000", 2, 1),  # as `docker run --cpus 2`
-        (64, "150000 100000", 2, 1),
-        (64, "50000 100000", 1, 1),
-        (2, "800000 100000", 2, 1),
-    ],
-)
-def test_the_defaults_suit_the_cores_that_a_machine_or_container_gives(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    cores: int,
-    quota: str | None,
-    workers: int,
-    slots: int,
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
-    monkeypatch.setattr(cores_of_machine, "CPU_QUOTA", tmp_path / "cpu.max")
-    if quota:
-        (tmp_path / "cpu.max").write_text(f"{quota}\n")
-    assert (Config().workers, Config().hashing_slots) == (workers, slots)
 
 
 def test_half_of_the_threads_hash_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,18 @@ def test_it_is_made_once_for_this_account_alone(kept: Path) -> None:
     assert list(kept.parent.iterdir()) == [kept]
 
 
+def test_it_belongs_to_the_owner_of_the_folder_even_when_root_makes_it(kept: Path) -> None:
+    if os.geteuid() == 0:  # others can make one in no folder of another account
+        os.chown(kept.parent, 4242, 4243)
+    made = made_secret(kept.parent)
+    found, folder = kept.stat(), kept.parent.stat()
+    assert found.st_uid == folder.st_uid
+    assert mode(kept) == 0o600
+    if os.geteuid() == 0:
+        assert found.st_gid == folder.st_gid
+    assert made_secret(kept.parent) == made
+
+
 def test_each_folder_has_another_one(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).mkdir()

@@ -11,11 +11,19 @@ from todo_api.embedded.programs import EmbeddedError, Programs, environment
 
 
 def major_of(data: Path) -> int | None:
-    """The major version of PostgreSQL that made the cluster; None when there is no cluster."""
+    """The major version of PostgreSQL that made the cluster; None when there is no cluster.
+
+    Raises EmbeddedError when the cluster does not say.
+    """
+    file = data / "PG_VERSION"
     try:
-        return int((data / "PG_VERSION").read_text())
+        return int(file.read_text())
     except FileNotFoundError:
         return None
+    except ValueError as error:  # also a UnicodeDecodeError
+        raise EmbeddedError(
+            f"{file} holds no version, so the database is damaged. Restore {data} from a backup."
+        ) from error
 
 
 def interrupted(data: Path) -> bool:

@@ -5,11 +5,13 @@ the process stays beside the server for as long as the server runs.
 
 Locks (flock) in the folder that holds the cluster:
     users.lock   held by every service as a shared lock; the keeper gets an exclusive one when all have gone
-    server.lock  held by the keeper; the file's text is the server's state: "", "ready" or "failed"
+    server.lock  held by the keeper; the file's text is the server's state: "not ready", "ready" or "failed"
 """
 
+import contextlib
 import ctypes
 import fcntl
+import mmap
 import os
 import signal
 import subprocess
@@ -18,7 +20,7 @@ import time
 from pathlib import Path
 
 PID_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")
-READY, FAILED = b"ready", b"failed"
+NOT_READY, READY, FAILED = b"not ready", b"ready", b"failed"
 
 # Given on the command line, where they override the cluster's configuration files.
 SETTINGS = {
@@ -27,7 +29,6 @@ SETTINGS = {
     # Relative to the cluster: no path to quote, and no parent folder that the server's account must reach.
     "unix_socket_directories": ".",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # PostgreSQL's error texts quote what users sent, and the service logs errors itself.
@@ -95,10 +96,13 @@ def _signal(pid: int, signum: int) -> bool:
     return True
 
 
-def _launch(postgres: str, data: Path, account: tuple[int, int] | None) -> subprocess.Popen[bytes]:
+def _launch(
+    postgres: str, data: Path, connections: str, account: tuple[int, int] | None
+) -> subprocess.Popen[bytes]:
     uid, gid = account or (None, None)
     command = [postgres, "-D", str(data)]
-    command += [word for pair in SETTINGS.items() for word in ("-c", "=".join(pair))]
+    settings = SETTINGS | {"max_connections": connections}
+    command += [word for pair in settings.items() for word in ("-c", "=".join(pair))]
     folder: tuple[int, ...] = ()
     if account and sys.platform == "linux":
         # A descriptor opened by root lets the account use a folder whose parent it can't enter.
@@ -147,13 +151,30 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def report(lock: int, state: bytes) -> None:
-    """Write the server's state into the lock file, where waiting services read it."""
-    os.ftruncate(lock, 0)
+    """Write the server's state into the lock file, where waiting services read it.
+
+    Written over the former one, so that a full disk has room for it.
+    """
     os.pwrite(lock, state, 0)
+    os.ftruncate(lock, len(state))
+
+
+def _reported(lock: int, state: bytes) -> bool:
+    """Whether the state could be written. The keeper goes on without: the server matters more."""
+    try:
+        report(lock, state)
+    except OSError:
+        return False
+    return True
 
 
 def _keep(
-    home: Path, lock: int, postgres: str, account: tuple[int, int] | None, served: bool
+    home: Path,
+    lock: int,
+    postgres: str,
+    connections: str,
+    account: tuple[int, int] | None,
+    served: mmap.mmap,
 ) -> None:
     """Run PostgreSQL while a service uses it; restart it when it dies."""
     data = home / "data"
@@ -163,28 +184,29 @@ def _keep(
     patience = time.monotonic() + (30 if (data / "postmaster.pid").exists() else 0)
     pause = 0.1
     while not try_lock(users, fcntl.LOCK_EX):
-        server, ready = None, False
+        server, ready, told = None, False, False
         try:
             settle(data)
-            server = _launch(postgres, data, account)
+            server = _launch(postgres, data, connections, account)
         except OSError as error:
-            sys.stderr.write(f"{postgres}: {error}\n")
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # of a full disk
+                os.write(2, os.fsencode(f"{postgres}: {error}\n"))
         # Polling, because no call can wait for a lock and a child at once without a race.
         while server and server.poll() is None:
             if try_lock(users, fcntl.LOCK_EX):
-                report(lock, b"")
+                _reported(lock, NOT_READY)
                 _stop(server)
                 break
             if not ready and _accepts(data, server.pid):
-                ready = served = True
+                ready, served[0] = True, True
                 pause = 0.1
-                report(lock, READY)
+            if ready and not told:
+                told = _reported(lock, READY)
             time.sleep(0.1 if ready else 0.01)
         else:
-            report(lock, b"")
-            if not served and time.monotonic() > patience:
-                report(lock, FAILED)
+            _reported(lock, NOT_READY)
+            if not served[0] and time.monotonic() > patience:
+                _reported(lock, FAILED)
                 return
             time.sleep(pause)
             pause = min(pause * 2, 5)
@@ -193,7 +215,7 @@ def _keep(
     fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def main(home: str, lock: str, postgres: str, *account: str) -> None:
+def main(home: str, lock: str, postgres: str, connections: str, *account: str) -> None:
     """Detach and run the keeper for `home` in a child process; start another if it is killed."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Ignored: the keeper ends with the last service, since a service that drains still needs the server.
@@ -201,16 +223,17 @@ def main(home: str, lock: str, postgres: str, *account: str) -> None:
     if os.fork():  # so that the keeper is not a child of the service
         os._exit(0)
     ids = (int(account[0]), int(account[1])) if account else None
-    served = False
+    served = mmap.mmap(-1, 1)  # whether the server was ready once: shared by all keepers
     while (Path(home) / "users.lock").exists():  # else somebody has deleted the folder
         keeper = os.fork()
         if not keeper:
-            _keep(Path(home), int(lock), postgres, ids, served)
+            _keep(Path(home), int(lock), postgres, connections, ids, served)
             return
-        if os.waitpid(keeper, 0)[1] == 0:
+        ended = os.waitpid(keeper, 0)[1]
+        # A keeper that failed, and was not killed, would fail again. But a server that was ready is kept up.
+        if ended == 0 or (os.WIFEXITED(ended) and not served[0]):
             return
-        served = True
-        report(int(lock), b"")
+        _reported(int(lock), NOT_READY)
         time.sleep(0.1)
 
 

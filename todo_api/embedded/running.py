@@ -21,34 +21,49 @@ from urllib.parse import quote
 from todo_api.embedded import keeper
 from todo_api.embedded.account import Account, choose_account, reachable
 from todo_api.embedded.cluster import create, interrupted, major_of
-from todo_api.embedded.home import UPGRADE_LOCK, kept, make_home, open_file, start_lock
+from todo_api.embedded.home import (
+    UPGRADE_LOCK,
+    kept,
+    make_home,
+    open_file,
+    start_lock,
+    wait_until_ready,
+)
 from todo_api.embedded.programs import EmbeddedError, Programs, environment, find_programs
 
 __all__ = ["EmbeddedError", "embedded_postgres", "serving_url"]
 
 log = logging.getLogger("todo_api.embedded")
 
+_LEAST_CONNECTIONS = 100
+_RESERVE = 20  # for the operator's commands and psql; three of these are for superusers alone
+
 
 @contextmanager
 def embedded_postgres(
-    data_dir: Path, pg_bin: Path | None = None, *, may_make: bool = True, upgrading: bool = False
+    data_dir: Path,
+    pg_bin: Path | None = None,
+    *,
+    may_make: bool = True,
+    connections: int = 0,
+    upgrading: bool = False,
 ) -> Iterator[str]:
     """Keep a PostgreSQL of `data_dir` running; yield the libpq URL of its database.
 
     The superuser and the database are both called `todo`. `pg_bin` is the folder of the programs to use
-    instead of the wheel's. Without `may_make` there has to be a database. Services on one folder share one
-    server; the last service that leaves waits until the server has stopped. A process that is forked inside
-    the block also keeps the server running until that process ends. Raises EmbeddedError when the server
-    can't run.
+    instead of the wheel's. Without `may_make` there has to be a database. A server that is started here takes
+    `connections` and some more, at least 100. Services on one folder share one server; the last service that
+    leaves waits until the server has stopped. A process that is forked inside the block also keeps the server
+    running until that process ends. Raises EmbeddedError when the server can't run.
     """
     home = data_dir.absolute() / "pg"
-    if not may_make and not (home / "data").exists() and not interrupted(home / "data"):
-        raise EmbeddedError(
-            f"there is no database in {data_dir}, and only `serve` and `migrate` make one. Set DATABASE_URL "
-            "to the database that you mean, or DATA_DIR to its folder."
-        )
     try:
-        users = _enter(home, pg_bin, upgrading=upgrading)
+        if not may_make and not (home / "data").exists() and not interrupted(home / "data"):
+            raise EmbeddedError(
+                f"there is no database in {data_dir}, and only `serve` and `migrate` make one. Set "
+                "DATABASE_URL to the database that you mean, or DATA_DIR to its folder."
+            )
+        users = _enter(home, pg_bin, connections, upgrading=upgrading)
     except OSError as error:
         raise EmbeddedError(
             f"The embedded PostgreSQL cannot use DATA_DIR {data_dir}: {error}. "
@@ -66,7 +81,7 @@ def serving_url(url: str) -> str:
     return f"{url}_serve"  # user=todo is its last word
 
 
-def _enter(home: Path, pg_bin: Path | None, *, upgrading: bool) -> int:
+def _enter(home: Path, pg_bin: Path | None, connections: int, *, upgrading: bool) -> int:
     """Start the server unless it runs; returns the descriptor of users.lock, which is held from then on."""
     data = home / "data"
     make_home(home)
@@ -83,10 +98,10 @@ def _enter(home: Path, pg_bin: Path | None, *, upgrading: bool) -> int:
                 if not data.exists():
                     log.info("first start: making a PostgreSQL %s in %s", programs.version, data)
                     create(home, programs, account, starting)
-                _start_keeper(home, lock, programs, account)
+                _start_keeper(home, lock, programs, connections, account)
                 os.close(lock)  # the keeper holds it now
                 lock = -1
-            _wait_until_ready(home)
+            wait_until_ready(home)
         except BaseException:
             os.close(users)
             raise
@@ -127,9 +142,11 @@ def _leave(home: Path, users: int) -> None:
             keeper.settle(home / "data")  # stop a server whose keeper was killed
 
 
-def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | None) -> None:
+def _start_keeper(
+    home: Path, lock: int, programs: Programs, connections: int, account: Account | None
+) -> None:
     """Run keeper.py as a separate process, which inherits the held `lock`."""
-    keeper.report(lock, b"")
+    keeper.report(lock, keeper.NOT_READY)
     with contextlib.suppress(FileNotFoundError):
         (home / "log").rename(home / "log.1")
     server_log = open_file(home / "log")
@@ -144,6 +161,7 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
                 home,
                 str(lock),
                 programs.folder / "postgres",
+                str(max(_LEAST_CONNECTIONS, connections + _RESERVE)),
                 *ids,
             ],
             stdin=subprocess.DEVNULL,
@@ -159,19 +177,3 @@ def _start_keeper(home: Path, lock: int, programs: Programs, account: Account | 
         raise EmbeddedError(f"The keeper of PostgreSQL did not start, see {home}/log.") from error
     finally:
         os.close(server_log)
-
-
-def _wait_until_ready(home: Path) -> None:
-    """Wait without a timeout while a keeper runs: a large database can take long to recover."""
-    notice = time.monotonic() + 10
-    while True:
-        alive = kept(home)
-        if (home / "server.lock").read_bytes() == keeper.READY:
-            return
-        if not alive:
-            words = (home / "log").read_text(errors="replace").splitlines()[-10:]
-            raise EmbeddedError("\n".join(["PostgreSQL did not start:", *words]))
-        if time.monotonic() > notice:
-            log.info("PostgreSQL is still starting, see %s/log", home)
-            notice += 10
-        time.sleep(0.01)

@@ -2,8 +2,9 @@
 
 The new cluster is made aside, in DATA_DIR/upgrade, and nobody else may use the old one meanwhile. When the
 new one is complete, it becomes pg/data-new, then pg/data becomes pg/data-OLD, and pg/data-new is pg/data.
-A call that is killed before leaves the old data in use. One that is killed in between is finished by the next
-call; meanwhile nobody makes a database in its place. The old cluster stays until the operator removes it.
+A call that is killed while pg/data is there leaves the old data in use, and the next call begins anew. One
+that is killed after is finished by the next call; meanwhile nobody makes a database in its place. The old
+cluster stays until the operator removes it.
 """
 
 import fcntl
@@ -12,12 +13,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from todo_api.embedded import keeper
 from todo_api.embedded.cluster import interrupted, major_of
-from todo_api.embedded.home import UPGRADE_LOCK, open_file
+from todo_api.embedded.home import UPGRADE_LOCK, check_path, open_file
 from todo_api.embedded.programs import EmbeddedError, Programs, environment, find_programs
 from todo_api.embedded.running import embedded_postgres
 
@@ -32,6 +33,13 @@ def upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path |
     `old_bin` has the programs of the version that it is in, unless the wheel has them. Returns the folder of
     the old cluster, which is kept; None when there is nothing to do. Raises EmbeddedError.
     """
+    try:
+        return _upgrade(data_dir, pg_bin, old_bin)
+    except OSError as error:
+        raise EmbeddedError(f"the database in {data_dir} cannot be upgraded: {error}.") from error
+
+
+def _upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path | None:
     home, aside = data_dir.absolute() / "pg", data_dir.absolute() / ASIDE
     old = major_of(home / "data") or _of_interrupted(home)
     if old is None:
@@ -39,7 +47,7 @@ def upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path |
     new = find_programs(pg_bin, None)
     kept = home / f"data-{old}"
     with _alone(home):
-        if not (home / "data-new").exists():
+        if not interrupted(home / "data"):
             if new.major == old:
                 return None
             if new.major < old:
@@ -48,12 +56,16 @@ def upgrade(data_dir: Path, pg_bin: Path | None, old_bin: Path | None) -> Path |
                 )
             if kept.exists():
                 raise EmbeddedError(f"{kept} is there already. Remove it, or move it away.")
-            shutil.rmtree(aside, ignore_errors=True)  # left by a call that was killed
+            check_path(aside / "pg")  # longer than that of the data: told before anything is done
+            # Left by a call that was killed. The old data may have been written to since, so no copy of it
+            # is of use, however complete.
+            for left in (home / "data-new", aside):
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(left)
             _copy(data_dir, aside, find_programs(old_bin, old), new)
             os.sync()
             (aside / "pg/data").rename(home / "data-new")
             _sync(home)
-        if (home / "data").exists():
             (home / "data").rename(kept)
         (home / "data-new").rename(home / "data")
         _sync(home)

@@ -63,6 +63,9 @@ def _make(kept: Path) -> None:
         with os.fdopen(descriptor, "w") as file:
             file.write(f"{secrets.token_urlsafe(_BYTES)}\n")
             file.flush()
+            if os.geteuid() == 0:  # the folder's owner has to read it, too
+                above = kept.parent.stat()
+                os.fchown(descriptor, above.st_uid, above.st_gid)
             os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):
             os.link(fresh, kept)  # the first service wins, and no service ever reads half a file

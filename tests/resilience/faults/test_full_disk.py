@@ -1,9 +1,10 @@
-"""PostgreSQL's disk is full, that of its tables or that of its log: nothing is half-written, nothing lost.
+"""PostgreSQL's disk is full, that of its tables, of its log or of DATA_DIR: nothing is half-written or lost.
 
 A small tmpfs is filled to its last byte, so these tests run as root.
 """
 
 import errno
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from resilience.faults.writers import Writers
+from support.command import ACCOUNT, a_desk, processes_in
 from support.live_service import LiveService, live_service
 from support.postgres.server import Server, a_server
 from support.waiting import at_most, until
@@ -139,3 +141,39 @@ def test_a_full_disk_of_the_write_ahead_log_ends_postgresql_and_loses_nothing(
         " each has written again within",
         f"{writers.statuses[503]}; {recovered_s:.1f} s",
     )
+
+
+@pytest.mark.parametrize("state", ["not ready", ""])
+def test_on_a_full_disk_the_embedded_postgresql_says_so_and_starts_when_there_is_room(
+    state: str,
+) -> None:
+    with a_desk() as desk:
+        data_dir = desk.folder / "data"
+        data_dir.mkdir()
+        mounted = ["mount", "-t", "tmpfs", "-o", "size=200m,mode=0700", "todo-api-test", data_dir]
+        subprocess.run(mounted, check=True)
+        try:
+            settings = {"DATA_DIR": str(data_dir), "PORT": "0", "LOG_LEVEL": "ERROR"}
+            service = desk.start("serve", **settings).ready()
+            session = service.call("POST", "/api/auth/signup", ACCOUNT)[1]["data"]
+            assert service.end(signal.SIGTERM).status == 0
+            until(lambda: not processes_in(desk.folder))
+            # Version 1.0.0 emptied the file, and the keeper then had no room to write into it.
+            (data_dir / "pg/server.lock").write_text(state)
+            with filled(data_dir):
+                refused = desk.run("serve", **settings)
+                assert (refused.status, refused.out) == (1, "")
+                assert "Traceback" not in refused.err
+                said = "0 bytes are free" if state else "No space left on device"
+                assert said in refused.err
+                assert str(data_dir) in refused.err
+            until(lambda: not processes_in(desk.folder))
+            service = desk.start("serve", **settings).ready()
+            assert service.titles(session) == []
+            assert service.end(signal.SIGTERM).status == 0
+            until(lambda: not processes_in(desk.folder))
+        finally:
+            for command in desk.commands:
+                command.clear_away()
+            until(lambda: not processes_in(desk.folder))
+            subprocess.run(["umount", data_dir], check=True)
