@@ -201,7 +201,10 @@ def database(config: Config, *, may_make: bool) -> Iterator[Urls]:
     # For what the URL leaves open, libpq reads the environment: PGHOSTADDR would lead to another server.
     for name in [name for name in os.environ if re.match("PG[A-Z]", name)]:
         del os.environ[name]
-    with embedded_postgres(config.data_dir, config.pg_bin, may_make=may_make) as url:
+    wanted = config.workers * config.connections
+    with embedded_postgres(
+        config.data_dir, config.pg_bin, may_make=may_make, connections=wanted
+    ) as url:
         if (
             may_make
         ):  # another command says in its result where it worked, and has one line for an error

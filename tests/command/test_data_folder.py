@@ -334,3 +334,13 @@ def test_a_folder_that_cannot_be_used_is_one_line(desk: Desk) -> None:
     ended = desk.run("serve", DATA_DIR="file", LOG_LEVEL="ERROR")
     assert (ended.status, ended.out) == (1, "")
     assert "DATA_DIR" in ended.complaint
+
+
+@pytest.mark.slow
+def test_the_server_has_room_for_the_connections_of_all_workers(kept: Kept) -> None:
+    settings = {"WORKERS": "16", "THREADS": "16", "PORT": "0", "DATA_DIR": str(kept.data_dir)}
+    service = kept.desk.start("serve", **settings).ready()
+    with psycopg.connect(owner_url(kept)) as connection:
+        [most] = connection.execute("SHOW max_connections").fetchone() or [""]
+    assert int(most) > 16 * 8
+    assert service.end(signal.SIGTERM).status == 0
