@@ -142,6 +142,7 @@ _EVERY_ROW = {
     "before_sign_in/delete_account",
     "before_sign_in/fullest_users",
     "before_sign_in/lift_revisions",
+    "before_sign_in/users_without_counter",
 }
 # At most 50 sign-ins, 64 sessions of one, 100 networks and 100 new tasks are sorted; and the events of one
 # moment. That is not worth an index. All tasks of a user are sorted once, for what has changed, and for

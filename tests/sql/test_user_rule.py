@@ -122,6 +122,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "set_read_write",
             "try_migration_lock",
             "unusable_indexes",
+            "users_without_counter",
             "who_may_create",
         )
     }
