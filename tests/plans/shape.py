@@ -197,7 +197,7 @@ _FILTERS = {
         "((network)::inet <> ",
     ),
     "api_tokens/create": ("(expires_at > now())", "(event = "),
-    "api_tokens/delete": ("(expires_at > now())",),
+    "api_tokens/delete": ("(expires_at > now())", "(event = "),
     "api_tokens/delete_expired": ("(expires_at <= now())",),
     "api_tokens/list": ("(expires_at > now())",),
     "tasks/changes": ("((revision > ",),
