@@ -1,26 +1,76 @@
--- What should have been removed hours ago, and is still there. It counts no further than `most`.
+-- What should have been removed hours ago, and is still there, but for rate_limits (overdue_rate_limits). It counts no
+-- further than `most`.
 --
 -- Why here:   an operator's check looks at it as todo_auth, which sees what has expired; nobody is signed in
 -- Parameters: days   how long events are kept; 0: for ever
 --             most   how many are counted of each kind
--- Returns:    sessions           that expired more than 3 hours ago
---             idempotency_keys   that are older than 27 hours
---             auth_events        that are 3 hours older than they should be
--- Index:      sessions_by_expiry, idempotency_keys_by_time, auth_events_pkey
+-- Returns:    kind     the table, if any of its rows should have gone 3 hours ago
+--             number   how many
+-- Index:      sessions_by_expiry, api_tokens_by_expiry, idempotency_keys_by_time, batch_results_by_time,
+--             sign_in_networks_by_day, deleted_tasks_by_time, reset_codes_by_expiry, invites_by_expiry,
+--             auth_events_pkey
 -- Locks:      none
-WITH old_sessions AS (
-    SELECT expires_at
+WITH late_sessions AS (
+    SELECT 'sessions'::text AS kind
     FROM sessions
     WHERE expires_at <= now() - interval '3 hours'
     ORDER BY expires_at
     LIMIT %(most)s::integer
 ),
 
-old_keys AS (
-    SELECT created_at
+late_tokens AS (
+    SELECT 'api_tokens'::text AS kind
+    FROM api_tokens
+    WHERE expires_at <= now() - interval '3 hours'
+    ORDER BY expires_at
+    LIMIT %(most)s::integer
+),
+
+late_keys AS (
+    SELECT 'idempotency_keys'::text AS kind
     FROM idempotency_keys
     WHERE created_at <= now() - interval '27 hours'
     ORDER BY created_at
+    LIMIT %(most)s::integer
+),
+
+late_results AS (
+    SELECT 'batch_results'::text AS kind
+    FROM batch_results
+    WHERE created_at <= now() - interval '27 hours'
+    ORDER BY created_at
+    LIMIT %(most)s::integer
+),
+
+late_networks AS (
+    SELECT 'sign_in_networks'::text AS kind
+    FROM sign_in_networks
+    WHERE seen_on < ((now() - interval '3 hours') AT TIME ZONE 'UTC')::date - 90
+    ORDER BY seen_on
+    LIMIT %(most)s::integer
+),
+
+late_deletions AS (
+    SELECT 'deleted_tasks'::text AS kind
+    FROM deleted_tasks
+    WHERE deleted_at <= now() - interval '30 days 3 hours'
+    ORDER BY deleted_at
+    LIMIT %(most)s::integer
+),
+
+late_codes AS (
+    SELECT 'reset_codes'::text AS kind
+    FROM reset_codes
+    WHERE expires_at <= now() - interval '3 hours'
+    ORDER BY expires_at
+    LIMIT %(most)s::integer
+),
+
+late_invites AS (
+    SELECT 'invites'::text AS kind
+    FROM invites
+    WHERE expires_at <= now() - interval '3 hours'
+    ORDER BY expires_at
     LIMIT %(most)s::integer
 ),
 
@@ -31,27 +81,44 @@ first_events AS (
     LIMIT %(most)s::integer
 ),
 
-of_sessions AS (
-    SELECT pg_catalog.count(old_sessions.expires_at) AS found
-    FROM old_sessions
-),
-
-of_keys AS (
-    SELECT pg_catalog.count(old_keys.created_at) AS found
-    FROM old_keys
-),
-
-of_events AS (
-    SELECT pg_catalog.count(first_events.occurred_at) AS found
+late_events AS (
+    SELECT 'auth_events'::text AS kind
     FROM first_events
     WHERE first_events.occurred_at <= now() - pg_catalog.make_interval(days => %(days)s::integer, hours => 3)
         AND %(days)s::integer > 0
+),
+
+late AS (
+    SELECT late_sessions.kind
+    FROM late_sessions
+    UNION ALL
+    SELECT late_tokens.kind
+    FROM late_tokens
+    UNION ALL
+    SELECT late_keys.kind
+    FROM late_keys
+    UNION ALL
+    SELECT late_results.kind
+    FROM late_results
+    UNION ALL
+    SELECT late_networks.kind
+    FROM late_networks
+    UNION ALL
+    SELECT late_deletions.kind
+    FROM late_deletions
+    UNION ALL
+    SELECT late_codes.kind
+    FROM late_codes
+    UNION ALL
+    SELECT late_invites.kind
+    FROM late_invites
+    UNION ALL
+    SELECT late_events.kind
+    FROM late_events
 )
 
 SELECT
-    of_sessions.found AS sessions,
-    of_keys.found AS idempotency_keys,
-    of_events.found AS auth_events
-FROM of_sessions
-CROSS JOIN of_keys
-CROSS JOIN of_events
+    late.kind,
+    pg_catalog.count(late.kind) AS number
+FROM late
+GROUP BY late.kind

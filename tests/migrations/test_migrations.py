@@ -134,6 +134,21 @@ def test_newest_and_rollback_go_from_the_newest_on(url: str) -> None:
     assert newest(url, 1) == [IDS[-3]]
 
 
+def test_a_database_that_was_never_migrated_stays_as_it_is(url: str) -> None:
+    """It may be somebody else's, by a mistake in the URL."""
+
+    def tables() -> list[tuple[Any, ...]]:
+        with psycopg.connect(url) as connection:
+            return connection.execute(
+                "SELECT schemaname, tablename FROM pg_tables"
+                " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            ).fetchall()
+
+    for work in (lambda: newest(url, 3), lambda: rollback(url)):
+        assert work() == []
+        assert tables() == []
+
+
 @pytest.mark.slow
 def test_no_account_or_host_is_written_into_the_database(
     url: str, monkeypatch: pytest.MonkeyPatch

@@ -48,6 +48,7 @@ _AS_OPERATOR = {
         "overdue_rows",
         "record_by_operator",
         "take_turn_of_user",
+        "users_without_counter",
         "void_reset_code",
     )
 }

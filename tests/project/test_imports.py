@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "server": {"body", "observability", "processes", "web"},
     "processes": {"observability"},
     "observability": {"database", "docs", "upkeep", "web"},
-    "operator": {"auth", "upkeep", "web"},
+    "operator": {"auth", "database", "upkeep", "web"},
     "upkeep": {"auth", "database", "settings"},
     "auth": {"attempts", "body", "database", "docs", "web"},
     "attempts": {"body", "database", "settings", "web"},

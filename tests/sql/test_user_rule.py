@@ -92,6 +92,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "narrow_login",
             "one_shard_at_a_time",
             "own_password",
+            "overdue_rate_limits",
             "overdue_rows",
             "pin_settings",
             "planted",
@@ -122,6 +123,7 @@ def test_the_exceptions_are_these_and_no_others() -> None:
             "set_read_write",
             "try_migration_lock",
             "unusable_indexes",
+            "users_without_counter",
             "who_may_create",
         )
     }

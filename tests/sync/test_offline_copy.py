@@ -5,6 +5,8 @@ import random
 import sys
 import urllib.error
 from collections.abc import Callable, Iterator
+from email.message import Message
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -145,6 +147,132 @@ def test_a_lost_answer_does_nothing_twice(
     titles = sorted(one["title"] for one in listed(client, user).values())
     assert titles == ["Another"]
     assert again.tasks() == listed(client, user)
+
+
+def test_an_operation_of_the_wrong_shape_is_refused_and_the_others_are_sent(
+    device: Callable[[str], Any], client: LiveClient, user: LiveUser
+) -> None:
+    phone = device("phone")
+    known = phone.create(title="Known")
+    phone.sync()
+    first = phone.create(title="First")
+    empty = phone.create(title="")
+    phone.update(known, notes="x" * 4001)
+    phone.complete(known)
+    phone.update(empty, title="on an empty one")
+    last = phone.create(title="Last", priority=2)
+    refused = phone.sync()
+    assert {code for _, code in refused} == {"validation-error"}
+    assert [(one["op"], one["id"]) for one, _ in refused] == [
+        *(("create", empty), ("update", empty)),
+        *(("update", known), ("complete", known)),
+    ]
+    assert phone.sync() == []
+    assert phone.tasks() == listed(client, user)
+    assert phone.tasks().keys() == {known, first, last}
+    assert phone.tasks()[known]["notes"] is None
+
+
+def test_a_batch_with_nothing_right_is_refused_and_what_is_behind_it_is_sent(
+    device: Callable[[str], Any], client: LiveClient, user: LiveUser
+) -> None:
+    phone = device("phone")
+    for number in range(100):
+        phone.create(title="Coloured", colour=number)
+    behind = phone.create(title="Behind")
+    assert len(phone.sync()) == 100
+    assert listed(client, user).keys() == phone.tasks().keys() == {behind}
+
+
+def test_an_operation_that_is_too_large_is_refused_and_what_is_behind_it_is_sent(
+    device: Callable[[str], Any], client: LiveClient, user: LiveUser
+) -> None:
+    phone = device("phone")
+    large = phone.create(title="Large", notes="x" * 600_000)
+    behind = phone.create(title="Behind")
+    assert [(one["id"], code) for one, code in phone.sync()] == [(large, "payload-too-large")]
+    assert listed(client, user).keys() == phone.tasks().keys() == {behind}
+
+
+def test_what_refuses_all_is_raised_and_nothing_that_waits_is_lost(
+    device: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = device("phone")
+    ids = {phone.create(title="One"), phone.create(title="Two")}
+    ask = phone._ask
+    for status, body in (
+        (422, b'{"code": "idempotency-key-reused"}'),
+        (413, b"<html>"),
+        (503, b""),
+    ):
+
+        def refuse(*arguments: Any, status: int = status, body: bytes = body) -> Any:
+            raise urllib.error.HTTPError("", status, "", Message(), BytesIO(body))
+
+        monkeypatch.setattr(phone, "_ask", refuse)
+        with pytest.raises(urllib.error.HTTPError):
+            phone.sync()
+    monkeypatch.setattr(phone, "_ask", ask)
+    assert phone.tasks().keys() == ids
+    assert phone.sync() == []
+    assert phone.tasks().keys() == ids
+
+
+def test_a_refusal_is_told_though_the_connection_is_lost_after_it(
+    device: Callable[[str], Any],
+    client: LiveClient,
+    user: LiveUser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phone = device("phone")
+    wrong, right = phone.create(title=""), phone.create(title="Right")
+    ask = phone._ask
+
+    def lose_changes(path: str, *rest: Any) -> Any:
+        if "changes" in path:
+            raise urllib.error.URLError("the connection was lost")
+        return ask(path, *rest)
+
+    monkeypatch.setattr(phone, "_ask", lose_changes)
+    with pytest.raises(OSError, match="lost"):
+        phone.sync()
+    again = device("phone")  # after a crash
+    assert [one["id"] for one, _ in again.sync()] == [wrong]
+    assert again.sync() == []
+    assert again.tasks().keys() == listed(client, user).keys() == {right}
+
+
+def test_what_is_sent_again_when_its_key_is_forgotten_is_refused_or_the_same(
+    device: Callable[[str], Any],
+    client: LiveClient,
+    user: LiveUser,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phone = device("phone")
+    changed, done, gone = (phone.create(title=title) for title in ("Changed", "Done", "Gone"))
+    phone.sync()
+    phone.update(changed, title="Twice?")
+    phone.complete(done)
+    phone.delete(gone)
+    made = phone.create(title="Made")
+    ask = phone._ask
+
+    def lose(path: str, *rest: Any) -> Any:
+        ask(path, *rest)
+        raise urllib.error.URLError("the connection was lost")
+
+    monkeypatch.setattr(phone, "_ask", lose)
+    with pytest.raises(OSError, match="lost"):
+        phone.sync()
+    before = listed(client, user)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+    again = device("phone")
+    refused = {one["id"]: code for one, code in again.sync()}
+    assert refused == {changed: "revision-conflict", gone: "not-found"}
+    assert again.tasks() == listed(client, user) == before
+    assert before[made]["title"] == "Made"
 
 
 def test_a_copy_that_is_too_old_starts_over_and_keeps_what_waits(

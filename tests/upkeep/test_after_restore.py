@@ -60,6 +60,54 @@ def test_without_it_a_client_would_miss_a_change_and_with_it_the_client_starts_o
     assert [one["title"] for one in found["data"]["tasks"]] == ["later"]
 
 
+def without_counter(superuser: Superuser, *users: Account) -> None:
+    """As an operator adds an account."""
+    for user in users:
+        superuser.execute("DELETE FROM task_counts WHERE user_id = %s", [user.id])
+
+
+def test_a_user_whose_first_task_was_lost_starts_over_too(
+    ann: Account, superuser: Superuser, database_url: str, backup: Callable[[], Callable[[], None]]
+) -> None:
+    without_counter(superuser, ann)
+    restore = backup()
+    lost = [ann.add(f"lost {number}") for number in range(5)]
+    known = changes(ann).json["meta"]["revision"]
+    tag = ann.get(ann.tasks).headers["ETag"]
+    assert known == len(lost)
+    restore()
+    assert after_restore(database_url) == 1
+    answer = changes(ann, f"?since={known}")
+    assert (answer.status_code, answer.json["code"]) == (410, "sync-expired")
+    after = [ann.add(f"after {number}")["id"] for number in range(5)]
+    assert changes(ann, f"?since={known}").status_code == 410
+    assert ann.get(ann.tasks, headers={"If-None-Match": tag}).status_code == 200
+    assert [task["id"] for task in changes(ann).json["data"]["tasks"]] == after
+
+
+def test_all_users_without_a_counter_are_found_and_what_they_hold_is_counted(
+    ann: Account, bob: Account, superuser: Superuser, database_url: str
+) -> None:
+    kept = [ann.add("kept"), ann.add("too")]
+    without_counter(superuser, ann, bob)
+    assert after_restore(database_url) == 2
+    found = changes(ann).json
+    assert [task["id"] for task in found["data"]["tasks"]] == [task["id"] for task in kept]
+    assert changes(bob).json["meta"]["revision"] >= 10_000_000
+
+
+def test_a_user_whose_turn_does_not_come_is_no_reason_to_lift_the_others_alone(
+    ann: Account, superuser: Superuser, database_url: str
+) -> None:
+    without_counter(superuser, ann)
+    with psycopg.connect(database_url) as request:
+        turn = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+        request.execute(turn, [ann.id])
+        with pytest.raises(OperatorError, match=r"LockNotAvailable \(55P03\).*run it again"):
+            after_restore(database_url)
+    assert after_restore(database_url) == 1
+
+
 def test_no_tag_of_the_lost_time_is_good(
     ann: Account, database_url: str, backup: Callable[[], Callable[[], None]]
 ) -> None:

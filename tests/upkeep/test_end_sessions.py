@@ -86,6 +86,27 @@ def test_no_renewal_that_is_under_way_survives(
     assert superuser.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
 
 
+def test_it_is_done_again_after_a_deadlock_with_a_request(
+    ann: Account, bob: Account, database_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    """The request holds a session that the command waits for, and asks for one that the command holds."""
+    order = "SELECT user_id FROM sessions ORDER BY ctid"
+    first, last = (user for (user,) in superuser.execute(order).fetchall())
+    with ThreadPoolExecutor(1) as threads:
+        with psycopg.connect(database_url) as request:
+            # It is the command that looks for a deadlock, and so the one that loses it.
+            request.execute("SET LOCAL deadlock_timeout = '1h'")
+            held = "SELECT FROM sessions WHERE user_id = %s FOR UPDATE"
+            request.execute(held, [last])
+            ended = threads.submit(end_sessions, database_url)
+            waits = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            until(lambda: superuser.execute(waits).rowcount)
+            request.execute(held, [first])
+        assert ended.result() == (2, 2)
+    for account in (ann, bob):
+        assert account.get(account.tasks).status_code == 401
+
+
 def test_it_is_recorded_as_a_logout_of_each_user(
     client: FlaskClient,
     ann: Account,

@@ -16,6 +16,7 @@ from support.live_service import live_service
 from support.signed_up import HASH, create_once, sign_up
 from support.waiting import until
 from todo_api.database.data import Database
+from todo_api.upkeep import housekeeping
 from todo_api.upkeep.housekeeping import SWEEPS, Housekeeper, PruneError, prune
 
 pytestmark = [pytest.mark.pooled, pytest.mark.partitioned]
@@ -360,6 +361,63 @@ def service(database_url: str, admin: Superuser) -> Iterator[str]:
     admin.execute("CREATE ROLE prunes LOGIN IN ROLE todo_app")
     yield make_conninfo(database_url, user="prunes")
     admin.execute("DROP ROLE prunes")
+
+
+def test_the_command_tries_again_what_a_request_holds_for_a_moment(
+    database_url: str,
+    superuser: Superuser,
+    rows: Callable[[], dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = rows()
+    let_expire(superuser)
+    with psycopg.connect(database_url) as request:
+        request.execute("SELECT FROM sessions WHERE expires_at < now() FOR UPDATE")
+        # the pause after the first try: the others have gone by then, and the request ends
+        seen = []
+        monkeypatch.setattr(
+            housekeeping, "_pause", lambda: (seen.append(rows()), request.rollback())
+        )
+        assert prune(database_url, 90) == dict.fromkeys(KINDS, 1)
+        assert seen == [left | {"sessions": left["sessions"] + 1}]
+    assert rows() == left
+
+
+def test_the_command_says_what_is_left_because_it_is_held_and_removes_the_rest(
+    command: Callable[..., int],
+    database_url: str,
+    superuser: Superuser,
+    rows: Callable[[], dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(housekeeping, "_pause", lambda: None)
+    left = rows()
+    let_expire(superuser)
+    with psycopg.connect(database_url) as request:
+        request.execute("SELECT FROM sessions WHERE expires_at < now() FOR UPDATE")
+        request.execute("SELECT FROM invites WHERE expires_at < now() FOR UPDATE")
+        assert command() == 1
+        request.rollback()
+    kept = {kind: left[kind] + 1 for kind in ("sessions", "invites")}
+    assert rows() == left | kept
+    said = capsys.readouterr().err
+    assert "Left are sessions, invites: LockNotAvailable (55P03). Something holds rows" in said
+    assert "migrate" not in said
+    assert "Removed sessions: 0, api_tokens: 1, " in said
+    assert command() == 0
+    assert rows() == left
+
+
+def test_the_command_removes_the_rest_without_a_statement_s_function(
+    database_url: str, superuser: Superuser, rows: Callable[[], dict[str, int]]
+) -> None:
+    left = rows()
+    let_expire(superuser)
+    superuser.execute("DROP FUNCTION sweep_idempotency_keys")
+    with pytest.raises(PruneError, match=r"Left are idempotency_keys: .*42883.*todo-api migrate"):
+        prune(database_url, 90)
+    assert rows() == left | {"idempotency_keys": left["idempotency_keys"] + 1}
 
 
 def test_a_database_without_the_schema_is_named_as_the_reason(empty_database_url: str) -> None:

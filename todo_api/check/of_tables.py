@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from todo_api.check.of_machine import in_bytes
 from todo_api.settings.config import Config
 from todo_api.upkeep.findings import Finding, error, ok, warning
+from todo_api.upkeep.housekeeping import SWEEPS
 from todo_api.upkeep.made_objects import shipped_names
 from todo_api.upkeep.probe import Probe
 
@@ -75,11 +76,12 @@ def housekeeping(probe: Probe) -> Iterator[Finding]:
 def overdue(probe: Probe, config: Config) -> Iterator[Finding]:
     """Whether rows are left that should have gone."""
     days = config.events_days
-    [counts] = probe.ask("overdue_rows", as_todo_auth=True, days=days, most=_COUNTED)
+    late = dict(probe.ask("overdue_rows", as_todo_auth=True, days=days, most=_COUNTED))
+    [(late["rate_limits"],)] = probe.ask("overdue_rate_limits", most=_COUNTED)
     left = [
         f"{name} ({_COUNTED} or more)" if count >= _COUNTED else f"{name} ({count})"
-        for name, count in zip(("sessions", "idempotency_keys", "auth_events"), counts, strict=True)
-        if count
+        for name in SWEEPS
+        if (count := late.get(name, 0))
     ]
     if left:
         told = f"expired rows are left in {', '.join(left)}"

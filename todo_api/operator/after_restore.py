@@ -1,6 +1,10 @@
 """The operator's command after a restore: clients that keep a copy start over."""
 
-from todo_api.upkeep.as_operator import as_operator
+from contextlib import closing, suppress
+
+from todo_api.database.calls import Call, SessionEnded, StatementFailed, Unavailable
+from todo_api.database.data import Database
+from todo_api.upkeep.as_operator import OperatorError, as_operator
 
 # More changes than one user can have made between a backup and the moment when the database was lost: one in
 # each second of 115 days.
@@ -14,5 +18,23 @@ def after_restore(url: str) -> int:
     over once more.
     """
     with as_operator(url) as operator:
+        # Their first task may have been lost, and what counted their revisions with it.
+        without = operator.run(lambda ask: ask("users_without_counter"))
+        _open_counters(url, [user_id for (user_id,) in without])
         [(users,)] = operator.run(lambda ask: ask("lift_revisions", by=LOST_REVISIONS))
         return int(users)
+
+
+def _open_counters(url: str, users: list[str]) -> None:
+    """Give each user a counter as their own request would: the operator's role may not add one."""
+    try:
+        # Not prepared: an old pooler may not support preparing.
+        with closing(Database(url, connections=1, prepared_statements=False)) as database:
+            for user_id in users:
+                with suppress(SessionEnded):  # the user was deleted meanwhile
+                    calls = (Call("users/take_turn"), Call("tasks/open_counter"))
+                    database.before_sign_in(*calls, user_id=user_id)
+    except (Unavailable, StatementFailed) as error:
+        raise OperatorError(
+            f"not every user could be given a counter: {error}. Nothing was lifted yet: run it again"
+        ) from error

@@ -2,11 +2,9 @@
 
 import uuid
 
-import psycopg
-from psycopg import IsolationLevel, errors
-
 from todo_api.auth.schemas import clean_email
-from todo_api.upkeep.asking import asking, place
+from todo_api.upkeep.as_operator import OperatorError, as_operator
+from todo_api.upkeep.asking import Ask
 
 _AGAIN = 10  # so that users who log in all the time can't keep the command from its end
 
@@ -22,35 +20,26 @@ def end_sessions(url: str, email: str | None = None) -> tuple[int, int]:
     one transaction without the timeouts of a request: a million sessions take longer.
     """
     try:
-        with asking(url) as (connection, ask):
-            connection.isolation_level = IsolationLevel.READ_COMMITTED
-            connection.read_only = False
-            ask("pin_settings", until_commit=True)
-            ask("become_todo_auth")
-            user_id = None
-            if email is not None:
-                found = ask("find_user", user_id=None, email=_as_stored(email))
-                if not found:
-                    raise EndError(
-                        f"there is no account with this address in the database {place(connection)}"
-                    )
-                user_id = found[0][0]
-            ended = {"user_id": user_id, "request_id": str(uuid.uuid4())}
-            [(sign_ins, users)] = ask("end_sessions", **ended)
-            # What was renewed while its session was waited for was not seen.
-            for _ in range(_AGAIN):
-                if ask("end_sessions", **ended) == [(0, 0)]:
-                    break
-            return sign_ins, users
-    except errors.InsufficientPrivilege as error:
-        raise EndError(
-            f"the database refused: {error.diag.message_primary}. It needs the login that migrates "
-            "(MIGRATE_URL), after `todo-api migrate`"
-        ) from error
-    except psycopg.Error as error:
-        reason = (error.diag.message_primary or str(error)).splitlines()[0]
-        what = "can't be reached" if error.sqlstate is None else "can't be used"
-        raise EndError(f"the database {what}: {reason}") from error
+        with as_operator(url) as operator:
+            return operator.run(lambda ask: _end(ask, email, operator.place))
+    except OperatorError as error:
+        raise EndError(str(error)) from error
+
+
+def _end(ask: Ask, email: str | None, place: str) -> tuple[int, int]:
+    user_id = None
+    if email is not None:
+        found = ask("find_user", user_id=None, email=_as_stored(email))
+        if not found:
+            raise EndError(f"there is no account with this address in the database {place}")
+        user_id = found[0][0]
+    ended = {"user_id": user_id, "request_id": str(uuid.uuid4())}
+    [(sign_ins, users)] = ask("end_sessions", **ended)
+    # What was renewed while its session was waited for was not seen.
+    for _ in range(_AGAIN):
+        if ask("end_sessions", **ended) == [(0, 0)]:
+            break
+    return sign_ins, users
 
 
 def _as_stored(email: str) -> str:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+from psycopg import errors
+
 from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
@@ -14,7 +16,16 @@ from todo_api.database.pool import why_unreachable
 BATCH = 1000  # rows that one transaction removes: a few milliseconds
 FIRST_LOOK_S = (5, 10)  # soon, for a service that never runs for an hour; but not during the start
 LOOK_S = (240, 600)  # whether a sweep is due: a round trip that mostly finds it is not
-
+# `prune` tries again what is in use, for longer than a request may hold a row: each try waits 200 ms too.
+_TRIES = 12
+_PAUSE_S = 0.8
+_IN_USE = (
+    errors.LockNotAvailable,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.QueryCanceled,
+)
+_NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
 # What is removed, by its table. A new kind is a line here and a statement; and a function in a migration, if
 # the rows are those of users, which the service's role must not delete.
 SWEEPS = {
@@ -93,22 +104,54 @@ class Housekeeper:
 
 
 def prune(url: str, events_days: int) -> dict[str, int]:
-    """Remove all that has expired, at once; returns how many rows, by kind. Raises PruneError."""
+    """Remove all that has expired, at once; returns how many rows, by kind. Raises PruneError.
+
+    What can't be removed ends nothing: the other kinds go first, and what is only in use is tried again.
+    """
     if reason := why_unreachable(url):
         raise PruneError(f"the database can't be reached: {reason}")
-    found = dict.fromkeys(SWEEPS, 0)
-    try:
-        # Not prepared: an old pooler may not support preparing.
-        with closing(Database(url, connections=1, prepared_statements=False)) as database:
-            for kind, call in _calls(events_days):
-                for rows in _batches(database, call):
-                    found[kind] += rows
-    except (Unavailable, StatementFailed) as error:
-        raise PruneError(
-            f"the database can't be pruned: {error}. Has it been migrated (`todo-api migrate`)? "
-            f"Removed {in_words(found)}"
-        ) from error
+    found, again = dict.fromkeys(SWEEPS, 0), dict(_calls(events_days))
+    left: dict[str, Exception] = {}
+    # Not prepared: an old pooler may not support preparing.
+    with closing(Database(url, connections=1, prepared_statements=False)) as database:
+        for tries_left in reversed(range(_TRIES)):
+            for kind, call in again.items():
+                left.pop(kind, None)
+                try:
+                    for rows in _batches(database, call):
+                        found[kind] += rows
+                except (Unavailable, StatementFailed) as error:
+                    left[kind] = error
+            again = {kind: call for kind, call in again.items() if _is_in_use(left.get(kind))}
+            if not (again and tries_left):
+                break
+            _pause()
+    if left:
+        raise PruneError(f"{_told(left)} Removed {in_words(found)}")
     return found
+
+
+def _pause() -> None:
+    time.sleep(_PAUSE_S)
+
+
+def _told(left: dict[str, Exception]) -> str:
+    """What is left, why, and what to do."""
+    kinds: dict[str, list[str]] = {}
+    for kind, error in left.items():
+        kinds.setdefault(str(error), []).append(kind)
+    told = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in kinds.items())
+    hint = ""
+    if any(_is_in_use(error) for error in left.values()):
+        hint += " Something holds rows for long (sql/README.md, “Lock waits”): run it again later."
+    if any(isinstance(error.__cause__, _NOT_MIGRATED) for error in left.values()):
+        hint += " Has the database been migrated (`todo-api migrate`)?"
+    return f"not all that has expired could be removed. Left are {told}.{hint}"
+
+
+def _is_in_use(error: Exception | None) -> bool:
+    """Whether it may work a moment later."""
+    return error is not None and isinstance(error.__cause__, _IN_USE)
 
 
 def in_words(removed: dict[str, int]) -> str:

@@ -80,7 +80,7 @@ def rollback(url: str, count: int | None = None, folder: Path | None = None) -> 
 
 
 def newest(url: str, count: int) -> list[str]:
-    """The ids of the newest `count` applied migrations, newest first. Raises MigrationError."""
+    """The newest `count` applied migrations, newest first. Writes nothing. Raises MigrationError."""
     with _connected(url) as backend, migration_files() as migrations:
         _lock(backend)
         return [migration.id for migration in _to_roll_back(backend, migrations)[:count]]
@@ -178,6 +178,8 @@ def _to_roll_back(backend: Backend, migrations: MigrationList) -> MigrationList:
             f"the database is newer than this version: it has {', '.join(unknown)}; "
             "roll back with the version that brought them"
         )
+    if not backend.ask("has_applied_migrations")[0][0]:
+        return MigrationList()  # yoyo would make its own tables before it looks
     return backend.to_rollback(migrations)
 
 

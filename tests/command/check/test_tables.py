@@ -8,6 +8,7 @@ import pytest
 
 from support.checked import SECRET, Deployment, Report
 from todo_api.check import of_machine, of_tables
+from todo_api.upkeep.housekeeping import SWEEPS, prune
 
 
 @pytest.mark.slow
@@ -85,6 +86,69 @@ def test_rows_that_should_have_gone_are_counted_up_to_a_bound(
     told = "warning: expired rows are left in "
     assert check(**deployment.both).wrong == {"expired": f"{told}{left}, auth_events (1)"}
     assert check(**deployment.both, EVENTS_DAYS="0").wrong == {"expired": f"{told}{left}"}
+
+
+# A row of each kind that is swept, so many hours after it should have gone.
+LATE = {
+    "sessions": (
+        "INSERT INTO sessions (user_id, id, created_at, expires_at)"
+        " VALUES ({user}, gen_random_uuid(), now() - interval '2 days', {late})"
+    ),
+    "api_tokens": (
+        "INSERT INTO api_tokens (user_id, id, name, scope, created_at, expires_at)"
+        " VALUES ({user}, gen_random_uuid(), 'old', 'read', now() - interval '2 days', {late})"
+    ),
+    "idempotency_keys": (
+        "INSERT INTO idempotency_keys (user_id, key, request_hash, task_id, created_at)"
+        " VALUES ({user}, 'old', sha256(''), gen_random_uuid(), {late} - interval '24 hours')"
+    ),
+    "batch_results": (
+        "INSERT INTO batch_results (user_id, key, place, answer, created_at)"
+        " VALUES ({user}, 'old', 0, '[]', {late} - interval '24 hours')"
+    ),
+    "sign_in_networks": (
+        "INSERT INTO sign_in_networks (user_id, network, seen_on)"
+        " VALUES ({user}, '10.0.0.1', ({late} AT TIME ZONE 'UTC')::date - 91)"
+    ),
+    "deleted_tasks": (
+        "INSERT INTO deleted_tasks (user_id, id, revision, deleted_at)"
+        " VALUES ({user}, gen_random_uuid(), 1, {late} - interval '30 days')"
+    ),
+    "rate_limits": "INSERT INTO rate_limits (key, hits, expires_at) VALUES ('old', '{{}}', {late})",
+    "auth_events": (
+        "INSERT INTO auth_events (event, user_id, address, request_id, occurred_at)"
+        " VALUES ('login', {user}, '10.0.0.1', 'r', {late} - interval '90 days')"
+    ),
+    "reset_codes": (
+        "INSERT INTO reset_codes (user_id, code_hash, expires_at) VALUES ({user}, sha256(''), {late})"
+    ),
+    "invites": "INSERT INTO invites (code_hash, expires_at) VALUES (sha256(''), {late})",
+}
+
+
+@pytest.mark.slow
+def test_every_kind_that_is_swept_is_looked_at(
+    check: Callable[..., Report], deployment: Deployment
+) -> None:
+    assert LATE.keys() == SWEEPS.keys()
+    [(user,)] = some_users(deployment, 1)
+
+    def let_expire(hours: int) -> None:
+        for kind, insert in LATE.items():
+            late = f"now() - interval '{hours} hours'"
+            deployment.run(f"DELETE FROM {kind}")
+            deployment.run(insert.format(user=f"'{user}'::uuid", late=f"({late})"))
+
+    let_expire(2)
+    deployment.run("DELETE FROM sign_in_networks")  # it has days alone
+    assert check(**deployment.both).wrong == {}
+    let_expire(4)
+    left = ", ".join(f"{kind} (1)" for kind in SWEEPS)
+    assert check(**deployment.both).wrong == {
+        "expired": f"warning: expired rows are left in {left}"
+    }
+    prune(deployment.owner, 90)
+    assert check(**deployment.both).wrong == {}
 
 
 @pytest.mark.slow

@@ -4,9 +4,11 @@ A whole example for "Keep an offline copy" in the API's description, with nothin
 """
 
 import json
+import re
 import urllib.error
 import urllib.request
 import uuid
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ class OfflineCopy:
         """`token` is an API token with the scope `write`; `file` need not be there yet."""
         self._url, self._token, self._file = f"{url}/api/{user_id}", token, file
         self._state: dict[str, Any] = {"since": 0, "tasks": {}, "waiting": [], "sent": None}
+        self._state["refused"] = []
         if file.exists():
-            self._state = json.loads(file.read_text("utf-8"))
+            self._state |= json.loads(file.read_text("utf-8"))
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """The tasks by id, with the changes that the server has not confirmed yet."""
@@ -59,32 +62,60 @@ class OfflineCopy:
         """Send what waits, then fetch what is new. Returns the refused operations with their codes.
 
         Raises OSError without a connection and HTTPError for a refusal: call it again later. What was sent
-        and not confirmed is sent again as it was, with its key, so it is done once.
+        and not confirmed is sent again as it was, with its key, so within 24 hours it is done once. Later the
+        server has forgotten the key, and judges anew what it did then. A change or a deletion is refused: its
+        task has changed or gone. A create finds its task, or is refused if that was deleted in the last
+        30 days. A completion is done again.
         """
-        refused = self._push()
+        self._push()
         self._pull()
+        refused = [(operation, code) for operation, code in self._state["refused"]]
+        self._state["refused"] = []
+        self._save()
         return refused
 
-    def _push(self) -> list[tuple[dict[str, Any], str]]:
-        refused = []
+    def _push(self) -> None:
         while self._state["sent"] or self._state["waiting"]:
             if not self._state["sent"]:
-                self._state["sent"] = {"key": str(uuid.uuid4()), "operations": self._next_batch()}
-                self._save()  # before it is sent: after a crash the key must be the same
+                self._send_next(self._next_batch())
             sent = self._state["sent"]
             body = {"operations": sent["operations"]}
-            answer = self._ask("/tasks/batch", body, {"Idempotency-Key": sent["key"]})
+            try:
+                answer = self._ask("/tasks/batch", body, {"Idempotency-Key": sent["key"]})
+            except urllib.error.HTTPError as error:
+                self._take_out_wrong(error)
+                continue
             for operation, result in zip(sent["operations"], answer["data"], strict=True):
                 if result["status"] in (200, 201):
                     self._confirm(result["task"])
                 elif result["status"] == 204:
                     self._state["tasks"].pop(operation["id"], None)
                 else:  # such as revision-conflict: somebody was faster, and the pull brings their version
-                    later = self._take_waiting(operation["id"])
-                    refused += [(one, result["code"]) for one in (operation, *later)]
-            self._state["sent"] = None
-            self._save()
-        return refused
+                    self._refuse(operation, result["code"])
+            self._send_next([])
+
+    def _send_next(self, operations: list[dict[str, Any]]) -> None:
+        """Keep the batch before it is sent: after a crash the key must be the same."""
+        sent = {"key": str(uuid.uuid4()), "operations": operations}
+        self._state["sent"] = sent if operations else None
+        self._save()
+
+    def _take_out_wrong(self, error: urllib.error.HTTPError) -> None:
+        """Refuse what a 422 names, such as `operations[3].title`, or what is too large by itself."""
+        operations, code, wrong = self._state["sent"]["operations"], "payload-too-large", set()
+        if error.code == HTTPStatus.UNPROCESSABLE_ENTITY:
+            problem = json.load(error)
+            code, fields = problem["code"], [one["field"] for one in problem.get("errors", [])]
+            wrong = {
+                int(place) for place in re.findall(r"^operations\[(\d+)\]", "\n".join(fields), re.M)
+            }
+        elif error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(operations) == 1:
+            wrong = {0}
+        if not wrong:
+            raise error
+        for place in sorted(wrong):
+            self._refuse(operations[place], code)
+        self._send_next([one for place, one in enumerate(operations) if place not in wrong])
 
     def _pull(self) -> None:
         since, tasks = self._state["since"], dict(self._state["tasks"])
@@ -117,11 +148,12 @@ class OfflineCopy:
             batch.append(waiting.pop(0))
         return batch
 
-    def _take_waiting(self, task_id: str) -> list[dict[str, Any]]:
-        """Take out what was to follow on a change that is refused."""
-        waiting = self._state["waiting"]
+    def _refuse(self, operation: dict[str, Any], code: str) -> None:
+        """Take out a change, and what was to follow on it; kept until a whole `sync` can tell."""
+        waiting, task_id = self._state["waiting"], operation["id"]
         self._state["waiting"] = [one for one in waiting if one["id"] != task_id]
-        return [one for one in waiting if one["id"] == task_id]
+        later = [one for one in waiting if one["id"] == task_id]
+        self._state["refused"] += [(one, code) for one in (operation, *later)]
 
     def _confirm(self, task: dict[str, Any]) -> None:
         self._state["tasks"][task["id"]] = task
