@@ -5,6 +5,7 @@ from contextlib import closing, suppress
 from todo_api.database.calls import Call, SessionEnded, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.upkeep.as_operator import OperatorError, as_operator
+from todo_api.upkeep.asking import FIRST_CONNECTION_S
 
 # More changes than one user can have made between a backup and the moment when the database was lost: one in
 # each second of 115 days.
@@ -30,6 +31,7 @@ def _open_counters(url: str, users: list[str]) -> None:
     try:
         # Not prepared: an old pooler may not support preparing.
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
+            database.wait(FIRST_CONNECTION_S)
             for user_id in users:
                 with suppress(SessionEnded):  # the user was deleted meanwhile
                     calls = (Call("users/take_turn"), Call("tasks/open_counter"))

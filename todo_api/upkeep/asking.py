@@ -10,6 +10,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from todo_api.database.statements import Statement, load_statements
 
+# For a command, or before the first request. A connection with TLS takes seven round trips.
+FIRST_CONNECTION_S = 5
+
 # Runs a statement of sql/before_sign_in, by its name and parameters.
 Ask = Callable[..., list[tuple[Any, ...]]]
 
@@ -21,7 +24,7 @@ def asking(url: str) -> Iterator[tuple[psycopg.Connection[Any], Ask]]:
         url,
         client_encoding="utf8",
         prepare_threshold=None,  # each statement runs once, maybe through a pooler
-        connect_timeout=5,
+        connect_timeout=FIRST_CONNECTION_S,
         fallback_application_name="todo-api",
     ) as connection:
         yield connection, partial(ask, connection, load_statements())
@@ -61,7 +64,7 @@ def place_of(url: str) -> str:
     Where none can be had now, what the URL says: what a command has done has to be told all the same.
     """
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(url, connect_timeout=FIRST_CONNECTION_S) as connection:
             return place(connection)
     except psycopg.Error:
         said = conninfo_to_dict(url)

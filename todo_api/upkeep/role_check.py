@@ -8,6 +8,7 @@ from typing import Any
 from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
+from todo_api.upkeep.asking import FIRST_CONNECTION_S
 from todo_api.upkeep.findings import Finding, error, errors_of, warning, warnings_of
 from todo_api.upkeep.made_objects import shipped_names
 from todo_api.upkeep.migration_files import Differences, compare, shipped_checksums
@@ -17,8 +18,6 @@ logger = logging.getLogger("todo_api.roles")
 
 ROLE = "todo_app"
 _MIGRATE = "run `todo-api migrate` first"
-# As long as other commands wait. A connection with TLS takes seven round trips; no request waits for it yet.
-_FIRST_CONNECTION_S = 5.0
 _MISSING = ("42883", "42P01", "3F000")  # undefined_function, undefined_table, invalid_schema_name
 
 
@@ -44,7 +43,7 @@ def schema_and_roles(url: str) -> list[Finding]:
     try:
         # Not prepared: it runs once, and an old pooler may not support preparing.
         with closing(Database(url, connections=1, prepared_statements=False)) as database:
-            database.wait(_FIRST_CONNECTION_S)
+            database.wait(FIRST_CONNECTION_S)
             _, [guards], applied, on_citus, *reach = database.before_sign_in(
                 Call("before_sign_in/set_read_only"),
                 Call("before_sign_in/check_role", {"names": shipped_names()}),
