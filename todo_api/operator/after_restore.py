@@ -1,11 +1,10 @@
 """The operator's command after a restore: clients that keep a copy start over."""
 
-from contextlib import closing, suppress
+from contextlib import suppress
 
 from todo_api.database.calls import Call, SessionEnded, StatementFailed, Unavailable
-from todo_api.database.data import Database
 from todo_api.upkeep.as_operator import OperatorError, as_operator
-from todo_api.upkeep.asking import FIRST_CONNECTION_S
+from todo_api.upkeep.asking import working
 
 # More changes than one user can have made between a backup and the moment when the database was lost: one in
 # each second of 115 days.
@@ -29,9 +28,7 @@ def after_restore(url: str) -> int:
 def _open_counters(url: str, users: list[str]) -> None:
     """Give each user a counter as their own request would: the operator's role may not add one."""
     try:
-        # Not prepared: an old pooler may not support preparing.
-        with closing(Database(url, connections=1, prepared_statements=False)) as database:
-            database.wait(FIRST_CONNECTION_S)
+        with working(url) as database:
             for user_id in users:
                 with suppress(SessionEnded):  # the user was deleted meanwhile
                     calls = (Call("users/take_turn"), Call("tasks/open_counter"))

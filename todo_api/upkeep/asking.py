@@ -1,13 +1,14 @@
 """A connection for one check or command: where it leads, and how it runs statements of sql/before_sign_in."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from todo_api.database.data import Database
 from todo_api.database.statements import Statement, load_statements
 
 # For a command, or before the first request. A connection with TLS takes seven round trips.
@@ -28,6 +29,15 @@ def asking(url: str) -> Iterator[tuple[psycopg.Connection[Any], Ask]]:
         fallback_application_name="todo-api",
     ) as connection:
         yield connection, partial(ask, connection, load_statements())
+
+
+@contextmanager
+def working(url: str) -> Iterator[Database]:
+    """The data module on one connection, for a command that runs statements as requests do."""
+    # Not prepared: an old pooler may not support preparing.
+    with closing(Database(url, connections=1, prepared_statements=False)) as database:
+        database.wait(FIRST_CONNECTION_S)
+        yield database
 
 
 def ask(

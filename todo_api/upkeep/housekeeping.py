@@ -5,13 +5,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 from psycopg import errors
 
 from todo_api.database.calls import Call, StatementFailed, Unavailable
 from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
+from todo_api.upkeep.asking import working
 
 BATCH = 1000  # rows that one transaction removes: a few milliseconds
 FIRST_LOOK_S = (5, 10)  # soon, for a service that never runs for an hour; but not during the start
@@ -112,8 +112,7 @@ def prune(url: str, events_days: int) -> dict[str, int]:
         raise PruneError(f"the database can't be reached: {reason}")
     found, again = dict.fromkeys(SWEEPS, 0), dict(_calls(events_days))
     left: dict[str, Exception] = {}
-    # Not prepared: an old pooler may not support preparing.
-    with closing(Database(url, connections=1, prepared_statements=False)) as database:
+    with working(url) as database:
         for tries_left in reversed(range(_TRIES)):
             for kind, call in again.items():
                 left.pop(kind, None)

@@ -2,13 +2,11 @@
 
 import logging
 from collections.abc import Iterable
-from contextlib import closing
 from typing import Any
 
 from todo_api.database.calls import Call, StatementFailed, Unavailable
-from todo_api.database.data import Database
 from todo_api.database.pool import why_unreachable
-from todo_api.upkeep.asking import FIRST_CONNECTION_S
+from todo_api.upkeep.asking import working
 from todo_api.upkeep.findings import Finding, error, errors_of, warning, warnings_of
 from todo_api.upkeep.made_objects import shipped_names
 from todo_api.upkeep.migration_files import Differences, compare, shipped_checksums
@@ -41,9 +39,7 @@ def check_role(url: str) -> None:
 def schema_and_roles(url: str) -> list[Finding]:
     """What is wrong with the schema or, if nothing is, with the roles and with who can reach the objects."""
     try:
-        # Not prepared: it runs once, and an old pooler may not support preparing.
-        with closing(Database(url, connections=1, prepared_statements=False)) as database:
-            database.wait(FIRST_CONNECTION_S)
+        with working(url) as database:
             _, [guards], applied, on_citus, *reach = database.before_sign_in(
                 Call("before_sign_in/set_read_only"),
                 Call("before_sign_in/check_role", {"names": shipped_names()}),
