@@ -51,10 +51,11 @@ def completer(config: Config) -> Callable[[Response], Response]:
         if request.is_secure:
             headers["Strict-Transport-Security"] = HSTS
         if config.cors_origins:
-            # also without an Origin, or a cache would answer one origin with another origin's copy
-            response.vary.add("Origin")
             if request.headers.get("Origin"):
                 response = for_listed_origins(response)
+            # Also without an Origin, or a cache would answer one origin with another origin's copy. Once:
+            # flask-cors adds another to a preflight.
+            response.headers["Vary"] = ", ".join(dict.fromkeys([*response.vary, "Origin"]))
         return response
 
     return complete
