@@ -212,6 +212,7 @@ def test_a_second_end_finds_nothing_and_is_not_recorded(
     ]
 
 
+@pytest.mark.slow
 def test_a_flood_of_ends_leaves_at_most_60_rows_a_minute_of_one_user(
     ann: Account, bob: Account, superuser: psycopg.Connection[Any]
 ) -> None:

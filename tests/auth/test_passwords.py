@@ -133,6 +133,7 @@ def test_hashing_yields_to_everything_else(hasher, monkeypatch):
     assert priorities[0] > os.getpriority(os.PRIO_PROCESS, 0)
 
 
+@pytest.mark.slow
 def test_a_service_that_yields_itself_needs_no_privilege_to_hash():
     """From nice 15 to a lower number takes one, and without it nobody could sign in."""
     script = """

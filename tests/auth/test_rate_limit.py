@@ -114,6 +114,7 @@ def test_addresses_of_one_ipv6_network_share_theirs(client):
     assert from_each(client, ["2001:db8:0:2::1"]) == [401]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "elsewhere", "passed"),
     [("2001:db8:0:1{:02x}::1", "2001:db8:0:200::1", 20), ("2001:db8:1:{:x}00::1", "2001:db8:2::1", 80)],

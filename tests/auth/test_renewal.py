@@ -220,6 +220,7 @@ def test_renewals_at_once_all_give_good_tokens_of_one_sign_in(
     assert not any(is_good(ann, token) for token in [ann.token, *tokens])
 
 
+@pytest.mark.slow
 def test_a_sign_in_has_at_most_64_sessions_and_loses_those_that_expire_first(
     ann: Account, superuser: psycopg.Connection[Any]
 ) -> None:

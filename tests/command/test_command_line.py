@@ -15,6 +15,7 @@ def test_version(desk: Desk) -> None:
     assert desk.run("--version") == Ended(0, f"todo-api {version('todo-api')}\n", "")
 
 
+@pytest.mark.slow
 def test_the_installed_command_is_the_same_as_the_module() -> None:
     script = Path(sys.executable).with_name("todo-api")
     shown = [

@@ -251,6 +251,7 @@ def test_the_list_has_everybody_by_address(
     assert lines[4] == "3 accounts"
 
 
+@pytest.mark.slow
 def test_a_list_of_nobody_is_a_list(users: Run, told: Callable[..., Any]) -> None:
     assert told("list")["users"] == []
     assert "0 accounts" in users("list").out
@@ -343,6 +344,7 @@ def test_a_taken_or_impossible_address_is_not_added(
     assert ann.get(ann.tasks).status_code == 200
 
 
+@pytest.mark.slow
 def test_an_invite_lets_one_in_where_nobody_else_gets_in(
     users: Run, told: Callable[..., Any], make_app: Any, events: Callable[[], list[Any]]
 ) -> None:

@@ -206,6 +206,7 @@ def test_parallel_writes_of_one_user_wait_for_each_other_by_any_default(
         assert len(tasks) == 100  # the quota of these creates, and not one more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_parallel_sign_ups_and_limits_hold_by_any_default(
     inherited: Callable[..., str],

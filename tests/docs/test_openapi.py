@@ -58,6 +58,7 @@ def in_query(operation: Operation) -> list[str]:
 # The document by itself
 
 
+@pytest.mark.slow
 def test_it_is_a_valid_openapi_3_1_document():
     assert DOCUMENT.content["openapi"].startswith("3.1.")
     assert [
@@ -521,6 +522,7 @@ def address(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
         yield urlsplit(service.url).netloc
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "status"),
     [

@@ -105,6 +105,7 @@ def test_a_failing_migration_leaves_the_database_as_it_was_before_it(
     assert migrate(url, folder) == ["0901.bad"]
 
 
+@pytest.mark.slow
 def test_migrations_before_a_failing_one_stay(url: str, folder: Path) -> None:
     add(folder, "0900.good", "CREATE TABLE good (id integer);", "DROP TABLE good;")
     (folder / "0901.bad.sql").write_text("-- depends: 0900.good\n\nSELECT 1 / 0;\n")

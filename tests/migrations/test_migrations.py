@@ -69,12 +69,14 @@ def test_each_step_down_restores_the_schema_before_it_and_up_again_is_the_same(
     assert look() == up
 
 
+@pytest.mark.slow
 def test_all_migrations_together_make_the_schema_that_is_checked_in(url: str) -> None:
     migrate(url)
     page = PAGE.read_text(encoding="utf-8")
     assert dump(url) == page, "python tests/tools/schema_dump.py writes it anew"
 
 
+@pytest.mark.slow
 def test_the_schema_that_is_checked_in_is_complete(
     make_database: Callable[..., str], url: str
 ) -> None:
@@ -230,6 +232,7 @@ def test_a_lock_that_is_never_free_is_given_up_on(
     assert migrate(url) == IDS
 
 
+@pytest.mark.slow
 def test_whoever_finds_nothing_to_do_does_not_wait_for_a_newer_version_at_work(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +317,7 @@ def test_a_database_that_applied_the_former_0009_is_accepted_and_differs_in_no_r
     assert rollback(old) == IDS[::-1]
 
 
+@pytest.mark.slow
 def test_a_newer_database_is_left_alone(url: str, folder: Path) -> None:
     newer = add(folder, "0900.newer", "CREATE TABLE newer (id integer);", "DROP TABLE newer;")
     assert migrate(url, folder) == [*IDS, newer]
@@ -325,6 +329,7 @@ def test_a_newer_database_is_left_alone(url: str, folder: Path) -> None:
     assert snapshot(url) == before
 
 
+@pytest.mark.slow
 def test_a_database_of_another_line_of_versions_is_refused(url: str, folder: Path) -> None:
     add(folder, "0900.theirs", "CREATE TABLE theirs (id integer);", "DROP TABLE theirs;")
     migrate(url, folder)

@@ -154,6 +154,7 @@ def test_only_the_application_imports_a_blueprint() -> None:
     assert importers == {"todo_api.app"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["psycopg", "psycopg_pool", "yoyo"])
 def test_only_database_and_upkeep_know_the_database_s_library(library: str) -> None:
     importers = {
@@ -168,6 +169,7 @@ def test_only_database_and_upkeep_know_the_database_s_library(library: str) -> N
         assert readers & {"psycopg", "psycopg.conninfo"}
 
 
+@pytest.mark.slow
 def test_only_blueprints_and_web_know_flask_s_request() -> None:
     for file in sources():
         for node in ast.walk(tree(file)):

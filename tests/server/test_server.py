@@ -77,6 +77,7 @@ class Hammer(threading.Thread):
                 connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_accepted_request_is_lost_when_stopped_under_load(
     start: StartSmall, workers: int
@@ -246,6 +247,7 @@ def test_a_request_that_never_ends_is_cut_off(start: StartSmall, tmp_path: Path)
     assert "cut off 1 connections" in service.log()
 
 
+@pytest.mark.slow
 def test_ctrl_c_drains_once_and_cuts_short_the_second_time(
     start: StartSmall, tmp_path: Path
 ) -> None:

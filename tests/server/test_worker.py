@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import socket, sys
 from todo_api.server.entrance import alone
@@ -36,6 +38,7 @@ def worker(*lacks: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_worker_whose_parent_has_ended_drains_and_reports_no_error() -> None:
     ended = worker("no parent")
     assert (ended.returncode, ended.stderr) == (0, "")

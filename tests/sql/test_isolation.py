@@ -146,6 +146,7 @@ SEEN_OR_CHANGED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", SEEN_OR_CHANGED)
 def test_the_proof_on_the_rows_notices(superuser: psycopg.Connection[Any], change: str) -> None:
     sql, by_what = SEEN_OR_CHANGED[change]

@@ -270,6 +270,7 @@ def mallory(
     admin.execute("DROP ROLE mallory")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "thing"),
     [

@@ -417,6 +417,7 @@ def test_a_superuser_is_held_by_row_security(shared_url: str) -> None:
     use_service(shared_url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["CREATEROLE", "CREATEROLE BYPASSRLS", "CREATEROLE CREATEDB"])
 def test_an_owner_is_held_by_row_security(
     shared_url: str, login: Callable[[str], str], admin: psycopg.Connection[Any], options: str
@@ -445,6 +446,7 @@ def test_a_login_that_is_no_member_is_refused(shared_url: str, login: Callable[[
         check_role(make_conninfo(shared_url, user=login("")))
 
 
+@pytest.mark.slow
 def test_the_owners_own_queries_see_nothing_by_accident(
     shared_url: str, login: Callable[[str], str], admin: psycopg.Connection[Any]
 ) -> None:

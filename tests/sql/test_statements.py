@@ -147,6 +147,7 @@ def test_every_file_is_used_and_every_name_that_is_used_has_a_file() -> None:
     assert named | asked() == set(STATEMENTS)
 
 
+@pytest.mark.slow
 def test_there_is_no_sql_in_the_sources() -> None:
     looks_like_sql = re.compile(
         r"\b(SELECT\s.*\bFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE)\b",

@@ -96,6 +96,7 @@ def test_all_users_without_a_counter_are_found_and_what_they_hold_is_counted(
     assert changes(bob).json["meta"]["revision"] >= 10_000_000
 
 
+@pytest.mark.slow
 def test_a_user_whose_turn_does_not_come_is_no_reason_to_lift_the_others_alone(
     ann: Account, superuser: Superuser, database_url: str
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_template_is_refused(
     assert "the database is a template" in said
 
 
+@pytest.mark.slow
 def test_a_database_without_the_schema_is_told_how_to_make_it(
     make_database: Callable[..., str],
 ) -> None:

@@ -169,6 +169,7 @@ def login(
             connection.execute(f"DROP ROLE {name}")
 
 
+@pytest.mark.slow
 def test_the_login_that_migrates_may_and_the_one_that_serves_may_not(
     login: Login, empty_database_url: str, admin: psycopg.Connection[Any]
 ) -> None:
@@ -202,6 +203,7 @@ def command(todo_api_on: Callable[..., int]) -> Callable[..., int]:
     return partial(todo_api_on, "end-sessions")
 
 
+@pytest.mark.slow
 def test_the_command_says_how_many_and_where(
     command: Callable[..., int],
     ann: Account,

@@ -383,6 +383,7 @@ def test_the_command_tries_again_what_a_request_holds_for_a_moment(
     assert rows() == left
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_left_because_it_is_held_and_removes_the_rest(
     command: Callable[..., int],
     database_url: str,

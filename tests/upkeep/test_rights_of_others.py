@@ -128,6 +128,7 @@ def test_default_privileges_of_the_role_that_gets_the_functions_give_nobody_a_ri
     assert reached(url, anon) == []
 
 
+@pytest.mark.slow
 def test_there_is_no_moment_in_which_a_migration_shows_what_it_made(
     deployment: Callable[..., str], folder: Path, anon: str
 ) -> None:

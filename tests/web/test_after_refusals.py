@@ -20,6 +20,7 @@ def test_signing_up_works_after_addresses_that_are_taken(client, ann):
     assert seen == {(True, 409): TIMES, (False, 201): TIMES}
 
 
+@pytest.mark.slow
 def test_the_living_are_served_after_sessions_that_have_ended(sign_up, ann):
     seen = Counter()
     for _ in range(TIMES):

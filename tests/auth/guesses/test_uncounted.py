@@ -20,6 +20,7 @@ def test_right_passwords_count_for_nothing(client, ann, superuser):
     assert {in_flight for _, in_flight in counters(superuser)} == {0}
 
 
+@pytest.mark.slow
 def test_right_passwords_at_once_refuse_nobody(make_app, ann, patient):
     apps = [make_app(account_guess_limit="2 per hour") for _ in range(2)]
 

@@ -183,6 +183,7 @@ def test_what_is_wrong_is_found_and_nothing_else(
     assert hint in report.hint(name)
 
 
+@pytest.mark.slow
 def test_what_the_log_gets_without_values_is_not_warned_of(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
@@ -258,6 +259,7 @@ def test_without_the_owners_login_what_it_would_see_is_said_to_be_not_looked_at(
     assert {"sizes", "housekeeping"} <= report.well.keys()
 
 
+@pytest.mark.slow
 def test_what_the_next_migration_would_refuse_is_a_warning(
     check: Callable[..., Report], deployment: Deployment
 ) -> None:
