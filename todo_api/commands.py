@@ -73,9 +73,8 @@ def serve(config: Config, urls: Urls, given: argparse.Namespace) -> int:
     check_database(urls.service)
     check_role(urls.service)
     if not urls.folder:  # of an embedded one the `psql` line has told it
-        logger.info(
-            "database: %s", place_of(urls.service)
-        )  # serving takes no connection of the owner
+        # By the login that serves: the owner's may not be let in from this machine.
+        logger.info("database: %s", place_of(urls.service))
     for line in warnings_of(unwise(config, os.environ)):
         logger.warning("%s", line)
 

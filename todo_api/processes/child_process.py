@@ -46,10 +46,10 @@ class Child:
 def start_child(slot: int, roles: Sequence[Role], others: Iterable[Child]) -> Child:
     """Fork a child for `roles[slot]` beside `others`. Raises OSError when the kernel refuses."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # nobody reads it any more, or the disk is full
-            stream.flush()  # otherwise parent and child would both write what is buffered
+        # Otherwise parent and child would both write what is buffered. It may fail: nobody reads it any more,
+        # or the disk is full.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     ours, theirs = socket.socketpair()
     with theirs:
         # Until the child has its own handlers, a signal would run the parent's handlers.

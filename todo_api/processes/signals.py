@@ -21,10 +21,9 @@ def signals_on_a_socket() -> Iterator[socket.socket]:
     with reader, writer:
         writer.setblocking(False)
         for number in SIGNALS:
-            if (
-                number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
-            ):  # as nohup sets it
-                signal.signal(number, lambda *_: None)
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:  # by nohup
+                continue
+            signal.signal(number, lambda *_: None)
         descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
             yield reader

@@ -21,10 +21,9 @@ class Request(flask.Request):
 
     signed_in: Caller | None = None  # the user of its token
     is_unproven = False  # whether only the token itself says so, until the database has found it
-    refusal: str | None = None  # the auth event of its refusal
-    success: str | None = (
-        None  # the auth event that is recorded with what it asks for, if that is done
-    )
+    # Its auth event: of its refusal, or one that is recorded with what it asks for, if that is done.
+    refusal: str | None = None
+    success: str | None = None
     limited_by: str = "address"  # whose attempts were too many, if that event is rate_limited
 
     def __init__(self, *arguments: object, **named: object) -> None:
