@@ -38,6 +38,8 @@ def serve(module_database_url: str, tmp_path: Path) -> Iterator[Serve]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            # Whoever runs the tests may do so under nohup.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         started.append(process)
         until(lambda: is_up(f"http://127.0.0.1:{port}"))
