@@ -9,7 +9,7 @@ import psycopg
 from psycopg import IsolationLevel, errors
 
 from todo_api.database.statements import load_statements
-from todo_api.upkeep.asking import Ask, ask, place
+from todo_api.upkeep.asking import FIRST_CONNECTION_S, Ask, ask, place
 
 # Somebody's request and a command may each wait for the other; PostgreSQL then ends one of the two.
 _TRIES = 5
@@ -56,7 +56,7 @@ def as_operator(url: str) -> Iterator[AsOperator]:
             autocommit=True,  # each piece of work opens a transaction
             client_encoding="utf8",
             prepare_threshold=None,  # maybe through a pooler
-            connect_timeout=5,
+            connect_timeout=FIRST_CONNECTION_S,
             fallback_application_name="todo-api",
         ) as connection:
             connection.isolation_level = IsolationLevel.READ_COMMITTED

@@ -4,6 +4,7 @@ import psycopg
 from psycopg import errors
 
 from todo_api.database.statements import load_statements
+from todo_api.upkeep.asking import FIRST_CONNECTION_S
 from todo_api.upkeep.migration_files import MigrationError
 
 _LOGIN = load_statements()["before_sign_in/narrow_login"].text
@@ -15,7 +16,9 @@ _TRIES = 5
 def make_narrow_login(url: str) -> None:
     """Make todo_serve in the database of `url`, a superuser's, or complete it. Raises MigrationError."""
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(
+            url, autocommit=True, connect_timeout=FIRST_CONNECTION_S
+        ) as connection:
             for tries_left in reversed(range(_TRIES)):
                 try:
                     for (command,) in connection.execute(_LOGIN.encode()).fetchall():

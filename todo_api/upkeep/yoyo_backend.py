@@ -13,7 +13,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
 from todo_api.database.statements import Statement
-from todo_api.upkeep.asking import ask
+from todo_api.upkeep.asking import FIRST_CONNECTION_S, ask
 from todo_api.upkeep.made_objects import names_made
 from todo_api.upkeep.migration_files import MigrationError, checksum_of
 from todo_api.upkeep.table_locks import lock_together, shut_out_by
@@ -40,7 +40,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untype
             dburi.args["conninfo"],
             autocommit=True,
             client_encoding="utf8",
-            connect_timeout=5,
+            connect_timeout=FIRST_CONNECTION_S,
             fallback_application_name="todo-api migrate",
         )
 
