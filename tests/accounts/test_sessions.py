@@ -7,9 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from support.accounts import Account
+from todo_api.database.calls import Call, SignedIn
 
 pytestmark = pytest.mark.contract
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -211,3 +213,10 @@ def test_without_a_living_session_it_is_401_whatever_the_id(
     for where in (path(ann), path(ann, "x"), path(ann, ann.session_id)):
         assert ann.delete(where).status_code == 401
     assert ann.get(path(ann)).status_code == 401
+
+
+def test_where_the_session_that_stays_is_gone_none_stays(ann: Account, app: Flask) -> None:
+    who = SignedIn(ann.id, ann.session_id)
+    gone = Call("sessions/end_others", {"session_id": str(uuid.uuid4())})
+    app.extensions["database"].as_user(who, gone)
+    assert ann.get(ann.tasks).status_code == 401
